@@ -1,0 +1,6 @@
+//! Keeps target systems in agreement with what the directory says: desired against actual, shown as a
+//! plan, judged by a guard, converged at a pace.
+
+pub mod model;
+#[cfg(feature = "sim")]
+pub mod sim;

@@ -1,0 +1,1 @@
+//! Simulators: the common ground of directory, campus and targets.

@@ -1,0 +1,339 @@
+//! Schemas: what the attributes of a kind mean, how they are compared, and which of them are ours.
+//!
+//! Diff, digest, plan, guard, report and redaction are written once, over the schema. A target
+//! declares its schemas and keeps its wire types to itself.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use crate::record::{AttributeId, Record, Value};
+
+/// Which form of a text, or of a set's element, two sides are compared in. What is written keeps
+/// its own form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Normal {
+    /// Unicode NFC and nothing else.
+    Exact,
+    /// NFC without space at either end.
+    Trimmed,
+    /// NFC, trimmed, lower case.
+    Folded,
+}
+
+impl Normal {
+    /// The form in which a text is compared.
+    pub fn form(self, text: &str) -> Cow<'_, str> {
+        let text: Cow<'_, str> = if is_nfc(text) { text.into() } else { text.nfc().collect::<String>().into() };
+        match self {
+            Self::Exact => text,
+            Self::Trimmed if text.trim().len() == text.len() => text,
+            Self::Trimmed => text.trim().to_owned().into(),
+            Self::Folded => text.trim().to_lowercase().into(),
+        }
+    }
+}
+
+/// What we may do to an attribute at the target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ownership {
+    /// Ours: a difference is drift and is repaired.
+    Managed,
+    /// Given at creation, never looked at again.
+    CreateOnly,
+    /// Set once where the target has none; never changed or cleared afterwards.
+    WriteOnce,
+    /// A set to which we add and from which we never take.
+    AddOnly,
+    /// A set of which only the elements within the pipeline's declared scope are ours.
+    ScopedSet,
+}
+
+/// The form of an attribute's value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// [`Value::Text`]
+    Text,
+    /// [`Value::Flag`]
+    Flag,
+    /// [`Value::Number`]
+    Number,
+    /// [`Value::Set`]
+    Set,
+    /// [`Value::Reference`] to a record of this pipeline and kind. A reader gives the id it found at
+    /// the target as text; the engine puts the key in its place where the claims know it.
+    Reference {
+        /// The pipeline whose claims know the record.
+        pipeline: &'static str,
+        /// The record's kind.
+        kind: &'static str,
+    },
+    /// [`Value::Sealed`]
+    Sealed,
+}
+
+/// What a change of this attribute means to the target and to the guard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Nothing special.
+    Plain,
+    /// The record's name: changing it is a rename.
+    Name,
+    /// The record's place: changing it is a move.
+    Place,
+}
+
+/// Who may see a value; see the safety document for what each class means in practice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Sensitivity {
+    /// May stand anywhere.
+    Public,
+    /// Shown in plans and on the terminal; never in logs, metrics, journal or errors.
+    Personal,
+    /// Shown nowhere.
+    Secret,
+}
+
+/// One attribute of a kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attribute {
+    /// Its number in canonical bytes.
+    pub id: AttributeId,
+    /// Its name in plans, reports and templates.
+    pub name: &'static str,
+    /// The form of its value.
+    pub shape: Shape,
+    /// The form in which it is compared.
+    pub normal: Normal,
+    /// What we may do to it.
+    pub ownership: Ownership,
+    /// Whether the target may give back something else than was sent and still be right.
+    pub rewritten: bool,
+    /// Whether it stays managed while the record is disabled.
+    pub while_disabled: bool,
+    /// What changing it means.
+    pub role: Role,
+    /// Who may see it.
+    pub sensitivity: Sensitivity,
+}
+
+impl Attribute {
+    const fn new(id: u16, name: &'static str, shape: Shape) -> Self {
+        Self {
+            id: AttributeId(id),
+            name,
+            shape,
+            normal: Normal::Exact,
+            ownership: Ownership::Managed,
+            rewritten: false,
+            while_disabled: false,
+            role: Role::Plain,
+            sensitivity: Sensitivity::Personal,
+        }
+    }
+
+    /// A managed, personal text compared exactly.
+    pub const fn text(id: u16, name: &'static str) -> Self {
+        Self::new(id, name, Shape::Text)
+    }
+
+    /// A managed, personal set compared exactly.
+    pub const fn set(id: u16, name: &'static str) -> Self {
+        Self::new(id, name, Shape::Set)
+    }
+
+    /// A managed, personal truth value.
+    pub const fn flag(id: u16, name: &'static str) -> Self {
+        Self::new(id, name, Shape::Flag)
+    }
+
+    /// A managed reference to a record of another (or the same) pipeline.
+    pub const fn reference(id: u16, name: &'static str, pipeline: &'static str, kind: &'static str) -> Self {
+        Self::new(id, name, Shape::Reference { pipeline, kind })
+    }
+
+    /// The same attribute, compared in another form.
+    #[must_use]
+    pub const fn normal(mut self, normal: Normal) -> Self {
+        self.normal = normal;
+        self
+    }
+
+    /// The same attribute under another ownership.
+    #[must_use]
+    pub const fn owned(mut self, ownership: Ownership) -> Self {
+        self.ownership = ownership;
+        self
+    }
+
+    /// The same attribute with another role.
+    #[must_use]
+    pub const fn role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// The same attribute with another sensitivity.
+    #[must_use]
+    pub const fn sensitivity(mut self, sensitivity: Sensitivity) -> Self {
+        self.sensitivity = sensitivity;
+        self
+    }
+
+    /// The same attribute, which the target may rewrite.
+    #[must_use]
+    pub const fn rewritten(mut self) -> Self {
+        self.rewritten = true;
+        self
+    }
+
+    /// The same attribute, managed also while the record is disabled.
+    #[must_use]
+    pub const fn while_disabled(mut self) -> Self {
+        self.while_disabled = true;
+        self
+    }
+
+    /// Whether a value has this attribute's shape.
+    pub fn holds(&self, value: &Value) -> bool {
+        matches!(
+            (self.shape, value),
+            (Shape::Text, Value::Text(_))
+                | (Shape::Flag, Value::Flag(_))
+                | (Shape::Number, Value::Number(_))
+                | (Shape::Set, Value::Set(_))
+                | (Shape::Sealed, Value::Sealed(_))
+                // An id the claims do not know stays text: it differs from every key.
+                | (Shape::Reference { .. }, Value::Reference(_) | Value::Text(_))
+        )
+    }
+
+    /// A value in the form in which this attribute is compared.
+    pub fn comparable<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        match value {
+            Value::Text(text) => match self.normal.form(text) {
+                Cow::Borrowed(same) if same.len() == text.len() => Cow::Borrowed(value),
+                form => Cow::Owned(Value::Text(form.into_owned())),
+            },
+            Value::Set(elements) => Cow::Owned(Value::Set(
+                elements.iter().map(|e| self.normal.form(e).into_owned()).filter(|e| !e.is_empty()).collect(),
+            )),
+            Value::Flag(_) | Value::Number(_) | Value::Reference(_) | Value::Sealed(_) => Cow::Borrowed(value),
+        }
+    }
+}
+
+/// A record does not fit its kind.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// An attribute id the kind does not have.
+    #[error("kind {kind} has no attribute {id}", id = .id.0)]
+    Unknown {
+        /// The kind.
+        kind: &'static str,
+        /// The id.
+        id: AttributeId,
+    },
+    /// A value of another shape than the attribute has.
+    #[error("{kind}.{attribute} does not hold such a value")]
+    Shape {
+        /// The kind.
+        kind: &'static str,
+        /// The attribute's name.
+        attribute: &'static str,
+    },
+    /// Two attributes with one id or one name.
+    #[error("kind {kind} declares {attribute} twice")]
+    Twice {
+        /// The kind.
+        kind: &'static str,
+        /// The attribute's name.
+        attribute: &'static str,
+    },
+}
+
+/// The attributes of one kind of record in one pipeline.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Schema {
+    /// The pipeline, as in configuration and reports.
+    pub pipeline: &'static str,
+    /// The kind within the pipeline.
+    pub kind: &'static str,
+    /// Kinds of lower rank come first where nothing else decides the order.
+    pub rank: u8,
+    attributes: Vec<Attribute>,
+}
+
+impl Schema {
+    /// A schema; `attributes` in any order.
+    ///
+    /// # Errors
+    /// [`SchemaError::Twice`] where an id or a name stands twice.
+    pub fn new(pipeline: &'static str, kind: &'static str, rank: u8, attributes: impl Into<Vec<Attribute>>) -> Result<Self, SchemaError> {
+        let mut attributes = attributes.into();
+        attributes.sort_by_key(|a| a.id);
+        for (at, attribute) in attributes.iter().enumerate() {
+            if attributes[..at].iter().any(|other| other.id == attribute.id || other.name == attribute.name) {
+                return Err(SchemaError::Twice { kind, attribute: attribute.name });
+            }
+        }
+        Ok(Self { pipeline, kind, rank, attributes })
+    }
+
+    /// Attributes in ascending order of their ids.
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// The attribute with this id.
+    pub fn attribute(&self, id: AttributeId) -> Option<&Attribute> {
+        self.attributes.binary_search_by_key(&id, |a| a.id).ok().map(|at| &self.attributes[at])
+    }
+
+    /// The attribute with this name.
+    pub fn named(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|a| a.name == name)
+    }
+
+    /// Checks that a record has only attributes of this kind, each in its shape.
+    ///
+    /// # Errors
+    /// [`SchemaError::Unknown`] or [`SchemaError::Shape`] for the first that does not fit.
+    pub fn check(&self, record: &Record) -> Result<(), SchemaError> {
+        for (id, value) in record.attributes() {
+            let attribute = self.attribute(*id).ok_or(SchemaError::Unknown { kind: self.kind, id: *id })?;
+            if !attribute.holds(value) {
+                return Err(SchemaError::Shape { kind: self.kind, attribute: attribute.name });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        assert_eq!(Normal::Exact.form(" A\u{30a} "), " \u{c5} ", "NFC only");
+        assert_eq!(Normal::Trimmed.form(" Å "), "Å");
+        assert_eq!(Normal::Folded.form(" ÅSE@X.no "), "åse@x.no");
+    }
+
+    #[test]
+    fn an_id_or_name_declared_twice_is_refused() {
+        let twice = Schema::new("p", "k", 0, [Attribute::text(1, "a"), Attribute::text(1, "b")]);
+        assert_eq!(twice, Err(SchemaError::Twice { kind: "k", attribute: "b" }));
+        assert!(Schema::new("p", "k", 0, [Attribute::text(1, "a"), Attribute::set(2, "a")]).is_err());
+    }
+
+    #[test]
+    fn a_record_of_another_shape_is_refused() {
+        let schema = Schema::new("p", "k", 0, [Attribute::text(1, "a")]).unwrap();
+        let wrong = Record::new("x".into()).with(AttributeId(1), Value::Flag(true));
+        assert_eq!(schema.check(&wrong), Err(SchemaError::Shape { kind: "k", attribute: "a" }));
+        let unknown = Record::new("x".into()).with(AttributeId(2), "t");
+        assert!(schema.check(&unknown).is_err());
+    }
+}
