@@ -96,7 +96,8 @@ pub fn directory_attributes() -> Vec<Attribute> {
     let text = |id: AttributeId, name| Attribute::text(id.0, name).normal(Normal::Trimmed);
     let folded = |id: AttributeId, name| Attribute::text(id.0, name).normal(Normal::Folded);
     let set = |id: AttributeId, name| Attribute::set(id.0, name).normal(Normal::Trimmed);
-    let roles = |id: AttributeId, name| Attribute::set(id.0, name).normal(Normal::Folded).sensitivity(Sensitivity::Public);
+    let roles =
+        |id: AttributeId, name| Attribute::set(id.0, name).normal(Normal::Folded).sensitivity(Sensitivity::Public);
     vec![
         folded(d::UH_USERNAME, "uh_username"),
         folded(d::USERNAME, "username"),

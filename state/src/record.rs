@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Cheap to clone; ordered by bytes, so that everything that follows key order is reproducible.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Key(Arc<str>);
 
 impl Key {
@@ -42,6 +43,12 @@ impl fmt::Debug for Key {
 impl From<&str> for Key {
     fn from(text: &str) -> Self {
         Self::new(text)
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.as_str().to_owned()
     }
 }
 

@@ -269,7 +269,12 @@ impl Schema {
     ///
     /// # Errors
     /// [`SchemaError::Twice`] where an id or a name stands twice.
-    pub fn new(pipeline: &'static str, kind: &'static str, rank: u8, attributes: impl Into<Vec<Attribute>>) -> Result<Self, SchemaError> {
+    pub fn new(
+        pipeline: &'static str,
+        kind: &'static str,
+        rank: u8,
+        attributes: impl Into<Vec<Attribute>>,
+    ) -> Result<Self, SchemaError> {
         let mut attributes = attributes.into();
         attributes.sort_by_key(|a| a.id);
         for (at, attribute) in attributes.iter().enumerate() {
