@@ -1,8 +1,17 @@
 //! Vocabulary and memory of `reconcile`: records and their schemas, digests, drift, claims, trust,
 //! journal and the store that keeps them. No async, no network, no clock.
 
+pub mod claim;
+pub mod digest;
+pub mod drift;
+pub mod edit;
 pub mod record;
 pub mod schema;
+pub mod trust;
 
+pub use claim::{Claim, Origin, Remote};
+pub use digest::{Digest, Digester};
+pub use drift::{Applied, DesiredSide, Drift, ObservedSide};
+pub use edit::Edit;
 pub use record::{AttributeId, Key, Record, Standing, Value};
 pub use schema::{Attribute, Normal, Ownership, Role, Schema, SchemaError, Sensitivity, Shape};

@@ -1,0 +1,284 @@
+//! Canonical bytes of records and the keyed digests taken of them.
+//!
+//! # The encoding, version 1
+//!
+//! All numbers big-endian; a *text* is its length in bytes as `u32`, then UTF-8.
+//!
+//! ```text
+//! u8    encoding version (1)
+//! text  kind
+//! u8    standing: 0 active, 1 disabled
+//! then every attribute in ascending order of its id; an absent or empty one is left out:
+//!   u16 id
+//!   u8  tag, then the value:
+//!       1 text       text
+//!       2 flag       u8, 0 or 1
+//!       3 number     i64
+//!       4 set        u32 count, then each element as text in ascending byte order
+//!       5 reference  text (the key of the other record)
+//!       6 sealed     16 bytes
+//! ```
+//!
+//! Bodies in the store are these bytes with every value as it was read. A digest is taken of the
+//! *comparable* record: `create-only` attributes left out, every value in its attribute's normal
+//! form. The key is part of neither, so that desired and observed of one key have one digest. Attribute
+//! ids are never re-used; adding an attribute that is absent changes no digest. Digests are blake3,
+//! keyed with the store's own key and cut to 16 bytes: a stolen store does not let anybody test guesses
+//! of a name or number against them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{AttributeId, Key, Record, Standing, Value};
+use crate::schema::{Ownership, Schema};
+
+/// Version of the encoding above. A store written under another is re-read, not compared.
+pub const ENCODING_VERSION: u8 = 1;
+
+/// 16 bytes of keyed blake3.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Digest(pub [u8; 16]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl From<String> for Digest {
+    /// Hexadecimal digits; whatever is none counts as zero, so that a damaged text equals no digest.
+    fn from(text: String) -> Self {
+        let mut bytes = [0; 16];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0);
+        }
+        Self(bytes)
+    }
+}
+
+/// Takes digests under one store's key.
+#[derive(Clone)]
+pub struct Digester {
+    key: [u8; 32],
+}
+
+impl fmt::Debug for Digester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digester(..)")
+    }
+}
+
+impl Digester {
+    /// A digester under this key.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
+    /// The digest of some bytes.
+    pub fn bytes(&self, bytes: &[u8]) -> Digest {
+        let mut cut = [0; 16];
+        cut.copy_from_slice(&blake3::keyed_hash(&self.key, bytes).as_bytes()[..16]);
+        Digest(cut)
+    }
+
+    /// The digest of several texts, each told apart from the next.
+    pub fn texts<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Digest {
+        let mut bytes = Vec::new();
+        texts.into_iter().for_each(|text| put_text(&mut bytes, text));
+        self.bytes(&bytes)
+    }
+
+    /// The digest a record's key is known by in digest blocks.
+    pub fn key(&self, key: &Key) -> Digest {
+        self.bytes(key.as_str().as_bytes())
+    }
+
+    /// The digest of the comparable record.
+    pub fn record(&self, schema: &Schema, record: &Record) -> Digest {
+        let mut bytes = Vec::with_capacity(256);
+        put_head(&mut bytes, schema.kind, record.standing);
+        for (id, value) in record.attributes() {
+            let Some(attribute) = schema.attribute(*id) else { continue };
+            if attribute.ownership == Ownership::CreateOnly {
+                continue;
+            }
+            let value = attribute.comparable(value);
+            if !value.is_empty() {
+                put_attribute(&mut bytes, *id, &value);
+            }
+        }
+        self.bytes(&bytes)
+    }
+
+    /// A secret, sealed: equal secrets give equal values under one key, and nothing else can be learnt.
+    pub fn seal(&self, secret: &str) -> Value {
+        Value::Sealed(self.texts(["sealed", secret]).0)
+    }
+}
+
+/// Bytes that are no record of this kind.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Another encoding version.
+    #[error("encoding version {0}, not {ENCODING_VERSION}")]
+    Version(u8),
+    /// A record of another kind.
+    #[error("a record of another kind")]
+    Kind,
+    /// Cut short, too long, or not in canonical order.
+    #[error("not a canonical record")]
+    Malformed,
+}
+
+/// The bytes of a whole record, every value as it stands.
+pub fn encode(kind: &str, record: &Record) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    put_head(&mut bytes, kind, record.standing);
+    record.attributes().iter().for_each(|(id, value)| put_attribute(&mut bytes, *id, value));
+    bytes
+}
+
+/// Reads back what [`encode`] wrote.
+///
+/// # Errors
+/// [`DecodeError`] for anything that `encode` does not write, down to the order of attributes.
+pub fn decode(kind: &str, key: Key, bytes: &[u8]) -> Result<Record, DecodeError> {
+    let mut rest = Bytes(bytes);
+    match rest.byte()? {
+        ENCODING_VERSION => {}
+        other => return Err(DecodeError::Version(other)),
+    }
+    if rest.text()? != kind {
+        return Err(DecodeError::Kind);
+    }
+    let standing = match rest.byte()? {
+        0 => Standing::Active,
+        1 => Standing::Disabled,
+        _ => return Err(DecodeError::Malformed),
+    };
+    let mut record = Record::new(key).standing(standing);
+    let mut last = None;
+    while !rest.0.is_empty() {
+        let id = AttributeId(u16::from_be_bytes(rest.array()?));
+        if last.is_some_and(|last| last >= id) {
+            return Err(DecodeError::Malformed);
+        }
+        last = Some(id);
+        let value = match rest.byte()? {
+            1 => Value::Text(rest.text()?.to_owned()),
+            2 => Value::Flag(match rest.byte()? {
+                0 => false,
+                1 => true,
+                _ => return Err(DecodeError::Malformed),
+            }),
+            3 => Value::Number(i64::from_be_bytes(rest.array()?)),
+            4 => {
+                let count = u32::from_be_bytes(rest.array()?);
+                let mut elements = std::collections::BTreeSet::new();
+                for _ in 0..count {
+                    let element = rest.text()?;
+                    if elements.last().is_some_and(|last: &String| last.as_str() >= element) {
+                        return Err(DecodeError::Malformed);
+                    }
+                    elements.insert(element.to_owned());
+                }
+                Value::Set(elements)
+            }
+            5 => Value::Reference(rest.text()?.into()),
+            6 => Value::Sealed(rest.array()?),
+            _ => return Err(DecodeError::Malformed),
+        };
+        if value.is_empty() {
+            return Err(DecodeError::Malformed);
+        }
+        record.set(id, value);
+    }
+    Ok(record)
+}
+
+fn put_head(bytes: &mut Vec<u8>, kind: &str, standing: Standing) {
+    bytes.push(ENCODING_VERSION);
+    put_text(bytes, kind);
+    bytes.push(match standing {
+        Standing::Active => 0,
+        Standing::Disabled => 1,
+    });
+}
+
+/// Lengths above `u32` cannot occur: no source or target gives a text of 4 GiB.
+fn put_length(bytes: &mut Vec<u8>, length: usize) {
+    bytes.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    put_length(bytes, text.len());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn put_attribute(bytes: &mut Vec<u8>, id: AttributeId, value: &Value) {
+    bytes.extend_from_slice(&id.0.to_be_bytes());
+    match value {
+        Value::Text(text) => {
+            bytes.push(1);
+            put_text(bytes, text);
+        }
+        Value::Flag(flag) => bytes.extend_from_slice(&[2, u8::from(*flag)]),
+        Value::Number(number) => {
+            bytes.push(3);
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        Value::Set(elements) => {
+            bytes.push(4);
+            put_length(bytes, elements.len());
+            for element in elements {
+                put_text(bytes, element);
+            }
+        }
+        Value::Reference(key) => {
+            bytes.push(5);
+            put_text(bytes, key.as_str());
+        }
+        Value::Sealed(digest) => {
+            bytes.push(6);
+            bytes.extend_from_slice(digest);
+        }
+    }
+}
+
+struct Bytes<'b>(&'b [u8]);
+
+impl<'b> Bytes<'b> {
+    fn take(&mut self, count: usize) -> Result<&'b [u8], DecodeError> {
+        let (head, rest) = self.0.split_at_checked(count).ok_or(DecodeError::Malformed)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn byte(&mut self) -> Result<u8, DecodeError> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        self.take(N)?.try_into().map_err(|_| DecodeError::Malformed)
+    }
+
+    fn text(&mut self) -> Result<&'b str, DecodeError> {
+        let length = u32::from_be_bytes(self.array()?);
+        let bytes = self.take(usize::try_from(length).map_err(|_| DecodeError::Malformed)?)?;
+        std::str::from_utf8(bytes).map_err(|_| DecodeError::Malformed)
+    }
+}
