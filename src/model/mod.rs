@@ -1,5 +1,15 @@
-//! Plain data of a pass: people, scope, changes, plan, outcomes. No I/O.
+//! Plain data of a pass: people, what is desired, changes, plan, outcomes. No I/O.
 
+pub mod change;
+pub mod desired;
+pub mod error;
+pub mod outcome;
 pub mod person;
+pub mod reason;
 
+pub use change::{Action, Candidate, Cause, Change, ChangeId, Conflict, Finding, Link, PipelinePlan, Plan};
+pub use desired::{Anchor, Call, Desired, Match};
+pub use error::{Effect, ErrorKind, Retry, TargetError};
+pub use outcome::{Batch, Outcome, Ready};
 pub use person::Person;
+pub use reason::Reason;

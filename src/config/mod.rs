@@ -1,0 +1,5 @@
+//! Configuration: TOML in, checked values out.
+
+mod institution;
+
+pub use institution::Institution;

@@ -1,0 +1,178 @@
+//! Changes and the plan they form.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use reconcile_state::{Digest, Drift, Edit, Key, Record, Remote, Standing};
+use serde::Serialize;
+
+use super::reason::Reason;
+
+/// What is done to a record. There is no way to delete one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Make it.
+    Create,
+    /// Change attributes.
+    Update,
+    /// Close it.
+    Disable,
+    /// Open it again, with whatever else differs.
+    Enable,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Disable => "disable",
+            Self::Enable => "enable",
+        })
+    }
+}
+
+/// Why a record is to change.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// What the sources say of the person changed, or the person is new.
+    Source,
+    /// Configuration or program changed; the person did not.
+    Policy,
+    /// The target changed: the change is a repair.
+    Drift,
+}
+
+/// Names a change by its content: the same change planned again has the same id.
+pub type ChangeId = Digest;
+
+/// One record, one action.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Change {
+    /// Digest of all that follows but `requires`.
+    pub id: ChangeId,
+    /// The pipeline.
+    pub pipeline: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// The record.
+    pub key: Key,
+    /// What is done.
+    pub action: Action,
+    /// How, attribute by attribute.
+    pub edits: Vec<Edit>,
+    /// Why.
+    pub cause: Cause,
+    /// Why it is closed, where it is.
+    pub reason: Option<Reason>,
+    /// The class in the drift table.
+    pub drift: Drift,
+    /// Digest of the desired record this brings about.
+    pub wanted: Digest,
+    /// Digest of the observed record this starts from; `None` where there must be none. If the record
+    /// has moved since, the change is superseded and not written.
+    pub expect: Option<Digest>,
+    /// What identifies the record at the target; `None` before it exists.
+    pub remote: Option<Remote>,
+    /// Changes that must have landed and been confirmed before this one.
+    pub requires: Vec<ChangeId>,
+    /// How the record is recognised: before a create every one of these is looked up.
+    #[serde(skip)]
+    pub matches: Vec<super::desired::Match>,
+    /// The whole desired record: what a creation is made of and what a confirmation is held against.
+    #[serde(skip)]
+    pub desired: Record,
+}
+
+impl Change {
+    /// Whether this closes a record.
+    pub fn disables(&self) -> bool {
+        self.edits.contains(&Edit::Standing { to: Standing::Disabled })
+    }
+}
+
+/// Two or more records that may be one person's, or one that may be several people's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Conflict {
+    /// The kind.
+    pub kind: &'static str,
+    /// The person.
+    pub key: Key,
+    /// Kebab-case code of the rule that found it.
+    pub code: &'static str,
+    /// Records at the target, each with the fields that hit.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A record that may be meant.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Candidate {
+    /// What identifies it at the target.
+    pub remote: Remote,
+    /// What it was recognised by: `remembered`, `username`, ...
+    pub by: Vec<&'static str>,
+}
+
+/// A record linked without a write: remembered from now on, and settled where nothing differs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Link {
+    /// The kind.
+    pub kind: &'static str,
+    /// The person.
+    pub key: Key,
+    /// What identifies the record.
+    pub remote: Remote,
+    /// What differs and is only reported: empty for an adoption.
+    pub differences: Vec<Edit>,
+    /// Whether this program has not met the record before this pass.
+    pub new: bool,
+}
+
+/// A change that policy says to report and not to make.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Finding {
+    /// The kind.
+    pub kind: &'static str,
+    /// The record.
+    pub key: Key,
+    /// The class in the drift table.
+    pub drift: Drift,
+    /// What differs.
+    pub differences: Vec<Edit>,
+}
+
+/// What is planned for one pipeline beside its changes.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct PipelinePlan {
+    /// Records by class of the drift table; every person in scope counts once per kind.
+    pub drift: BTreeMap<Drift, u64>,
+    /// Untouched records by reason.
+    pub untouched: BTreeMap<Reason, u64>,
+    /// Disabled records by reason.
+    pub disabled: BTreeMap<Reason, u64>,
+    /// Records that belong to nobody we know.
+    pub foreign: u64,
+    /// Records in doubt: an earlier write of unknown outcome may still be running.
+    pub in_doubt: Vec<Key>,
+    /// Conflicts, by key.
+    pub conflicts: Vec<Conflict>,
+    /// Links, by key.
+    pub links: Vec<Link>,
+    /// What is only reported, by key.
+    pub findings: Vec<Finding>,
+    /// How many changes `--limit` or a scope left out: never silently.
+    pub total: u64,
+}
+
+/// A DAG of changes over all pipelines in scope, in an order in which they may be applied.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Plan {
+    /// Digest of the changes' ids in order. The same world gives the same hash.
+    pub hash: Digest,
+    /// In topological order; kind rank and key break ties.
+    pub changes: Vec<Change>,
+    /// The rest, by pipeline.
+    pub pipelines: BTreeMap<&'static str, PipelinePlan>,
+}
