@@ -4,6 +4,7 @@ pub mod change;
 pub mod desired;
 pub mod error;
 pub mod outcome;
+pub mod pass;
 pub mod person;
 pub mod reason;
 

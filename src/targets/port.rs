@@ -170,7 +170,7 @@ pub struct Terms {
 }
 
 /// The names under which the seeds count what happened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Counters {
     /// Nothing to do.
     pub unchanged: &'static str,

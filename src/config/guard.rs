@@ -1,0 +1,67 @@
+//! `[guard]`: how much a pass may do without anybody's consent. Defaults per design: see the embedded
+//! configuration, which explains each.
+
+use reconcile_state::trust::ShrinkLimit;
+use serde::Deserialize;
+
+/// A limit on one class of changes: it trips above the number, or above the percent of the base.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// At most this many; none = only the percent counts.
+    #[serde(default)]
+    pub number: Option<u64>,
+    /// At most this share of the larger of the observed and the desired population.
+    #[serde(default)]
+    pub percent: Option<u32>,
+}
+
+/// `[guard]`, and `[<pipeline>.guard]`, which replaces single keys of it.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardSettings {
+    /// At most this many changes of a class never trip its limit.
+    pub floor: u64,
+    /// Records made for people who never had one.
+    pub creates: Limit,
+    /// Records made again after they vanished from the target.
+    pub lost: Limit,
+    /// Records with changed attributes.
+    pub updates: Limit,
+    /// Records closed.
+    pub disables: Limit,
+    /// Records with a changed name.
+    pub renames: Limit,
+    /// Records with a changed place.
+    pub moves: Limit,
+    /// Elements taken out of sets.
+    pub removals: Limit,
+    /// Records in which one and the same attribute changes.
+    pub one_attribute: Limit,
+    /// Records in which one attribute is emptied, or given one and the same value.
+    pub collapse: Limit,
+    /// Closures of people whom the directory itself calls disabled that go through although the limit
+    /// on disables is reached.
+    pub disabled_reserve: u64,
+    /// Whether the first `--yes` may fill an empty store without an approved plan.
+    pub first_load: bool,
+    /// How much a source may shrink before its absences are doubted.
+    pub shrink: ShrinkLimit,
+    /// Records that are planned and shown and never written.
+    pub protected: Protected,
+}
+
+/// `[guard.protected]`
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protected {
+    /// UH-IDs.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// User names, UH or local.
+    #[serde(default)]
+    pub usernames: Vec<String>,
+    /// Business roles.
+    #[serde(default)]
+    pub roles: Vec<String>,
+}
