@@ -2,6 +2,7 @@
 //! plan, judged by a guard, converged at a pace.
 
 pub mod config;
+pub mod engine;
 pub mod model;
 #[cfg(feature = "sim")]
 pub mod sim;

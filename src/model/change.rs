@@ -76,6 +76,8 @@ pub struct Change {
     pub expect: Option<Digest>,
     /// What identifies the record at the target; `None` before it exists.
     pub remote: Option<Remote>,
+    /// Why the record may not be written whatever the guard says: it is protected by configuration.
+    pub protected: Option<Reason>,
     /// Changes that must have landed and been confirmed before this one.
     pub requires: Vec<ChangeId>,
     /// How the record is recognised: before a create every one of these is looked up.

@@ -9,7 +9,7 @@ pub mod record;
 pub mod schema;
 pub mod trust;
 
-pub use claim::{Claim, Origin, Remote};
+pub use claim::{Claim, Origin, Remote, Unsettled};
 pub use digest::{Digest, Digester};
 pub use drift::{Applied, DesiredSide, Drift, ObservedSide};
 pub use edit::Edit;
