@@ -103,10 +103,9 @@ fn rivals(key: &Key, hit_by: &[(&Key, bool)]) -> Option<&'static str> {
     let mine = hit_by.iter().any(|(other, remembered)| *other == key && *remembered);
     let theirs = hit_by.iter().any(|(other, remembered)| *other != key && *remembered);
     match (mine, theirs) {
-        (true, false) => None,
         (_, true) => Some(CLAIMED),
         (false, false) if hit_by.len() > 1 => Some(SHARED),
-        (false, false) => None,
+        (_, false) => None,
     }
 }
 
@@ -220,7 +219,7 @@ mod tests {
             (SEVERAL, anchor("p", Some("1"), "b", "")),
         ];
         for (expected, anchor) in cases {
-            assert_eq!(code(&correlate(&[anchor.clone()], &world), "p"), expected, "{anchor:?}");
+            assert_eq!(code(&correlate(std::slice::from_ref(&anchor), &world), "p"), expected, "{anchor:?}");
         }
     }
 

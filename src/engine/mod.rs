@@ -4,3 +4,4 @@
 //! [`guard::ApprovedPlan`], which only the guard can make.
 
 pub mod correlate;
+pub mod diff;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use reconcile_state::trust::Trust;
-use reconcile_state::{AttributeId, Key, Schema};
+use reconcile_state::{Key, Schema};
 use serde::Serialize;
 
 use super::change::{Change, ChangeId, Plan};
@@ -140,8 +140,9 @@ impl Verdict {
 pub enum Fate {
     /// Landed and read back as wanted.
     Landed,
-    /// Landed, and the target shows something else than was wanted in these attributes.
-    NotConverged(Vec<AttributeId>),
+    /// Landed, and the target shows something else than was wanted in these attributes, or in its
+    /// standing.
+    NotConverged(Vec<&'static str>),
     /// The record had moved since it was planned: due again in the next pass.
     Superseded,
     /// The target refused it.

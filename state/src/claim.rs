@@ -56,6 +56,10 @@ pub struct Claim {
     /// has closures of its own.
     #[serde(default)]
     pub disabled_by_us: bool,
+    /// Whether the record still differs in what a first meeting, or a repair that is switched off, only
+    /// listed. Only what sources or policy move from then on is written.
+    #[serde(default)]
+    pub listed: bool,
     /// Set while the target shows something else than what was written and accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,
