@@ -4,6 +4,7 @@
 pub mod config;
 pub mod engine;
 pub mod model;
+pub mod policy;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod targets;

@@ -5,3 +5,5 @@
 
 pub mod correlate;
 pub mod diff;
+pub mod guard;
+pub mod order;

@@ -164,8 +164,10 @@ pub struct PipelinePlan {
     pub links: Vec<Link>,
     /// What is only reported, by key.
     pub findings: Vec<Finding>,
-    /// How many changes `--limit` or a scope left out: never silently.
-    pub total: u64,
+    /// Elements and references whose other end does not exist yet.
+    pub waiting: u64,
+    /// Records whose last applied pair is dropped: they are absent, and rightly so.
+    pub forgotten: Vec<(&'static str, Key)>,
 }
 
 /// A DAG of changes over all pipelines in scope, in an order in which they may be applied.

@@ -68,7 +68,10 @@ pub struct PipelineSummary {
     pub trust: Trust,
     /// Records read at the target.
     pub observed: u64,
-    /// Whether nothing has ever been settled here.
+    /// The base of the guard's percents: the larger of the last trusted observed and the desired
+    /// population.
+    pub base: u64,
+    /// Whether nothing is remembered of this pipeline yet.
     pub first_load: bool,
     /// Why nothing is planned for this pipeline at all.
     pub stopped: Option<Event>,
