@@ -44,6 +44,11 @@ impl StoreDir {
         Ok(Self { path, digester: Digester::new(key), lock, files: Mutex::default() })
     }
 
+    /// Where the store is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Takes digests under this store's key.
     pub fn digester(&self) -> &Digester {
         &self.digester
