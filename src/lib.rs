@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod model;
+pub mod policy;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod targets;
