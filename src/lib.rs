@@ -6,3 +6,4 @@ pub mod model;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod targets;
+pub mod wire;
