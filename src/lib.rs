@@ -7,3 +7,4 @@ pub mod policy;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod targets;
+pub mod wire;
