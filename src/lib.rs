@@ -1,6 +1,9 @@
 //! Keeps target systems in agreement with what the directory says: desired against actual, shown as a
 //! plan, judged by a guard, converged at a pace.
 
+pub mod config;
 pub mod model;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod sources;
+pub mod wire;
