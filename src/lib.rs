@@ -6,5 +6,6 @@ pub mod model;
 pub mod policy;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod sources;
 pub mod targets;
 pub mod wire;

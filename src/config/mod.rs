@@ -1,5 +1,7 @@
-//! Configuration: TOML in, checked values out.
+//! Configuration: what an operator writes, read and checked before anything connects.
 
 mod institution;
+pub mod secret;
 
 pub use institution::Institution;
+pub use secret::{Secret, SecretError, SecretRef};

@@ -1,4 +1,4 @@
-//! Transports that targets share. Pace, retry and trace act here, once per request, so that no target
+//! Transports that sources and targets share. Pace, retry and trace act here, once per request, so that no target
 //! has to remember them.
 //!
 //! What an answer means is not known here: a target hands over a judge that turns a [`Reply`] into its
@@ -6,9 +6,11 @@
 //! request can have had an effect, and only a request that certainly had none is sent again.
 
 pub mod http;
+pub mod ldap;
 pub mod pace;
 pub mod retry;
 pub mod setting;
+pub mod tls;
 
 pub use http::{HttpClient, HttpSettings, Purpose, Reply, Request, judge_status};
 pub use pace::{Pace, PaceConfig, Permit};
