@@ -1,8 +1,9 @@
-//! Configuration: TOML in, checked values out.
+//! Configuration: what an operator writes, read and checked before anything connects.
 
 mod guard;
 mod institution;
 mod pipeline;
+pub mod secret;
 
 pub use guard::{GuardSettings, Limit, Protected};
 pub use institution::Institution;
@@ -34,3 +35,4 @@ pub(crate) fn test_settings() -> PipelineSettings {
         },
     }
 }
+pub use secret::{Secret, SecretError, SecretRef};

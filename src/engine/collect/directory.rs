@@ -9,7 +9,8 @@ use reconcile_state::{Attribute, AttributeId, Digest, Key, Record, Schema, Value
 
 use super::tally::Tally;
 use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, findings_of, hold, judge};
-use crate::engine::error::{PassError, blocking};
+use crate::engine::blocking::blocking;
+use crate::engine::error::PassError;
 use crate::model::pass::Event;
 use crate::model::person::{self, directory};
 use crate::model::scope::KeyField;

@@ -15,7 +15,8 @@ use reconcile_state::trust::{ShrinkLimit, SourceFigures, Trust, judge_source};
 use reconcile_state::{Key, Schema};
 
 use self::tally::Tally;
-use super::error::{PassError, blocking};
+use super::blocking::blocking;
+use super::error::PassError;
 use super::processed::Processed;
 use crate::model::pass::{Event, ScopeSummary, SourceSummary};
 use crate::model::person;
@@ -162,8 +163,9 @@ fn judge(
     let last: Option<SourceFigures> = collector.store.meta(&figures_name(name))?;
     let mut trust = judge_source(name, complete, figures, last.as_ref(), collector.shrink);
     let shrunk = |code: &str| matches!(code, "source-shrunk" | "attribute-shrunk");
-    let (accepted, doubts) =
-        std::mem::take(&mut trust.doubts).into_iter().partition(|d| shrunk(&d.code) && collector.allow.contains(&d.code));
+    let (accepted, doubts) = std::mem::take(&mut trust.doubts)
+        .into_iter()
+        .partition(|d| shrunk(&d.code) && collector.allow.contains(&d.code));
     trust.doubts = doubts;
     let accepted: Vec<reconcile_state::trust::Doubt> = accepted;
     events.extend(accepted.into_iter().map(|doubt| Event {
@@ -186,7 +188,11 @@ fn findings_of(findings: &[Finding]) -> BTreeSet<String> {
 }
 
 /// Keys and figures of what the store holds of a source.
-async fn hold(store: &Store, scope: Scope<'static>, schema: Schema) -> Result<(BTreeSet<Key>, SourceFigures), PassError> {
+async fn hold(
+    store: &Store,
+    scope: Scope<'static>,
+    schema: Schema,
+) -> Result<(BTreeSet<Key>, SourceFigures), PassError> {
     let store = store.clone();
     blocking(move || {
         let mut tally = Tally::new(&schema);

@@ -8,7 +8,8 @@ use reconcile_state::{Digest, Key, Record, Value};
 
 use super::tally::Tally;
 use super::{Collector, Part, VAULT, VAULT_SCOPE, findings_of, hold, judge};
-use crate::engine::error::{PassError, blocking};
+use crate::engine::blocking::blocking;
+use crate::engine::error::PassError;
 use crate::model::person::vault;
 use crate::sources::port::{Catalogue, VaultEntry, VaultReading};
 
