@@ -83,16 +83,14 @@ impl PortalLdap {
 
     async fn next_page(&self, state: State) -> Result<Option<(DirectoryPage, State)>, SourceError> {
         let mut pages = match state {
-            State::Start => self.search("", self.mapping.requested()).await?,
+            State::Start => Box::new(self.search("", self.mapping.requested()).await?),
             State::Reading(pages) => pages,
         };
-        match pages.next().await? {
-            Some(page) => Ok(Some((self.decode(&page), State::Reading(pages)))),
-            None => {
-                pages.into_connection().close().await;
-                Ok(None)
-            }
+        if let Some(page) = pages.next().await? {
+            return Ok(Some((self.decode(&page), State::Reading(pages))));
         }
+        pages.into_connection().close().await;
+        Ok(None)
     }
 
     async fn list_all(&self) -> Result<Listing, SourceError> {
@@ -139,7 +137,7 @@ impl PortalLdap {
 
 enum State {
     Start,
-    Reading(Pages),
+    Reading(Box<Pages>),
 }
 
 impl Directory for PortalLdap {
