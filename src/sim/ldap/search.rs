@@ -48,7 +48,7 @@ pub fn find(
     faults: &[Fault],
 ) -> Result<Found, Refused> {
     let base = fold_dn(&request.base);
-    if tree.at(&base).is_none() {
+    if tree.at(&base).is_none_or(|stored| hidden(stored, faults)) {
         return Err(Refused::no_such_object(tree, &base));
     }
     let mut found = Found { entries: Vec::new(), next: None, limited: false };

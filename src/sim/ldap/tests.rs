@@ -7,6 +7,7 @@ use ldap3::adapters::{EntriesOnly, PagedResults};
 use ldap3::controls::{Assertion, MakeCritical, PostRead, PostReadResp, PreRead, RawControl};
 use ldap3::{Ldap, LdapConnAsync, LdapError, Mod, Scope, SearchEntry, SearchOptions};
 
+use super::schema::Schema;
 use super::{Directory, DirectoryPlan, Entry};
 use crate::sim::campus::{Campus, CampusPlan, attribute};
 use crate::sim::faults::{Fault, Operation, Refusal, Times};
@@ -83,6 +84,20 @@ async fn two_thousand_entries_come_in_pages_as_the_campus_has_them() {
     }
 }
 
+#[test]
+fn the_campus_fits_the_schema() {
+    let schema = Schema::portal();
+    for entry in Campus::generate(&CampusPlan::new(8, 2_000)).ldap_entries() {
+        for (name, values) in entry.attributes() {
+            let kind = schema.get(name).unwrap_or_else(|| panic!("{name} is not in the schema"));
+            assert_eq!(kind.name, name);
+            assert!(!kind.single || values.len() == 1, "{name} has several values");
+            assert!(values.iter().all(|value| !value.is_empty()), "{name} has an empty value");
+        }
+        assert!(!entry.values("idautoPersonUserNameMV").is_empty());
+    }
+}
+
 #[tokio::test]
 async fn filters_find_whom_they_describe() {
     let (campus, directory) = campus(400).await;
@@ -99,7 +114,7 @@ async fn filters_find_whom_they_describe() {
     ] {
         let (found, rc) = plain(&mut ldap, "DC=meta", &filter, vec!["idautoID"]).await;
         assert_eq!((found.len(), rc), (1, 0), "{filter}");
-        assert_eq!(found[0].attrs["idautoID"], [person.uhid.clone()]);
+        assert_eq!(found[0].attrs["idautoID"], [person.uhid.as_str()]);
     }
     let pending = "(&(idautoPersonAppRoles2=moodle)(!(idautoPersonAppRoles5=moodle)))";
     let wanted = campus.people.iter().filter(|person| {
@@ -204,11 +219,15 @@ async fn faults_of_searches_show_as_told() {
     assert!(entries.iter().all(|entry| !entry.attrs.contains_key("idautoPersonAppRoles2")));
 
     faults.clear();
-    faults.play(Fault::HideEntries(30), Times::Next(2));
+    faults.play(Fault::HideEntries(30), Times::Next(3));
     let (some, rc) = plain(&mut ldap, PEOPLE, EVERYBODY, vec!["1.1"]).await;
     let (again, _) = plain(&mut ldap, PEOPLE, EVERYBODY, vec!["1.1"]).await;
     assert!(rc == 0 && (whole / 2..whole * 9 / 10).contains(&some.len()));
     assert_eq!(some.len(), again.len());
+    let shown: HashSet<&str> = some.iter().map(|entry| entry.dn.as_str()).collect();
+    let missing =
+        campus.people.iter().find(|person| person.in_directory && !shown.contains(person.dn().as_str())).unwrap();
+    assert_eq!(plain(&mut ldap, &missing.dn(), EVERYBODY, vec!["1.1"]).await.1, 32);
     assert_eq!(plain(&mut ldap, PEOPLE, EVERYBODY, vec!["1.1"]).await.0.len(), whole);
 
     faults.play(Fault::RepeatAttribute("idautoPersonAppRoles2".into()), Times::Next(1));
