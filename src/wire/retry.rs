@@ -244,8 +244,9 @@ mod tests {
         for seed in 0..200 {
             let (times, _) = attempts(&config(5, LONG), seed, |number| Err(error(number).later(None))).await;
             for (nth, pair) in times.windows(2).enumerate() {
-                longest[nth] = longest[nth].max(pair[1] - pair[0]);
-                shortest[nth] = shortest[nth].min(pair[1] - pair[0]);
+                let delay = pair[1].saturating_sub(pair[0]);
+                longest[nth] = longest[nth].max(delay);
+                shortest[nth] = shortest[nth].min(delay);
             }
         }
         for (nth, ceiling) in [1_000, 2_000, 4_000, 4_000].into_iter().enumerate() {
