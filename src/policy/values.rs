@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use minijinja::Value;
 
-use super::names::{given_name, org, selected_email, selected_username, surname};
+use super::names::{given_name, org_tuple, selected_email, selected_username, surname};
 use crate::config::Institution;
 use crate::model::Person;
 use crate::model::person::{directory, vault};
@@ -48,7 +48,7 @@ pub fn person_values(person: &Person, institution: &Institution) -> Value {
         "" => person.vault_text(other).unwrap_or_default().trim(),
         own => own,
     };
-    let dept = org(text(directory::DEPT_CODE)).unwrap_or_default();
+    let dept = org_tuple(text(directory::DEPT_CODE)).unwrap_or_default();
     let dept = [("acronym", dept.acronym), ("en", dept.name_en), ("nb", dept.name_nb), ("stedkode", dept.stedkode)];
     let (given, family) = (given_name(person).unwrap_or_default(), surname(person).unwrap_or_default());
     let values: [(&str, Value); 19] = [
