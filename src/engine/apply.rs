@@ -158,7 +158,7 @@ async fn load(planner: &Planner, approved: &ApprovedPlan) -> Result<Memories, Pa
     blocking(move || {
         let mut pipelines = BTreeMap::new();
         for (name, kinds) in passing {
-            pipelines.insert(name, Memory::load(store.pipeline(name)?, &kinds, false)?);
+            pipelines.insert(name, Arc::new(Memory::load(store.pipeline(name)?, &kinds, false)?));
         }
         Ok(Memories { pipelines, adopt })
     })

@@ -1,6 +1,7 @@
 //! Memory: what a pipeline's file remembers, loaded once for a pass.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use reconcile_state::journal::Intent;
 use reconcile_state::store::{AppliedSet, Store};
@@ -8,10 +9,9 @@ use reconcile_state::{Claim, Key, Remote, Schema};
 
 use super::error::PassError;
 use super::processed::Processed;
-use crate::targets::port::{Identity, Lookup};
+use crate::targets::port::Lookup;
 
 /// One pipeline's memory.
-#[derive(Clone)]
 pub struct Memory {
     /// Its file.
     pub store: Store,
@@ -23,9 +23,7 @@ pub struct Memory {
     /// Writes of which the outcome is not known, oldest first.
     pub open: Vec<(u64, Intent)>,
     /// People carried through.
-    pub processed: Processed,
-    /// Which target it was, the last time something was applied.
-    pub identity: Option<Identity>,
+    pub processed: Arc<Processed>,
     /// The larger of the populations at the last trusted whole reading.
     pub population: u64,
 }
@@ -51,8 +49,7 @@ impl Memory {
             owners,
             applied,
             open: store.open_intents()?,
-            processed: Processed::load(&store)?,
-            identity: store.meta(IDENTITY)?,
+            processed: Arc::new(Processed::load(&store)?),
             population: store.meta(POPULATION)?.unwrap_or(0),
             store,
         })
@@ -98,7 +95,7 @@ impl Owners {
 /// The memories of all pipelines in scope, as projections see them.
 pub struct Memories {
     /// By pipeline.
-    pub pipelines: BTreeMap<&'static str, Memory>,
+    pub pipelines: BTreeMap<&'static str, Arc<Memory>>,
     /// Whether this pass links on weaker evidence.
     pub adopt: bool,
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::StreamExt;
-use reconcile_state::store::{Absence, Scope, Side, Store};
+use reconcile_state::store::{Absence, Scope, Side};
 use reconcile_state::trust::{Doubt, ListFigures, Trust, judge_listing};
 use reconcile_state::{Digest, Key, Ownership, Record, Remote, Schema, Shape, Value};
 
@@ -14,7 +14,7 @@ use super::memory::{Memories, Memory};
 use super::project::Row;
 use crate::model::pass::Event;
 use crate::model::{Anchor, Call, Candidate, TargetError};
-use crate::targets::port::{Ask, Observer, Seen};
+use crate::targets::port::{Ask, End, Observer, Seen};
 
 /// So many remembered records are asked for beside a narrow scope, to see whether this target still
 /// shows what it should.
@@ -70,7 +70,7 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
     }
     let mut correlated = correlate(&anchors, &seen);
     refuse_claimed(memory, schema.kind, &seen, &mut correlated);
-    let mut trust = judge(question, &reading.end, listing, failure.is_some(), seen.len(), &correlated);
+    let mut trust = judge(question, reading.end, listing, failure.is_some(), seen.len(), &correlated);
     if !listing {
         trust.doubts.extend(nothing_known(question, &correlated).await);
     }
@@ -97,7 +97,7 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
 struct Reading {
     seen: Vec<Seen>,
     covered: BTreeSet<Key>,
-    end: Option<crate::targets::port::End>,
+    end: Option<End>,
 }
 
 async fn read(
@@ -200,7 +200,7 @@ fn refuse_claimed(memory: &Memory, kind: &str, seen: &[Seen], correlated: &mut C
 
 fn judge(
     question: &Question<'_>,
-    end: &Option<crate::targets::port::End>,
+    end: Option<End>,
     listing: bool,
     failed: bool,
     rows: usize,

@@ -1,5 +1,6 @@
 //! Plan: one pass from the sources to a plan, with read halves only.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::diff::{Draft, Facts, Have, Step, Want, decide};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
 use super::observe::{Observed, Question, observe};
-use super::order::{self, order};
+use super::order;
 use super::project::{Projector, Row, Rows, active};
 use crate::clock::Clock;
 use crate::config::PipelineSettings;
@@ -180,7 +181,7 @@ async fn load(planner: &Planner, open: &[Open<'_>], order: &Order) -> Result<Mem
     blocking(move || {
         let mut pipelines = BTreeMap::new();
         for (name, kinds, anew) in names {
-            pipelines.insert(name, Memory::load(directory.pipeline(name)?, &kinds, anew)?);
+            pipelines.insert(name, Arc::new(Memory::load(directory.pipeline(name)?, &kinds, anew)?));
         }
         Ok(Memories { pipelines, adopt })
     })
@@ -190,7 +191,7 @@ async fn load(planner: &Planner, open: &[Open<'_>], order: &Order) -> Result<Mem
 async fn gather(planner: &Planner, memories: &Memories, order: &Order) -> Result<Collected, PassError> {
     let directory = Arc::clone(&planner.store);
     let store: Store = blocking(move || Ok(directory.sources()?)).await?;
-    let processed: Vec<_> = memories.pipelines.values().map(|memory| memory.processed.clone()).collect();
+    let processed: Vec<_> = memories.pipelines.values().map(|memory| Arc::clone(&memory.processed)).collect();
     let collector = Collector {
         directory: planner.directory.as_ref(),
         vault: planner.vault.as_ref(),
@@ -311,18 +312,28 @@ impl Judging<'_> {
         let digester = self.memory.store.digester();
         let claim = self.memory.claim(schema.kind, key);
         let applied = self.memory.applied.get(schema.kind).and_then(|set| set.get(&digester.key(key)));
+        let failure = Cell::new(None);
         let facts = Facts {
             schema,
             key,
             want,
             have,
             applied: applied.filter(|_| !self.one.anew),
-            wanted_before: &|| self.memory.store.wanted_body(schema.kind, key).ok().flatten(),
+            wanted_before: &|| {
+                let read = self.memory.store.wanted_body(schema.kind, key);
+                read.unwrap_or_else(|error| {
+                    failure.set(Some(error));
+                    None
+                })
+            },
             claim,
             source_changed: row.is_none_or(|row| row.moved),
             now,
         };
         let (drift, step) = decide(&facts, self.one.settings);
+        if let Some(error) = failure.take() {
+            return Err(error.into());
+        }
         *self.plan.drift.entry(drift).or_default() += 1;
         if drift == Drift::Unobserved {
             self.plan.unobserved.push(key.clone());
@@ -348,7 +359,7 @@ impl Judging<'_> {
             Step::Nothing => {}
             Step::Forget => self.plan.forgotten.push((kind, key)),
             Step::Report(differences) => {
-                self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None })
+                self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
             }
             Step::Wait(differences) => {
                 let not_before = facts.claim.and_then(|claim| claim.unsettled).map(|unsettled| unsettled.not_before);

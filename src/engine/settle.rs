@@ -26,7 +26,7 @@ use crate::model::pass::{Done, Event, Fate, PipelineSummary};
 pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memories) -> Result<(), PassError> {
     for pipeline in passing(approved) {
         let Some(memory) = memories.pipelines.get(pipeline.name) else { continue };
-        let (memory, at) = (memory.clone(), planner.clock.now().as_millisecond());
+        let (memory, at) = (Arc::clone(memory), planner.clock.now().as_millisecond());
         let note = note(approved, at);
         let aside = pipeline.anew.then(|| planner.store.path().join("claims").join(aside(approved, pipeline.name)));
         let in_doubt: BTreeSet<Key> = approved

@@ -89,8 +89,12 @@ mod tests {
 
     #[test]
     fn both_forms_of_the_tuple_are_read_and_no_other() {
-        let it =
-            OrgTuple { acronym: "IT", name_nb: "IT-senteret", name_en: "Department of IT Services", stedkode: "000000" };
+        let it = OrgTuple {
+            acronym: "IT",
+            name_nb: "IT-senteret",
+            name_en: "Department of IT Services",
+            stedkode: "000000",
+        };
         assert_eq!(org_tuple("0000001501|IT|IT-senteret|Department of IT Services|000000"), Some(it));
         assert_eq!(org_tuple("IT| IT-senteret |Department of IT Services|000000"), Some(it));
         for tuple in ["", "IT", "a|b|c", "a|b|c|d|e|f"] {
