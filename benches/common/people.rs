@@ -1,4 +1,4 @@
-//! Invented users with 42 attributes, about 853 canonical bytes, as in the facts on store performance.
+//! Invented users with 42 attributes and about 853 canonical bytes.
 
 use reconcile_state::schema::{Attribute, Normal, Schema};
 use reconcile_state::{AttributeId, Record};

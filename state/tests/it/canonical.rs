@@ -9,7 +9,7 @@ use reconcile_state::{AttributeId, Key, Record, Standing, Value};
 use crate::campus::{KEY, LANGUAGE, MAIL, NAME, ROLES, schema};
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn set(elements: &[&str]) -> Value {
@@ -52,7 +52,7 @@ fn digests_never_change() {
     assert_eq!(digester.key(&person.key).to_string(), "9a9cb3effa6778938d27fea70e289459");
     assert_eq!(
         digester.seal("an invented secret"),
-        Value::Sealed([130, 21, 47, 97, 174, 150, 236, 203, 29, 52, 7, 219, 189, 251, 49, 33])
+        Value::Sealed([108, 254, 86, 51, 162, 156, 250, 29, 244, 208, 53, 96, 101, 45, 46, 135])
     );
     let comparable = concat!("01", "000000076163636f756e74", "00", "00010100000004c3857365", "00020100000010")
         .to_owned()
@@ -90,7 +90,9 @@ fn record() -> impl Strategy<Value = Record> {
     (any::<bool>(), prop::collection::btree_map(any::<u16>(), value(), 0..8)).prop_map(|(disabled, attributes)| {
         let standing = if disabled { Standing::Disabled } else { Standing::Active };
         let mut record = Record::new("k".into()).standing(standing);
-        attributes.into_iter().for_each(|(id, value)| record.set(AttributeId(id), value));
+        for (id, value) in attributes {
+            record.set(AttributeId(id), value);
+        }
         record
     })
 }

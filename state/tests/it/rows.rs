@@ -37,12 +37,12 @@ fn scopes_do_not_see_each_other() {
         [Scope::new("account", Side::Source), Scope::new("accoun", Side::Observed), Scope::new("b", Side::Processed)];
     store.put(OBSERVED, &schema(), &people(0..3)).unwrap();
     for (n, scope) in (10..).zip(others) {
-        store.put(scope, &schema(), &people(n..n + 1)).unwrap();
+        store.put(scope, &schema(), &people(n..=n)).unwrap();
     }
     store.remove(others[0], &[key(0)]).unwrap();
     assert_eq!(bodies(&store, OBSERVED), people(0..3));
     for (n, scope) in (10..).zip(others) {
-        assert_eq!(bodies(&store, scope), people(n..n + 1));
+        assert_eq!(bodies(&store, scope), people(n..=n));
         assert_eq!(store.digests(scope).unwrap().len(), 1);
     }
     let wanted = [key_digest(1), key_digest(10), key_digest(99)].into();

@@ -190,7 +190,9 @@ fn another_policy_is_remembered_with_the_reading() {
     read_all(&store, &people(0..5), Absence::Believed);
     let newer = Digest([2; 16]);
     let mut writer = store.snapshot(OBSERVED, &schema(), newer).unwrap();
-    people(0..5).iter().for_each(|record| assert_eq!(writer.see(record).unwrap(), Seen::Same));
+    for record in people(0..5) {
+        assert_eq!(writer.see(&record).unwrap(), Seen::Same);
+    }
     writer.finish(Absence::Believed).unwrap();
     assert_eq!(store.root(OBSERVED).unwrap().unwrap().policy, Some(newer));
 }
