@@ -49,6 +49,8 @@ pub struct Question<'q> {
     pub memory: &'q Memory,
     /// Everybody's memories, to know the records that values refer to.
     pub memories: &'q Memories,
+    /// People who are remembered and proved to be gone.
+    pub gone: &'q BTreeSet<Key>,
     /// Whether everybody is in scope.
     pub whole: bool,
 }
@@ -142,8 +144,13 @@ fn anchors(question: &Question<'_>) -> Vec<Anchor> {
         }
     }
     let others = claims.into_iter().flatten().filter(|(key, _)| !question.rows.contains_key(*key));
-    let most = if question.whole { usize::MAX } else { PROBES };
-    anchors.extend(others.take(most).map(|(key, claim)| Anchor {
+    let mut probes = if question.whole { usize::MAX } else { PROBES };
+    let others = others.filter(|(key, _)| {
+        let asked = question.gone.contains(*key) || probes > 0;
+        probes = probes.saturating_sub(1);
+        asked
+    });
+    anchors.extend(others.map(|(key, claim)| Anchor {
         key: key.clone(),
         remembered: Some(claim.remote.clone()),
         matches: Vec::new(),
@@ -308,8 +315,8 @@ pub async fn look(
     memory: &Memory,
     anchors: &[Anchor],
 ) -> Result<BTreeMap<Key, Option<Look>>, TargetError> {
-    let rows = BTreeMap::new();
-    let question = Question { observer, schema, rows: &rows, memory, memories, whole: false };
+    let (rows, gone) = (BTreeMap::new(), BTreeSet::new());
+    let question = Question { observer, schema, rows: &rows, memory, memories, gone: &gone, whole: false };
     let mut reading = Reading::default();
     read(&question, anchors, false, &mut reading).await?;
     let names = references(&question);

@@ -97,20 +97,21 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     for one in &open {
         let memory = &memories.pipelines[one.observer.name];
         let mine = rows.get(one.observer.name);
-        let mut judged =
-            Judging { one, memory, order, collected: &collected, plan: PipelinePlan::default(), changes: vec![] };
+        let mut judged = Judging { one, memory, order, plan: PipelinePlan::default(), changes: vec![] };
         let mut summary = summary(one, memory);
         let mut population = 0;
         for schema in one.observer.project.kinds() {
             let none = BTreeMap::new();
             let rows = mine.and_then(|rows| rows.get(schema.kind)).unwrap_or(&none);
-            let question = Question { observer: one.observer, schema, rows, memory, memories: &memories, whole };
+            let gone = gone(memory, schema, &collected);
+            let question =
+                Question { observer: one.observer, schema, rows, memory, memories: &memories, gone: &gone, whole };
             let observed = observe(&question).await?;
             summary.observed += observed.seen.len() as u64;
             summary.trust.doubts.extend(observed.trust.doubts.iter().cloned());
             events.extend(observed.event.clone());
             population = population.max(active(rows)).max(owned(&observed));
-            judged.kind(schema, rows, &observed)?;
+            judged.kind(schema, rows, &gone, &observed)?;
         }
         summary.population = population;
         // A narrow scope says nothing of the population: the last whole reading does.
@@ -253,6 +254,12 @@ fn stopped_summary(observer: &Observer, target: Option<Identity>) -> PipelineSum
     }
 }
 
+/// Whoever is remembered and is no longer known is gone, where that is proved.
+fn gone(memory: &Memory, schema: &Schema, collected: &Collected) -> BTreeSet<Key> {
+    let claims = memory.claims.get(schema.kind).into_iter().flatten();
+    claims.map(|(key, _)| key).filter(|key| collected.proves_gone && !collected.known.contains(*key)).cloned().collect()
+}
+
 /// Records that belong to somebody we know.
 fn owned(observed: &Observed) -> u64 {
     observed.correlated.found.values().filter(|found| matches!(found, Found::Present(_))).count() as u64
@@ -263,18 +270,19 @@ struct Judging<'j> {
     one: &'j Open<'j>,
     memory: &'j Memory,
     order: &'j Order,
-    collected: &'j Collected,
     plan: PipelinePlan,
     changes: Vec<Change>,
 }
 
 impl Judging<'_> {
-    fn kind(&mut self, schema: &Schema, rows: &BTreeMap<Key, Row>, observed: &Observed) -> Result<(), PassError> {
+    fn kind(
+        &mut self,
+        schema: &Schema,
+        rows: &BTreeMap<Key, Row>,
+        gone: &BTreeSet<Key>,
+        observed: &Observed,
+    ) -> Result<(), PassError> {
         self.plan.foreign += observed.correlated.foreign;
-        let empty = BTreeMap::new();
-        let claims = self.memory.claims.get(schema.kind).unwrap_or(&empty);
-        // Whoever is remembered and is no longer known is gone, where that is proved.
-        let gone = claims.keys().filter(|key| self.collected.proves_gone && !self.collected.known.contains(*key));
         let keys: BTreeSet<&Key> = rows.keys().chain(gone).collect();
         for key in keys {
             self.record(schema, key, rows.get(key), observed)?;
