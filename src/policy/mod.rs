@@ -14,6 +14,6 @@ mod values;
 
 pub use entitlement::{Entitlement, entitlement};
 pub use essential::{DISABLED, Judgement, NOT_ENTITLED, essential, judge};
-pub use names::{Org, given_name, org, selected_email, selected_username, surname};
+pub use names::{OrgTuple, given_name, org_tuple, selected_email, selected_username, surname};
 pub use templates::{Template, TemplateError};
 pub use values::{PERSON_NAMES, person_values};
