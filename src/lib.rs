@@ -4,3 +4,4 @@
 pub mod model;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod targets;
