@@ -20,6 +20,8 @@ mod report;
 mod rules;
 mod schema;
 mod seen;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod templates;
 #[cfg(test)]
 mod testing;
@@ -60,6 +62,7 @@ impl Moodle {
             concurrency: settings.pace.concurrency(),
             listable: true,
             chunk: read::CHUNK,
+            known: None,
             counters: Counters {
                 unchanged: "totalUnchangedUser",
                 add: "totalAddUser",

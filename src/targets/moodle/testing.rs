@@ -50,6 +50,7 @@ fn change(action: Action, desired: Record, edits: Vec<Edit>, remote: Option<Remo
         wanted: digest,
         expect: None,
         remote,
+        protected: None,
         requires: Vec::new(),
         matches: Vec::new(),
         desired,
