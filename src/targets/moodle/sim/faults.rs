@@ -14,7 +14,8 @@ pub enum Fault {
     Refuse,
     /// The work is done, the answer is lost.
     CutAfter,
-    /// The connection is closed at once, and the work is done so much later.
+    /// The connection is closed at once, and the work is done so much later. Its uniqueness checks see the site as it
+    /// was when the call arrived, so a create sent again in between can leave two.
     LandsLater(Duration),
     /// 504 HTML at once, and the work is done so much later.
     GatewayTimeout(Duration),

@@ -104,7 +104,7 @@ impl Gate {
             }
             Some(Fault::TruncatedBody) => {
                 let mut answer = self.work(arrival, path, form, None).await;
-                let middle = (answer.body.len() / 2..).find(|at| answer.body.is_char_boundary(*at)).unwrap_or(0);
+                let middle = answer.body.floor_char_boundary(answer.body.len() / 2);
                 answer.body.truncate(middle);
                 Reply::Answer(answer)
             }
@@ -207,7 +207,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_write_can_land_after_the_asker_has_looked() {
         let gate = open(None);
-        gate.faults().next(1, Some("core_user_create_users"), Fault::LandsLater(Duration::from_secs(60)));
+        gate.faults().next(1, Some("core_user_create_users"), Fault::LandsLater(Duration::from_mins(1)));
         assert_eq!(gate.post(SERVICE, create("late")).await, Reply::Cut);
         assert!(gate.world().user("late").is_none());
         sleep(Duration::from_secs(61)).await;
@@ -272,7 +272,7 @@ mod tests {
         let gate = open(None);
         for (retry, want) in [
             (RetryAfter::Seconds(7), Some("7")),
-            (RetryAfter::Date(Duration::from_secs(60)), Some("Thu, 15 Jan 2026 06:01:00 GMT")),
+            (RetryAfter::Date(Duration::from_mins(1)), Some("Thu, 15 Jan 2026 06:01:00 GMT")),
             (RetryAfter::Absent, None),
         ] {
             gate.faults().next(1, None, Fault::TooManyRequests(retry));
