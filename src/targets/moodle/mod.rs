@@ -22,6 +22,8 @@ mod schema;
 mod seen;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+mod simulate;
 mod templates;
 #[cfg(test)]
 mod testing;
@@ -38,6 +40,11 @@ pub use schema::{ACCOUNT, PIPELINE};
 pub use templates::Templates;
 pub use transport::{Judge, Transport};
 
+#[cfg(feature = "sim")]
+use futures::future::BoxFuture;
+
+#[cfg(feature = "sim")]
+use super::port::Simulation;
 use super::port::{Counters, Definition, Observer, OpenError, Surroundings, Target, Terms};
 use crate::wire::{HttpClient, HttpSettings, Pace, RetryConfig, SettingError, tls};
 
@@ -93,6 +100,14 @@ impl Definition for Moodle {
         let settings = config.check(around)?;
         let http = http(&settings)?;
         Self::over(Arc::new(http), settings)
+    }
+
+    #[cfg(feature = "sim")]
+    fn simulate(&self) -> BoxFuture<'_, std::io::Result<Option<Box<dyn Simulation>>>> {
+        Box::pin(async {
+            let site: Box<dyn Simulation> = Box::new(simulate::Site::start().await?);
+            Ok(Some(site))
+        })
     }
 }
 
