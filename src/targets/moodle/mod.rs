@@ -20,6 +20,8 @@ mod report;
 mod rules;
 mod schema;
 mod seen;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod templates;
 #[cfg(test)]
 mod testing;
