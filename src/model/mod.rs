@@ -7,6 +7,7 @@ pub mod outcome;
 pub mod pass;
 pub mod person;
 pub mod reason;
+pub mod scope;
 
 pub use change::{Action, Candidate, Cause, Change, ChangeId, Conflict, Finding, Link, PipelinePlan, Plan};
 pub use desired::{Anchor, Call, Desired, Match};
@@ -14,3 +15,4 @@ pub use error::{Effect, ErrorKind, Retry, TargetError};
 pub use outcome::{Batch, Outcome, Ready};
 pub use person::Person;
 pub use reason::Reason;
+pub use scope::{KeyField, Pick, Scope};
