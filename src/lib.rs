@@ -2,7 +2,9 @@
 //! plan, judged by a guard, converged at a pace.
 
 pub mod config;
+pub mod engine;
 pub mod model;
+pub mod policy;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod targets;

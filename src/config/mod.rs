@@ -17,3 +17,30 @@ pub use guard::{GuardSettings, Limit, Protected};
 pub use institution::Institution;
 pub use load::{Config, Pipeline, default_document};
 pub use pipeline::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
+
+/// Settings for tests of the engine: the design's defaults.
+#[cfg(test)]
+pub(crate) fn test_settings() -> PipelineSettings {
+    let limit = |number, percent| Limit { number, percent: Some(percent) };
+    PipelineSettings {
+        first_meeting: FirstMeeting::Report,
+        drift: OnDrift::Enforce,
+        surplus: OnSurplus::Report,
+        guard: GuardSettings {
+            floor: 10,
+            creates: limit(None, 10),
+            lost: limit(None, 2),
+            updates: limit(None, 5),
+            disables: limit(Some(50), 2),
+            renames: limit(None, 2),
+            moves: limit(None, 2),
+            removals: limit(None, 5),
+            one_attribute: limit(None, 5),
+            collapse: limit(None, 2),
+            disabled_reserve: 10,
+            first_load: false,
+            shrink: reconcile_state::trust::ShrinkLimit { percent: 5, floor: 10 },
+            protected: Protected::default(),
+        },
+    }
+}

@@ -76,6 +76,8 @@ pub struct Change {
     pub expect: Option<Digest>,
     /// What identifies the record at the target; `None` before it exists.
     pub remote: Option<Remote>,
+    /// Why the record may not be written whatever the guard says: it is protected by configuration.
+    pub protected: Option<Reason>,
     /// Changes that must have landed and been confirmed before this one.
     pub requires: Vec<ChangeId>,
     /// How the record is recognised: before a create every one of these is looked up.
@@ -162,8 +164,10 @@ pub struct PipelinePlan {
     pub links: Vec<Link>,
     /// What is only reported, by key.
     pub findings: Vec<Finding>,
-    /// How many changes `--limit` or a scope left out: never silently.
-    pub total: u64,
+    /// Elements and references whose other end does not exist yet.
+    pub waiting: u64,
+    /// Records whose last applied pair is dropped: they are absent, and rightly so.
+    pub forgotten: Vec<(&'static str, Key)>,
 }
 
 /// A DAG of changes over all pipelines in scope, in an order in which they may be applied.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use reconcile_state::trust::Trust;
-use reconcile_state::{AttributeId, Key, Schema};
+use reconcile_state::{Key, Schema};
 use serde::Serialize;
 
 use super::change::{Change, ChangeId, Plan};
@@ -68,7 +68,10 @@ pub struct PipelineSummary {
     pub trust: Trust,
     /// Records read at the target.
     pub observed: u64,
-    /// Whether nothing has ever been settled here.
+    /// The base of the guard's percents: the larger of the last trusted observed and the desired
+    /// population.
+    pub base: u64,
+    /// Whether nothing is remembered of this pipeline yet.
     pub first_load: bool,
     /// Why nothing is planned for this pipeline at all.
     pub stopped: Option<Event>,
@@ -140,8 +143,9 @@ impl Verdict {
 pub enum Fate {
     /// Landed and read back as wanted.
     Landed,
-    /// Landed, and the target shows something else than was wanted in these attributes.
-    NotConverged(Vec<AttributeId>),
+    /// Landed, and the target shows something else than was wanted in these attributes, or in its
+    /// standing.
+    NotConverged(Vec<&'static str>),
     /// The record had moved since it was planned: due again in the next pass.
     Superseded,
     /// The target refused it.

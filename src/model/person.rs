@@ -59,6 +59,9 @@ pub mod directory {
     pub const JOB_CODE: AttributeId = AttributeId(22);
     /// All user names (`idautoPersonUserNameMV`).
     pub const USERNAMES: AttributeId = AttributeId(23);
+    /// What could not be read as it should, `code:attribute`; set by the engine, never mapped. What is
+    /// named here is not known, which is not the same as absent.
+    pub const FINDINGS: AttributeId = AttributeId(24);
 
     pub use super::{directory_attributes as attributes, directory_schema as schema};
 }
@@ -83,12 +86,17 @@ pub mod vault {
     pub const POSITIONS: AttributeId = AttributeId(7);
     /// Enrolments, `teaching_id|kind|role|status` (`mv_enrolment`).
     pub const ENROLMENTS: AttributeId = AttributeId(8);
+    /// As [`super::directory::FINDINGS`].
+    pub const FINDINGS: AttributeId = AttributeId(9);
 
     pub use super::{vault_attributes as attributes, vault_schema as schema};
 }
 
 /// The source "pipeline" under which people are kept.
 pub const PEOPLE: &str = "people";
+
+/// Name of the attribute that holds what could not be read.
+pub const FINDINGS: &str = "findings";
 
 /// Attributes of the `directory` record.
 pub fn directory_attributes() -> Vec<Attribute> {
@@ -122,6 +130,7 @@ pub fn directory_attributes() -> Vec<Attribute> {
         set(d::WORK_ADDRESSES, "work_addresses"),
         text(d::JOB_CODE, "job_code"),
         Attribute::set(d::USERNAMES.0, "usernames").normal(Normal::Folded),
+        set(d::FINDINGS, FINDINGS).sensitivity(Sensitivity::Public),
     ]
 }
 
@@ -147,6 +156,7 @@ pub fn vault_attributes() -> Vec<Attribute> {
         set(v::AFFILIATIONS, "mv_affiliations"),
         set(v::POSITIONS, "mv_positions"),
         set(v::ENROLMENTS, "mv_enrolments"),
+        set(v::FINDINGS, FINDINGS).sensitivity(Sensitivity::Public),
     ]
 }
 

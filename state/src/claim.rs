@@ -56,6 +56,35 @@ pub struct Claim {
     /// has closures of its own.
     #[serde(default)]
     pub disabled_by_us: bool,
+    /// Whether the record still differs in what a first meeting, or a repair that is switched off, only
+    /// listed. Only what sources or policy move from then on is written.
+    #[serde(default)]
+    pub listed: bool,
+    /// Set while the target shows something else than what was written and accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<Unsettled>,
+}
+
+/// A record that did not become what was written: it is tried again with growing delay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Unsettled {
+    /// Tries so far.
+    pub tries: u32,
+    /// Not to be tried again before this, in Unix milliseconds.
+    pub not_before: i64,
+}
+
+impl Unsettled {
+    /// One more try in vain at `now` (Unix milliseconds): ten minutes, then twice as long each time, a
+    /// day at the most.
+    #[must_use]
+    pub fn after(last: Option<Self>, now: i64) -> Self {
+        const FIRST: i64 = 10 * 60 * 1000;
+        const LONGEST: i64 = 24 * 60 * 60 * 1000;
+        let tries = last.map_or(0, |last| last.tries).saturating_add(1);
+        let delay = FIRST.saturating_mul(1 << tries.saturating_sub(1).min(8)).min(LONGEST);
+        Self { tries, not_before: now.saturating_add(delay) }
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +93,19 @@ mod tests {
 
     fn remote(id: Option<&str>, handle: Option<&str>) -> Remote {
         Remote { id: id.map(str::to_owned), handle: handle.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_delay_between_tries_grows_to_a_day() {
+        let mut last = None;
+        let delays: Vec<i64> = (0..10)
+            .map(|_| {
+                let next = Unsettled::after(last, 0);
+                last = Some(next);
+                next.not_before / 60_000
+            })
+            .collect();
+        assert_eq!(delays, [10, 20, 40, 80, 160, 320, 640, 1280, 1440, 1440]);
     }
 
     #[test]

@@ -5,13 +5,17 @@ pub mod claim;
 pub mod digest;
 pub mod drift;
 pub mod edit;
+pub mod journal;
 pub mod record;
 pub mod schema;
+pub mod store;
 pub mod trust;
 
-pub use claim::{Claim, Origin, Remote};
+pub use claim::{Claim, Origin, Remote, Unsettled};
 pub use digest::{Digest, Digester};
 pub use drift::{Applied, DesiredSide, Drift, ObservedSide};
 pub use edit::Edit;
+pub use journal::{After, Entry, Intent, Landing, Note, Outcome};
 pub use record::{AttributeId, Key, Record, Standing, Value};
 pub use schema::{Attribute, Normal, Ownership, Role, Schema, SchemaError, Sensitivity, Shape};
+pub use store::{Scope, Side, Store, StoreDir, StoreError};

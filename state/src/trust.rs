@@ -132,6 +132,10 @@ pub struct ListFigures {
 /// The share of remembered ids that must be found again, in percent.
 pub const FOUND_AGAIN_PERCENT: u64 = 98;
 
+/// So many remembered ids may be missing whatever their share: a small population could otherwise never
+/// get back a record that was lost.
+pub const LOST_FLOOR: u64 = 2;
+
 /// Judges a target's listing.
 pub fn judge_listing(target: &str, figures: &ListFigures) -> Trust {
     let mut doubts = Vec::new();
@@ -152,7 +156,8 @@ pub fn judge_listing(target: &str, figures: &ListFigures) -> Trust {
             format!("{target}: {} records came twice, so others may be missing", figures.repeated),
         ));
     }
-    if figures.found * 100 < figures.remembered * FOUND_AGAIN_PERCENT {
+    let lost = figures.remembered.saturating_sub(figures.found);
+    if lost > LOST_FLOOR && figures.found * 100 < figures.remembered * FOUND_AGAIN_PERCENT {
         doubts.push(Doubt::new(
             "remembered-lost",
             format!(
@@ -200,11 +205,13 @@ mod tests {
     fn a_listing_is_judged_by_end_total_distinctness_and_memory() {
         let good = ListFigures { complete: true, rows: 100, total: Some(100), repeated: 0, remembered: 50, found: 49 };
         assert!(judge_listing("t", &good).is_trusted());
+        let few = ListFigures { rows: 1, total: None, remembered: 3, found: 1, ..good.clone() };
+        assert!(judge_listing("t", &few).is_trusted(), "within the floor");
         let bad = [
             (ListFigures { complete: false, ..good.clone() }, "listing-incomplete"),
             (ListFigures { total: Some(101), ..good.clone() }, "listing-short"),
             (ListFigures { repeated: 1, ..good.clone() }, "listing-repeats"),
-            (ListFigures { found: 48, ..good.clone() }, "remembered-lost"),
+            (ListFigures { found: 47, ..good.clone() }, "remembered-lost"),
         ];
         for (figures, code) in bad {
             assert_eq!(codes(&judge_listing("t", &figures)), [code]);

@@ -1,0 +1,249 @@
+//! Portal LDAP into the sources file: whole, by what changed, or by single keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use futures::future::join;
+use reconcile_state::store::{Absence, Scope, Seen, Side, SnapshotWriter, Store, Summary};
+use reconcile_state::{Attribute, AttributeId, Digest, Key, Record, Schema, Value};
+
+use super::tally::Tally;
+use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, findings_of, hold, judge};
+use crate::engine::error::{PassError, blocking};
+use crate::model::pass::Event;
+use crate::model::person::{self, directory};
+use crate::model::scope::KeyField;
+use crate::sources::port::DirectoryEntry;
+use crate::sources::{SourceError, SourceErrorKind};
+
+const CSN_SCOPE: Scope<'_> = Scope { kind: "entry-csn", side: Side::Source };
+const CSN: AttributeId = AttributeId(1);
+/// People asked for at once by key.
+const CHUNK: usize = 1000;
+
+fn csn_schema() -> Result<Schema, PassError> {
+    Ok(Schema::new(person::PEOPLE, CSN_SCOPE.kind, 2, [Attribute::text(CSN.0, "entry_csn")])?)
+}
+
+/// Without an entryCSN the person is read every time: an empty record equals no CSN.
+fn csn_record(key: &Key, csn: Option<&str>) -> Record {
+    Record::new(key.clone()).with(CSN, csn.unwrap_or_default())
+}
+
+/// The record of an entry, with what could not be read of it.
+fn record(entry: DirectoryEntry) -> Record {
+    let mut record = entry.record;
+    record.set(directory::FINDINGS, Value::Set(findings_of(&entry.findings)));
+    record
+}
+
+fn count_findings(entry: &DirectoryEntry, findings: &mut BTreeMap<String, u64>) {
+    let codes: BTreeSet<&str> = entry.findings.iter().map(|finding| finding.code).collect();
+    codes.into_iter().for_each(|code| *findings.entry(code.to_owned()).or_default() += 1);
+}
+
+struct Writers {
+    people: SnapshotWriter,
+    csns: SnapshotWriter,
+}
+
+/// Everybody. A reading that breaks off after it began counts for what it showed; one that never began
+/// is an error.
+pub(super) async fn read_all(collector: &Collector<'_>) -> Result<Part, PassError> {
+    let schema = directory::schema()?;
+    let mut writers = open(&collector.store, schema.clone()).await?;
+    let mut tally = Tally::new(&schema);
+    let (mut shown, mut findings, mut invalid) = (BTreeSet::new(), BTreeMap::new(), 0);
+    let (mut complete, mut events) = (false, Vec::new());
+    let mut pages = collector.directory.read_all();
+    let mut next = pages.next().await;
+    while let Some(page) = next.take() {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) if shown.is_empty() && error.kind != SourceErrorKind::Partial => return Err(error.into()),
+            Err(error) => {
+                events.push(broken(&error));
+                break;
+            }
+        };
+        complete = page.last;
+        invalid += page.invalid_keys;
+        let mut rows = Vec::with_capacity(page.entries.len());
+        for entry in page.entries {
+            count_findings(&entry, &mut findings);
+            let csn = csn_record(&entry.record.key, entry.csn.as_deref());
+            let person = record(entry);
+            if shown.insert(person.key.clone()) {
+                tally.count(&person);
+            }
+            rows.push((person, csn));
+        }
+        // The next page is fetched while this one is compared.
+        let (stored, following) = join(blocking(move || see(writers, &rows)), pages.next()).await;
+        writers = stored?;
+        next = following;
+    }
+    let figures = tally.figures();
+    let trust = judge(collector, DIRECTORY, complete, &figures, &mut events)?;
+    let absence = if trust.is_trusted() { Absence::Believed } else { Absence::Doubted };
+    let summary = blocking(move || {
+        writers.csns.finish(absence)?;
+        Ok(writers.people.finish(absence)?)
+    })
+    .await?;
+    if invalid > 0 {
+        findings.insert("invalid-key".to_owned(), invalid);
+    }
+    let (known, _) = hold(&collector.store, DIRECTORY_SCOPE, schema).await?;
+    Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events })
+}
+
+async fn open(store: &Store, schema: Schema) -> Result<Writers, PassError> {
+    let store = store.clone();
+    blocking(move || {
+        let policy = Digest([0; 16]);
+        Ok(Writers {
+            people: store.snapshot(DIRECTORY_SCOPE, &schema, policy)?,
+            csns: store.snapshot(CSN_SCOPE, &csn_schema()?, policy)?,
+        })
+    })
+    .await
+}
+
+fn see(mut writers: Writers, rows: &[(Record, Record)]) -> Result<Writers, PassError> {
+    for (person, csn) in rows {
+        writers.people.see(person)?;
+        writers.csns.see(csn)?;
+    }
+    Ok(writers)
+}
+
+fn broken(error: &SourceError) -> Event {
+    Event {
+        code: error.code.to_owned(),
+        pipeline: None,
+        step: "collect",
+        key: None,
+        message: format!("{error}; who was not shown is left alone"),
+    }
+}
+
+/// Whoever has another entryCSN than the one last read, and who is not listed any more.
+pub(super) async fn read_changed(collector: &Collector<'_>) -> Result<Part, PassError> {
+    let schema = directory::schema()?;
+    let listing = collector.directory.list().await?;
+    let store = collector.store.clone();
+    let (stale, listed) = blocking(move || {
+        let schema = csn_schema()?;
+        let known = store.digests(CSN_SCOPE)?;
+        let digester = store.digester();
+        let mut stale = Vec::new();
+        for (key, csn) in &listing.entries {
+            let now = digester.record(&schema, &csn_record(key, csn.as_deref()));
+            if csn.is_none() || known.get(&digester.key(key)) != Some(now) {
+                stale.push(key.clone());
+            }
+        }
+        let listed: BTreeSet<Key> = listing.entries.into_iter().map(|(key, _)| key).collect();
+        Ok((stale, listed))
+    })
+    .await?;
+    let mut findings = BTreeMap::new();
+    let mut summary = Summary::default();
+    let mut missing: BTreeSet<Key> = BTreeSet::new();
+    for keys in stale.chunks(CHUNK) {
+        let entries = collector.directory.read(keys).await?;
+        let found: BTreeSet<&Key> = entries.iter().map(|entry| &entry.record.key).collect();
+        // Listed a moment ago and gone now: the next listing tells.
+        missing.extend(keys.iter().filter(|key| !found.contains(key)).cloned());
+        put(collector, &schema, entries, &mut findings, &mut summary).await?;
+    }
+    let (known, _) = hold(&collector.store, DIRECTORY_SCOPE, schema.clone()).await?;
+    let gone: Vec<Key> = known.difference(&listed).cloned().collect();
+    let mut events = Vec::new();
+    let counted = reconcile_state::trust::SourceFigures { count: listed.len() as u64, ..Default::default() };
+    let listing = judge(collector, DIRECTORY, true, &counted, &mut Vec::new())?;
+    let shrunk = listing.doubts.iter().any(|doubt| doubt.code != "attribute-shrunk");
+    if !shrunk && !gone.is_empty() {
+        let (store, keys) = (collector.store.clone(), gone.clone());
+        blocking(move || {
+            store.remove(DIRECTORY_SCOPE, &keys)?;
+            Ok(store.remove(CSN_SCOPE, &keys)?)
+        })
+        .await?;
+        summary.gone = gone;
+    }
+    let (known, figures) = hold(&collector.store, DIRECTORY_SCOPE, schema).await?;
+    let mut trust = judge(collector, DIRECTORY, true, &figures, &mut events)?;
+    if shrunk {
+        trust.doubts.extend(listing.doubts.into_iter().filter(|doubt| doubt.code != "attribute-shrunk"));
+    }
+    let shown = known.iter().filter(|key| listed.contains(*key)).cloned().collect();
+    Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events })
+}
+
+async fn put(
+    collector: &Collector<'_>,
+    schema: &Schema,
+    entries: Vec<DirectoryEntry>,
+    findings: &mut BTreeMap<String, u64>,
+    summary: &mut Summary,
+) -> Result<(), PassError> {
+    entries.iter().for_each(|entry| count_findings(entry, findings));
+    let csns: Vec<Record> = entries.iter().map(|entry| csn_record(&entry.record.key, entry.csn.as_deref())).collect();
+    let people: Vec<Record> = entries.into_iter().map(record).collect();
+    summary.seen += people.len() as u64;
+    let (store, schema) = (collector.store.clone(), schema.clone());
+    let (new, moved) = blocking(move || {
+        let known = store.digests(DIRECTORY_SCOPE)?;
+        let new = people.iter().filter(|person| known.get(&store.digester().key(&person.key)).is_none()).count();
+        let moved = store.put(DIRECTORY_SCOPE, &schema, &people)?;
+        store.put(CSN_SCOPE, &csn_schema()?, &csns)?;
+        Ok((new as u64, moved as u64))
+    })
+    .await?;
+    summary.new += new;
+    summary.changed += moved.saturating_sub(new);
+    Ok(())
+}
+
+/// Those who are named. A name that nobody or several people bear is told and left out.
+pub(super) async fn read_named(
+    collector: &Collector<'_>,
+    names: &[(KeyField, String)],
+    unknown: &mut Vec<String>,
+) -> Result<Part, PassError> {
+    let schema = directory::schema()?;
+    let (mut findings, mut summary) = (BTreeMap::new(), Summary::default());
+    let mut entries = Vec::new();
+    let mut ids = BTreeSet::new();
+    for (field, value) in names {
+        if *field == KeyField::IdautoId {
+            ids.insert(Key::new(value.trim().to_lowercase()));
+            continue;
+        }
+        let mut found = collector.directory.find(*field, value).await?;
+        match (found.pop(), found.is_empty()) {
+            (Some(entry), true) => entries.push(entry),
+            (None, _) => unknown.push(format!("{field}={value}")),
+            (Some(_), false) => unknown.push(format!("{field}={value} (several people)")),
+        }
+    }
+    let asked: Vec<Key> = ids.iter().cloned().collect();
+    for keys in asked.chunks(CHUNK) {
+        let found = collector.directory.read(keys).await?;
+        found.iter().for_each(|entry| drop(ids.remove(&entry.record.key)));
+        entries.extend(found);
+    }
+    unknown.extend(ids.iter().map(|key| format!("{}={key}", KeyField::IdautoId)));
+    let shown = entries.iter().map(|entry| entry.record.key.clone()).collect();
+    put(collector, &schema, entries, &mut findings, &mut summary).await?;
+    let (known, figures) = hold(&collector.store, DIRECTORY_SCOPE, schema).await?;
+    let mut events = Vec::new();
+    let trust = match collector.store.root(DIRECTORY_SCOPE)? {
+        // Before a first whole reading there is nothing to hold shares against.
+        Some(root) if root.whole => judge(collector, DIRECTORY, true, &figures, &mut events)?,
+        _ => reconcile_state::trust::Trust::default(),
+    };
+    Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events })
+}

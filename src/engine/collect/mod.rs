@@ -1,0 +1,201 @@
+//! Collect: the sources are read into the sources file, judged, and the people in scope picked.
+//!
+//! A reading always counts for what it shows. What it does not show counts as gone only where it was
+//! whole and trusted; a scope of single keys proves nobody gone.
+
+mod directory;
+mod tally;
+mod vault;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join;
+use reconcile_state::store::{Scope, Side, Store, Summary};
+use reconcile_state::trust::{ShrinkLimit, SourceFigures, Trust, judge_source};
+use reconcile_state::{Key, Schema};
+
+use self::tally::Tally;
+use super::error::{PassError, blocking};
+use super::processed::Processed;
+use crate::model::pass::{Event, ScopeSummary, SourceSummary};
+use crate::model::person;
+use crate::model::scope::{Pick, Scope as People};
+use crate::sources::port::{Catalogue, Directory, Finding, Vault};
+
+/// The directory's name in reports.
+pub const DIRECTORY: &str = "Portal LDAP";
+/// The vault's name in reports.
+pub const VAULT: &str = "MetaVault";
+
+pub(super) const DIRECTORY_SCOPE: Scope<'_> = Scope { kind: "directory", side: Side::Source };
+pub(super) const VAULT_SCOPE: Scope<'_> = Scope { kind: "vault", side: Side::Source };
+
+/// What was collected.
+#[derive(Debug)]
+pub struct Collected {
+    /// One for each source.
+    pub sources: Vec<SourceSummary>,
+    /// Who is in scope, in words.
+    pub scope: ScopeSummary,
+    /// Who is in scope, in key order.
+    pub keys: Vec<Key>,
+    /// Known people whom a reading that proves nothing did not show.
+    pub unread: BTreeSet<Key>,
+    /// Everybody the directory has, as far as is known.
+    pub known: BTreeSet<Key>,
+    /// Whether people who are not known are proved to be gone.
+    pub proves_gone: bool,
+    /// Figures to hold the next readings against, once this pass has acted.
+    pub figures: BTreeMap<&'static str, SourceFigures>,
+    /// What MetaVault knows beside people.
+    pub catalogue: Catalogue,
+    /// What the operator is told at once.
+    pub events: Vec<Event>,
+}
+
+/// What collecting works with.
+pub struct Collector<'c> {
+    /// Portal LDAP.
+    pub directory: &'c dyn Directory,
+    /// MetaVault.
+    pub vault: &'c dyn Vault,
+    /// The sources file.
+    pub store: Store,
+    /// How much a source may shrink.
+    pub shrink: ShrinkLimit,
+    /// Doubts that the operator accepts.
+    pub allow: &'c BTreeSet<String>,
+    /// What each pipeline in scope last carried through.
+    pub processed: &'c [Processed],
+}
+
+/// One source, read and judged.
+struct Part {
+    name: &'static str,
+    summary: Summary,
+    trust: Trust,
+    figures: SourceFigures,
+    /// Keys this reading showed.
+    shown: BTreeSet<Key>,
+    /// Keys the store holds now.
+    known: BTreeSet<Key>,
+    findings: BTreeMap<String, u64>,
+    events: Vec<Event>,
+}
+
+/// Reads the sources as far as the scope asks.
+///
+/// # Errors
+/// [`PassError::Source`] where a source gives nothing at all; [`PassError::Store`].
+pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Collected, PassError> {
+    let mut unknown = Vec::new();
+    let (part, (mv, catalogue)) = match &people.pick {
+        Pick::Everything => try_join(directory::read_all(collector), vault::read(collector, None)).await?,
+        Pick::Changed => try_join(directory::read_changed(collector), vault::read(collector, None)).await?,
+        Pick::Keys(keys) => {
+            let part = directory::read_named(collector, keys, &mut unknown).await?;
+            let shown: Vec<Key> = part.shown.iter().cloned().collect();
+            let mv = vault::read(collector, Some(&shown)).await?;
+            (part, mv)
+        }
+    };
+    let mut keys = match &people.pick {
+        Pick::Everything => part.known.iter().cloned().collect(),
+        Pick::Changed => changed(collector, &part.known).await?,
+        Pick::Keys(_) => part.shown.iter().cloned().collect::<Vec<Key>>(),
+    };
+    keys.truncate(people.limit.unwrap_or(usize::MAX));
+    let whole = !matches!(people.pick, Pick::Keys(_));
+    let unread = match people.pick {
+        Pick::Everything => part.known.difference(&part.shown).cloned().collect(),
+        Pick::Changed | Pick::Keys(_) => BTreeSet::new(),
+    };
+    let mut mv = mv;
+    let strangers = mv.shown.difference(&part.known).count() as u64;
+    if strangers > 0 {
+        mv.findings.insert("not-in-directory".to_owned(), strangers);
+    }
+    let events = part.events.iter().chain(&mv.events).cloned().collect();
+    let figures = [&part, &mv].map(|part| (part.name, part.figures.clone())).into();
+    Ok(Collected {
+        scope: ScopeSummary { what: people.to_string(), people: keys.len() as u64, unknown_keys: unknown },
+        keys,
+        unread,
+        proves_gone: whole && people.limit.is_none() && part.trust.is_trusted(),
+        known: part.known.clone(),
+        figures,
+        catalogue,
+        events,
+        sources: [part, mv].map(summarise).into(),
+    })
+}
+
+fn summarise(part: Part) -> SourceSummary {
+    SourceSummary {
+        name: part.name,
+        people: part.known.len() as u64,
+        new: part.summary.new,
+        changed: part.summary.changed,
+        gone: part.summary.gone.len() as u64,
+        trust: part.trust,
+        findings: part.findings,
+    }
+}
+
+/// People of whom a pipeline has not carried through what the sources say now.
+async fn changed(collector: &Collector<'_>, known: &BTreeSet<Key>) -> Result<Vec<Key>, PassError> {
+    let store = collector.store.clone();
+    let (directory, vault) =
+        blocking(move || Ok((store.digests(DIRECTORY_SCOPE)?, store.digests(VAULT_SCOPE)?))).await?;
+    let moved = |key: &&Key| collector.processed.iter().any(|processed| processed.moved(key, &directory, &vault));
+    Ok(known.iter().filter(moved).cloned().collect())
+}
+
+/// Judges a source; what the operator accepts by name is told and not doubted.
+fn judge(
+    collector: &Collector<'_>,
+    name: &'static str,
+    complete: bool,
+    figures: &SourceFigures,
+    events: &mut Vec<Event>,
+) -> Result<Trust, PassError> {
+    let last: Option<SourceFigures> = collector.store.meta(&figures_name(name))?;
+    let mut trust = judge_source(name, complete, figures, last.as_ref(), collector.shrink);
+    let shrunk = |code: &str| matches!(code, "source-shrunk" | "attribute-shrunk");
+    let (accepted, doubts) =
+        std::mem::take(&mut trust.doubts).into_iter().partition(|d| shrunk(&d.code) && collector.allow.contains(&d.code));
+    trust.doubts = doubts;
+    let accepted: Vec<reconcile_state::trust::Doubt> = accepted;
+    events.extend(accepted.into_iter().map(|doubt| Event {
+        code: doubt.code,
+        pipeline: None,
+        step: "collect",
+        key: None,
+        message: format!("accepted by --allow: {}", doubt.message),
+    }));
+    Ok(trust)
+}
+
+/// Under which name a source's trusted figures are remembered.
+pub(super) fn figures_name(source: &str) -> String {
+    format!("figures {source}")
+}
+
+fn findings_of(findings: &[Finding]) -> BTreeSet<String> {
+    findings.iter().map(|finding| format!("{}:{}", finding.code, finding.attribute)).collect()
+}
+
+/// Keys and figures of what the store holds of a source.
+async fn hold(store: &Store, scope: Scope<'static>, schema: Schema) -> Result<(BTreeSet<Key>, SourceFigures), PassError> {
+    let store = store.clone();
+    blocking(move || {
+        let mut tally = Tally::new(&schema);
+        let mut keys = BTreeSet::new();
+        store.for_each_body(scope, |record| {
+            tally.count(&record);
+            keys.insert(record.key.clone());
+        })?;
+        Ok((keys, tally.figures()))
+    })
+    .await
+}

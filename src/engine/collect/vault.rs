@@ -1,0 +1,93 @@
+//! MetaVault into the sources file: all tables in one reading, everybody or single people.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reconcile_state::store::{Absence, Summary};
+use reconcile_state::trust::{SourceFigures, Trust};
+use reconcile_state::{Digest, Key, Record, Value};
+
+use super::tally::Tally;
+use super::{Collector, Part, VAULT, VAULT_SCOPE, findings_of, hold, judge};
+use crate::engine::error::{PassError, blocking};
+use crate::model::person::vault;
+use crate::sources::port::{Catalogue, VaultEntry, VaultReading};
+
+fn record(entry: VaultEntry) -> Record {
+    let mut record = entry.record;
+    record.set(vault::FINDINGS, Value::Set(findings_of(&entry.findings)));
+    record
+}
+
+/// Everybody, or these people.
+pub(super) async fn read(collector: &Collector<'_>, keys: Option<&[Key]>) -> Result<(Part, Catalogue), PassError> {
+    let reading = match keys {
+        None => collector.vault.read_all().await?,
+        Some(keys) => collector.vault.read(keys).await?,
+    };
+    let VaultReading { people, invalid_keys, orphans, tables, catalogue } = reading;
+    let mut findings: BTreeMap<String, u64> = BTreeMap::new();
+    for (code, count) in [("invalid-key", invalid_keys), ("orphan-rows", orphans)] {
+        if count > 0 {
+            findings.insert(code.to_owned(), count);
+        }
+    }
+    for entry in people.values() {
+        let codes: BTreeSet<&str> = entry.findings.iter().map(|finding| finding.code).collect();
+        codes.into_iter().for_each(|code| *findings.entry(code.to_owned()).or_default() += 1);
+    }
+    let shown: BTreeSet<Key> = people.keys().cloned().collect();
+    let records: Vec<Record> = people.into_values().map(record).collect();
+    let mut events = Vec::new();
+    let (summary, trust, figures) = match keys {
+        None => whole(collector, records, &tables, &mut events).await?,
+        Some(keys) => some(collector, records, keys, &shown).await?,
+    };
+    let (known, _) = hold(&collector.store, VAULT_SCOPE, vault::schema()?).await?;
+    Ok((Part { name: VAULT, summary, trust, figures, shown, known, findings, events }, catalogue))
+}
+
+type Read = (Summary, Trust, SourceFigures);
+
+async fn whole(
+    collector: &Collector<'_>,
+    records: Vec<Record>,
+    tables: &BTreeMap<&'static str, u64>,
+    events: &mut Vec<crate::model::pass::Event>,
+) -> Result<Read, PassError> {
+    let schema = vault::schema()?;
+    let mut tally = Tally::new(&schema);
+    records.iter().for_each(|record| tally.count(record));
+    let mut figures = tally.figures();
+    figures.carriers.extend(tables.iter().map(|(table, rows)| (format!("table {table}"), *rows)));
+    let trust = judge(collector, VAULT, true, &figures, events)?;
+    let absence = if trust.is_trusted() { Absence::Believed } else { Absence::Doubted };
+    let store = collector.store.clone();
+    let summary = blocking(move || {
+        let mut writer = store.snapshot(VAULT_SCOPE, &schema, Digest([0; 16]))?;
+        for record in &records {
+            writer.see(record)?;
+        }
+        Ok(writer.finish(absence)?)
+    })
+    .await?;
+    Ok((summary, trust, figures))
+}
+
+async fn some(
+    collector: &Collector<'_>,
+    records: Vec<Record>,
+    keys: &[Key],
+    shown: &BTreeSet<Key>,
+) -> Result<Read, PassError> {
+    let schema = vault::schema()?;
+    let store = collector.store.clone();
+    let gone: Vec<Key> = keys.iter().filter(|key| !shown.contains(*key)).cloned().collect();
+    let seen = records.len() as u64;
+    let changed = blocking(move || {
+        store.remove(VAULT_SCOPE, &gone)?;
+        Ok(store.put(VAULT_SCOPE, &schema, &records)? as u64)
+    })
+    .await?;
+    let summary = Summary { seen, changed, ..Summary::default() };
+    Ok((summary, Trust::default(), SourceFigures::default()))
+}

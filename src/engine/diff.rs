@@ -1,0 +1,408 @@
+//! What one record calls for: drift classified, then turned into a change, a link, a finding or
+//! nothing. Pure.
+
+use reconcile_state::drift::classify;
+use reconcile_state::edit::{creation, difference};
+use reconcile_state::{
+    Applied, Attribute, Claim, DesiredSide, Digest, Drift, Edit, Key, ObservedSide, Ownership, Record, Remote, Schema,
+    Standing,
+};
+
+use crate::config::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
+use crate::model::{Action, Cause, Reason};
+
+/// What is called for.
+#[derive(Clone, Copy, Debug)]
+pub enum Want<'f> {
+    /// Nothing, or nobody knows.
+    Untouched,
+    /// This record, with its digest; its standing says whether it is to be open.
+    Record(&'f Record, Digest, Option<Reason>),
+    /// The person is proved to be gone.
+    Gone,
+}
+
+/// What was observed.
+#[derive(Clone, Copy, Debug)]
+pub enum Have<'f> {
+    /// Nobody knows.
+    Unknown,
+    /// A conflict.
+    Ambiguous,
+    /// Not there.
+    Absent,
+    /// This record.
+    Present(&'f Record, Digest, &'f Remote),
+}
+
+/// Everything that decides about one record.
+#[derive(Clone, Copy)]
+pub struct Facts<'f> {
+    /// The kind.
+    pub schema: &'f Schema,
+    /// The record's key.
+    pub key: &'f Key,
+    /// What is called for.
+    pub want: Want<'f>,
+    /// What was observed.
+    pub have: Have<'f>,
+    /// The pair taken when a change last settled.
+    pub applied: Option<Applied>,
+    /// What was wanted then.
+    pub wanted_before: &'f dyn Fn() -> Option<Record>,
+    /// What we remember.
+    pub claim: Option<&'f Claim>,
+    /// Whether what the sources say changed since the record last settled.
+    pub source_changed: bool,
+    /// Unix milliseconds.
+    pub now: i64,
+}
+
+/// A change before it has an id and a place in the plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draft {
+    /// What is done.
+    pub action: Action,
+    /// How.
+    pub edits: Vec<Edit>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What a record calls for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Nothing.
+    Nothing,
+    /// A write.
+    Change(Draft),
+    /// Remember it; these differences are only listed. Without any it is settled as it is.
+    Link(Vec<Edit>),
+    /// List these differences, write nothing.
+    Report(Vec<Edit>),
+    /// Try again later: what was written last was accepted and is not what the target shows.
+    Wait(Vec<Edit>),
+    /// Drop what is remembered as last applied.
+    Forget,
+}
+
+/// Classifies the record and says what follows from it.
+pub fn decide(facts: &Facts<'_>, settings: &PipelineSettings) -> (Drift, Step) {
+    let desired = match facts.want {
+        Want::Untouched => DesiredSide::Untouched,
+        Want::Gone => DesiredSide::Gone,
+        Want::Record(record, digest, _) => match record.standing {
+            Standing::Active => DesiredSide::Active(digest),
+            Standing::Disabled => DesiredSide::Disabled(digest),
+        },
+    };
+    let observed = match facts.have {
+        Have::Unknown => ObservedSide::Unknown,
+        Have::Ambiguous => ObservedSide::Ambiguous,
+        Have::Absent => ObservedSide::Absent,
+        Have::Present(record, digest, _) => ObservedSide::Present(digest, record.standing),
+    };
+    // A record other than the one remembered under this key is met for the first time.
+    let applied = match (facts.have, facts.claim) {
+        (Have::Present(_, _, remote), Some(claim)) if !claim.remote.is(remote) => None,
+        _ => facts.applied,
+    };
+    let drift = classify(desired, applied, observed);
+    match (facts.want, facts.have) {
+        (Want::Record(want, ..), Have::Absent) => absent(facts, want, drift),
+        (Want::Record(want, ..), Have::Present(have, ..)) => present(facts, want, have, drift, settings),
+        (Want::Gone, Have::Present(..)) if drift == Drift::Surplus => (drift, surplus(settings)),
+        (Want::Gone, _) if drift == Drift::Forgotten && facts.applied.is_some() => (drift, Step::Forget),
+        _ => (drift, Step::Nothing),
+    }
+}
+
+fn absent(facts: &Facts<'_>, want: &Record, drift: Drift) -> (Drift, Step) {
+    let step = match drift {
+        Drift::Missing | Drift::Lost => Step::Change(Draft {
+            action: Action::Create,
+            edits: creation(facts.schema, want),
+            cause: if drift == Drift::Lost { Cause::Drift } else { Cause::Source },
+        }),
+        Drift::NotThere if facts.applied.is_some() => Step::Forget,
+        _ => Step::Nothing,
+    };
+    (drift, step)
+}
+
+fn surplus(settings: &PipelineSettings) -> Step {
+    let edits = vec![Edit::Standing { to: Standing::Disabled }];
+    match settings.surplus {
+        OnSurplus::Report => Step::Report(edits),
+        OnSurplus::Disable => Step::Change(Draft { action: Action::Disable, edits, cause: Cause::Source }),
+    }
+}
+
+fn present(
+    facts: &Facts<'_>,
+    want: &Record,
+    have: &Record,
+    drift: Drift,
+    settings: &PipelineSettings,
+) -> (Drift, Step) {
+    let listed = facts.claim.is_some_and(|claim| claim.listed);
+    if drift == Drift::InSync && !listed {
+        return (drift, Step::Nothing);
+    }
+    let edits = difference(facts.schema, want, have);
+    if edits.is_empty() {
+        // Nothing to write: what moved is not ours, or both sides moved alike. Settled as it is.
+        let drift = if drift == Drift::FirstMeeting { Drift::Adopt } else { drift };
+        return (drift, Step::Link(edits));
+    }
+    if let Some(unsettled) = facts.claim.and_then(|claim| claim.unsettled)
+        && facts.now < unsettled.not_before
+        && !facts.source_changed
+    {
+        return (drift, Step::Wait(edits));
+    }
+    let change = |edits: Vec<Edit>, cause| Step::Change(Draft { action: action(&edits), edits, cause });
+    let moved = if facts.source_changed { Cause::Source } else { Cause::Policy };
+    let first = listed || matches!(drift, Drift::FirstMeeting | Drift::Adopt);
+    if first {
+        let step = match (settings.first_meeting, (facts.wanted_before)()) {
+            (FirstMeeting::Enforce, _) => change(edits, Cause::Source),
+            (FirstMeeting::Report, Some(before)) if listed => {
+                let (behind, kept) = split(facts.schema, edits, want, &before);
+                if behind.is_empty() { Step::Link(kept) } else { change(behind, moved) }
+            }
+            (FirstMeeting::Report, _) => Step::Link(edits),
+        };
+        return (Drift::FirstMeeting, step);
+    }
+    let step = match (drift, settings.drift) {
+        (Drift::Drifted, OnDrift::Enforce) => change(edits, Cause::Drift),
+        (Drift::Drifted, OnDrift::Report) => Step::Report(edits),
+        (Drift::Drifted, OnDrift::Ignore) => Step::Nothing,
+        (Drift::Behind, _) | (_, OnDrift::Enforce) => change(edits, moved),
+        (_, mode) => {
+            // Without a memory of what was wanted nobody can say that the target moved.
+            let (behind, drifted) = match (facts.wanted_before)() {
+                Some(before) => split(facts.schema, edits, want, &before),
+                None => (edits, Vec::new()),
+            };
+            match (behind.is_empty(), mode) {
+                (false, _) => change(behind, moved),
+                (true, OnDrift::Report) => Step::Report(drifted),
+                (true, _) => Step::Nothing,
+            }
+        }
+    };
+    (drift, step)
+}
+
+/// Edits of attributes whose wanted value is not what it was before, and the rest.
+fn split(schema: &Schema, edits: Vec<Edit>, want: &Record, before: &Record) -> (Vec<Edit>, Vec<Edit>) {
+    edits.into_iter().partition(|edit| wanted_moved(schema, edit, want, before))
+}
+
+fn action(edits: &[Edit]) -> Action {
+    match edits.iter().find_map(|edit| if let Edit::Standing { to } = edit { Some(*to) } else { None }) {
+        Some(Standing::Active) => Action::Enable,
+        Some(Standing::Disabled) => Action::Disable,
+        None => Action::Update,
+    }
+}
+
+fn wanted_moved(schema: &Schema, edit: &Edit, want: &Record, before: &Record) -> bool {
+    let Some(id) = edit.attribute() else { return want.standing != before.standing };
+    let Some(attribute) = schema.attribute(id) else { return true };
+    let form = |record: &Record| record.get(id).map(|value| attribute.comparable(value).into_owned());
+    form(want) != form(before)
+}
+
+/// What a record read back still lacks of what was wanted, beyond what its target may rewrite.
+pub fn remaining(schema: &Schema, want: &Record, seen: &Record) -> Vec<Edit> {
+    let free = |attribute: &Attribute| attribute.rewritten || attribute.ownership == Ownership::WriteOnce;
+    let mut edits = difference(schema, want, seen);
+    edits.retain(|edit| {
+        let attribute = edit.attribute().and_then(|id| schema.attribute(id));
+        attribute.is_none_or(|attribute| !free(attribute))
+    });
+    edits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::test_settings;
+    use reconcile_state::{AttributeId, Digester, Origin, Unsettled};
+
+    const NAME: AttributeId = AttributeId(1);
+    const TITLE: AttributeId = AttributeId(2);
+
+    struct Case {
+        schema: Schema,
+        digester: Digester,
+        settings: PipelineSettings,
+        claim: Option<Claim>,
+        source_changed: bool,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            Self {
+                schema: Schema::new("p", "k", 0, [Attribute::text(1, "name"), Attribute::text(2, "title")]).unwrap(),
+                digester: Digester::new([7; 32]),
+                settings: test_settings(),
+                claim: None,
+                source_changed: true,
+            }
+        }
+
+        fn digest(&self, record: &Record) -> Digest {
+            self.digester.record(&self.schema, record)
+        }
+
+        fn decide(
+            &self,
+            want: Option<&Record>,
+            before: Option<(&Record, &Record)>,
+            have: Option<&Record>,
+        ) -> (Drift, Step) {
+            let remote = Remote { id: Some("1".into()), handle: None };
+            let want = want.map_or(Want::Gone, |record| Want::Record(record, self.digest(record), None));
+            let facts = Facts {
+                schema: &self.schema,
+                key: &"p".into(),
+                want,
+                have: have.map_or(Have::Absent, |record| Have::Present(record, self.digest(record), &remote)),
+                applied: before.map(|(w, s)| Applied { wanted: self.digest(w), seen: self.digest(s) }),
+                wanted_before: &|| before.map(|(wanted, _)| wanted.clone()),
+                claim: self.claim.as_ref(),
+                source_changed: self.source_changed,
+                now: 1000,
+            };
+            decide(&facts, &self.settings)
+        }
+    }
+
+    fn claim(remote: Remote) -> Claim {
+        Claim { remote, origin: Origin::Created, disabled_by_us: false, listed: false, unsettled: None }
+    }
+
+    #[test]
+    fn after_a_listed_first_meeting_only_what_the_sources_move_is_written() {
+        let mut case = Case::new();
+        let listed = Claim { listed: true, ..claim(Remote { id: Some("1".into()), handle: None }) };
+        case.claim = Some(listed);
+        let (want, have) = (record("a", "x"), record("b", "x"));
+        let (drift, step) = case.decide(Some(&want), Some((&want, &have)), Some(&have));
+        assert_eq!(drift, Drift::FirstMeeting, "never counted in sync");
+        assert!(matches!(step, Step::Link(differences) if differences.len() == 1));
+        let moved = record("a", "new title");
+        assert_eq!(changed(&case.decide(Some(&moved), Some((&want, &have)), Some(&have)).1), [TITLE]);
+        let closed = Record::new("p".into()).standing(Standing::Disabled);
+        let step = case.decide(Some(&closed), Some((&want, &have)), Some(&have)).1;
+        assert!(matches!(step, Step::Change(Draft { action: Action::Disable, .. })), "a leaver is closed");
+    }
+
+    fn record(name: &str, title: &str) -> Record {
+        Record::new("p".into()).with(NAME, name).with(TITLE, title)
+    }
+
+    fn changed(step: &Step) -> Vec<AttributeId> {
+        match step {
+            Step::Change(draft) => draft.edits.iter().filter_map(Edit::attribute).collect(),
+            other => panic!("no change: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_first_meeting_writes_nothing_unless_told_to() {
+        let mut case = Case::new();
+        let (want, have) = (record("a", "x"), record("b", "x"));
+        let (drift, step) = case.decide(Some(&want), None, Some(&have));
+        assert_eq!(drift, Drift::FirstMeeting);
+        assert!(matches!(step, Step::Link(differences) if differences.len() == 1));
+        case.settings.first_meeting = FirstMeeting::Enforce;
+        assert_eq!(changed(&case.decide(Some(&want), None, Some(&have)).1), [NAME]);
+        assert_eq!(case.decide(Some(&want), None, Some(&want)), (Drift::Adopt, Step::Link(vec![])));
+    }
+
+    #[test]
+    fn where_both_sides_moved_a_report_mode_writes_only_what_the_sources_moved() {
+        let mut case = Case::new();
+        let (before, want, have) = (record("a", "x"), record("a2", "x"), record("a", "hand"));
+        let enforced = case.decide(Some(&want), Some((&before, &before)), Some(&have)).1;
+        assert_eq!(changed(&enforced), [NAME, TITLE]);
+        case.settings.drift = OnDrift::Report;
+        let reported = case.decide(Some(&want), Some((&before, &before)), Some(&have)).1;
+        assert_eq!(changed(&reported), [NAME]);
+    }
+
+    #[test]
+    fn hand_made_changes_are_repaired_reported_or_counted() {
+        let mut case = Case::new();
+        let (want, have) = (record("a", "x"), record("a", "hand"));
+        for (mode, writes, lists) in
+            [(OnDrift::Enforce, true, false), (OnDrift::Report, false, true), (OnDrift::Ignore, false, false)]
+        {
+            case.settings.drift = mode;
+            let (drift, step) = case.decide(Some(&want), Some((&want, &want)), Some(&have));
+            assert_eq!(drift, Drift::Drifted);
+            assert_eq!((matches!(step, Step::Change(_)), matches!(step, Step::Report(_))), (writes, lists));
+        }
+    }
+
+    #[test]
+    fn a_target_that_rewrites_settles() {
+        let case = Case::new();
+        let (want, seen) = (record("a", "x"), record("a", "X!"));
+        assert_eq!(case.decide(Some(&want), Some((&want, &seen)), Some(&seen)), (Drift::InSync, Step::Nothing));
+    }
+
+    #[test]
+    fn a_record_made_anew_under_the_same_name_is_met_for_the_first_time() {
+        let mut case = Case::new();
+        let remote = Remote { id: Some("other".into()), handle: None };
+        case.claim = Some(Claim { unsettled: None, ..claim(remote) });
+        let (want, have) = (record("a", "x"), record("b", "x"));
+        assert_eq!(case.decide(Some(&want), Some((&want, &want)), Some(&have)).0, Drift::FirstMeeting);
+    }
+
+    #[test]
+    fn what_does_not_converge_waits_for_its_delay() {
+        let mut case = Case::new();
+        case.source_changed = false;
+        let remote = Remote { id: Some("1".into()), handle: None };
+        let unsettled = Some(Unsettled { tries: 1, not_before: 2000 });
+        case.claim = Some(Claim { unsettled, ..claim(remote) });
+        let (want, have) = (record("a", "x"), record("a", "y"));
+        assert!(matches!(case.decide(Some(&want), Some((&want, &want)), Some(&have)).1, Step::Wait(_)));
+        case.source_changed = true;
+        assert!(matches!(case.decide(Some(&want), Some((&want, &want)), Some(&have)).1, Step::Change(_)));
+    }
+
+    #[test]
+    fn surplus_is_listed_unless_told_to_disable() {
+        let mut case = Case::new();
+        let have = record("a", "x");
+        let (drift, step) = case.decide(None, Some((&have, &have)), Some(&have));
+        assert_eq!(drift, Drift::Surplus);
+        assert!(matches!(step, Step::Report(_)));
+        case.settings.surplus = OnSurplus::Disable;
+        let (_, step) = case.decide(None, Some((&have, &have)), Some(&have));
+        assert!(matches!(step, Step::Change(Draft { action: Action::Disable, .. })));
+        assert_eq!(case.decide(None, Some((&have, &have)), None), (Drift::Forgotten, Step::Forget));
+        assert_eq!(case.decide(None, None, Some(&have)), (Drift::Foreign, Step::Nothing));
+    }
+
+    #[test]
+    fn causes_are_named() {
+        let mut case = Case::new();
+        let (before, want) = (record("a", "x"), record("a2", "x"));
+        for (source_changed, cause) in [(true, Cause::Source), (false, Cause::Policy)] {
+            case.source_changed = source_changed;
+            match case.decide(Some(&want), Some((&before, &before)), Some(&before)).1 {
+                Step::Change(draft) => assert_eq!(draft.cause, cause),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

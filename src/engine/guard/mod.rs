@@ -1,0 +1,153 @@
+//! The guard: judges a whole plan before its first write.
+//!
+//! The only maker of an [`ApprovedPlan`], and apply takes nothing else. There is no way around it: what
+//! a rule refuses is passed by an operator who names the rule, or by approving a plan that was read.
+
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reconcile_state::Edit;
+
+use self::rules::{Case, FIRST_LOAD, RULES};
+use crate::config::PipelineSettings;
+use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
+use crate::model::{Change, ChangeId, Reason};
+use crate::policy::DISABLED;
+
+/// Held: configuration protects the record.
+pub const PROTECTED: Reason = Reason("protected");
+/// Held: it follows from the absence of something in a source that is not trusted.
+pub const UNTRUSTED_SOURCE: Reason = Reason("untrusted-source");
+/// Held: the guard refused the whole pipeline.
+pub const REFUSED: Reason = Reason("refused");
+
+/// What the operator consents to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Consent {
+    /// Ids of a plan that was read and approved; `None` without one.
+    pub approved: Option<BTreeSet<ChangeId>>,
+    /// Rules that may trip this once.
+    pub allow: BTreeSet<String>,
+    /// Who consents, for the journal.
+    pub who: String,
+    /// Why, for the journal.
+    pub why: Option<String>,
+}
+
+/// A plan that was judged. What it holds back is in it too, so that nothing is left out of a report.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApprovedPlan {
+    planned: Planned,
+    changes: Vec<Change>,
+    held: Vec<Done>,
+    passing: BTreeSet<&'static str>,
+    consent: Consent,
+}
+
+impl ApprovedPlan {
+    /// Changes that may be written, in the plan's order.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Changes that may not.
+    pub fn held(&self) -> &[Done] {
+        &self.held
+    }
+
+    /// The pass it belongs to.
+    pub fn planned(&self) -> &Planned {
+        &self.planned
+    }
+
+    /// Whether a pipeline may act at all.
+    pub fn passes(&self, pipeline: &str) -> bool {
+        self.passing.contains(pipeline)
+    }
+
+    /// What the operator consented to.
+    pub fn consent(&self) -> &Consent {
+        &self.consent
+    }
+}
+
+/// The verdicts, and what may be written under them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Judged {
+    /// By pipeline.
+    pub verdicts: BTreeMap<&'static str, Verdict>,
+    /// What may be written.
+    pub approved: ApprovedPlan,
+}
+
+/// Judges a planned pass, pipeline by pipeline.
+pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSettings>, consent: Consent) -> Judged {
+    // People, and with them entitlements, come from the first source; what MetaVault adds is judged with it.
+    let trusted = planned.sources.iter().all(|source| source.trust.is_trusted());
+    let mut verdicts = BTreeMap::new();
+    for pipeline in &planned.pipelines {
+        let Some(settings) = settings.get(pipeline.name) else { continue };
+        let mine: Vec<&Change> =
+            planned.plan.changes.iter().filter(|change| change.pipeline == pipeline.name).collect();
+        let mut verdict = Verdict::default();
+        for change in &mine {
+            if change.protected.is_some() {
+                verdict.held.insert(change.id, PROTECTED);
+            } else if !trusted && infers_absence(change) {
+                verdict.held.insert(change.id, UNTRUSTED_SOURCE);
+            }
+        }
+        let acting: Vec<&Change> = mine.into_iter().filter(|change| !verdict.held.contains_key(&change.id)).collect();
+        let case = Case {
+            changes: &acting,
+            base: pipeline.base,
+            first_load: pipeline.first_load,
+            settings: &settings.guard,
+            schemas: &pipeline.schemas,
+        };
+        for trip in RULES.iter().filter_map(|rule| rule(&case)) {
+            if allowed(&trip, settings, &consent) { &mut verdict.allowed } else { &mut verdict.trips }.push(trip);
+        }
+        verdicts.insert(pipeline.name, verdict);
+    }
+    let approved = approve(planned, &verdicts, consent);
+    Judged { verdicts, approved }
+}
+
+/// Whether a change rests on something that a source did not say.
+fn infers_absence(change: &Change) -> bool {
+    let takes_away = |edit: &Edit| matches!(edit, Edit::Remove { .. } | Edit::Clear { .. });
+    (change.disables() && change.reason != Some(DISABLED)) || change.edits.iter().any(takes_away)
+}
+
+fn allowed(trip: &Trip, settings: &PipelineSettings, consent: &Consent) -> bool {
+    let read = consent.approved.is_some() || settings.guard.first_load;
+    trip.may_allow && (consent.allow.contains(trip.rule) || (trip.rule == FIRST_LOAD && read))
+}
+
+fn approve(planned: Planned, verdicts: &BTreeMap<&'static str, Verdict>, consent: Consent) -> ApprovedPlan {
+    let passing: BTreeSet<&'static str> =
+        verdicts.iter().filter(|(_, verdict)| verdict.passes()).map(|(&name, _)| name).collect();
+    let (mut changes, mut held) = (Vec::new(), Vec::new());
+    for change in &planned.plan.changes {
+        let reason = match verdicts.get(change.pipeline) {
+            Some(verdict) if verdict.passes() => verdict.held.get(&change.id).copied(),
+            _ => Some(REFUSED),
+        };
+        let listed = consent.approved.as_ref().is_none_or(|ids| ids.contains(&change.id));
+        let fate = match reason {
+            Some(reason) => Some(Fate::Held(reason)),
+            None if !listed => Some(Fate::NotApproved),
+            None => None,
+        };
+        match fate {
+            Some(fate) => held.push(Done { change: change.clone(), fate }),
+            None => changes.push(change.clone()),
+        }
+    }
+    ApprovedPlan { planned, changes, held, passing, consent }
+}
+
+#[cfg(test)]
+mod tests;

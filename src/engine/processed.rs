@@ -1,0 +1,55 @@
+//! What a pipeline has carried through: for each person the digest of what the sources said when
+//! nothing was left to do. `--changed` starts from the difference.
+
+use reconcile_state::store::{DigestSet, Scope, Side, Store};
+use reconcile_state::{Attribute, AttributeId, Digest, Digester, Key, Record, Schema, Value};
+
+use super::error::PassError;
+use crate::model::person::PEOPLE;
+
+const SCOPE: Scope<'_> = Scope { kind: "person", side: Side::Processed };
+const SAID: AttributeId = AttributeId(1);
+
+fn schema() -> Result<Schema, PassError> {
+    let said = Attribute { shape: reconcile_state::Shape::Sealed, ..Attribute::text(SAID.0, "said") };
+    Ok(Schema::new(PEOPLE, SCOPE.kind, 0, [said])?)
+}
+
+/// One pipeline's memory of people carried through.
+#[derive(Clone, Debug)]
+pub struct Processed {
+    digester: Digester,
+    schema: Schema,
+    rows: DigestSet,
+}
+
+impl Processed {
+    /// Reads it.
+    pub fn load(store: &Store) -> Result<Self, PassError> {
+        Ok(Self { digester: store.digester().clone(), schema: schema()?, rows: store.digests(SCOPE)? })
+    }
+
+    /// Whether what the sources say of a person is not what was carried through.
+    pub fn moved(&self, key: &Key, directory: &DigestSet, vault: &DigestSet) -> bool {
+        let at = self.digester.key(key);
+        let said = said(&self.digester, directory.get(&at), vault.get(&at));
+        self.rows.get(&at) != Some(self.digester.record(&self.schema, &row(key, said)))
+    }
+}
+
+/// Remembers people as carried through.
+pub fn remember(store: &Store, people: &[(Key, Digest)]) -> Result<(), PassError> {
+    let rows: Vec<Record> = people.iter().map(|(key, said)| row(key, *said)).collect();
+    store.put(SCOPE, &schema()?, &rows)?;
+    Ok(())
+}
+
+/// What the sources say of a person, in one digest.
+pub fn said(digester: &Digester, directory: Option<Digest>, vault: Option<Digest>) -> Digest {
+    let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string()).unwrap_or_default();
+    digester.texts([text(directory).as_str(), text(vault).as_str()])
+}
+
+fn row(key: &Key, said: Digest) -> Record {
+    Record::new(key.clone()).with(SAID, Value::Sealed(said.0))
+}

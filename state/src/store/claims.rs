@@ -1,0 +1,83 @@
+//! Claims: kept by kind and key, and copied to a file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use redb::ReadableTable;
+use serde::Serialize;
+
+use super::dir::write_whole;
+use super::error::StoreError;
+use super::file::Store;
+use super::table::{CLAIM, from_json, to_json};
+use crate::claim::Claim;
+use crate::record::Key;
+
+/// One line of a backup.
+#[derive(Serialize)]
+struct Line<'l> {
+    kind: &'l str,
+    key: &'l str,
+    claim: Claim,
+}
+
+impl Store {
+    /// All claims of a kind.
+    ///
+    /// # Errors
+    /// Where the file refuses or is damaged.
+    pub fn claims(&self, kind: &str) -> Result<BTreeMap<Key, Claim>, StoreError> {
+        self.inner.read_folded(|txn| {
+            let mut claims = BTreeMap::new();
+            for entry in txn.open_table(CLAIM)?.range::<(&str, &str)>((kind, "")..)? {
+                let (at, claim) = entry?;
+                let (at_kind, key) = at.value();
+                if at_kind != kind {
+                    break;
+                }
+                claims.insert(key.into(), from_json(claim.value(), "a claim")?);
+            }
+            Ok(claims)
+        })
+    }
+
+    /// Sets claims where nothing was written to the target (links), or drops them (`None`).
+    ///
+    /// # Errors
+    /// Where the file refuses.
+    pub fn put_claims(&self, kind: &str, claims: &BTreeMap<Key, Option<Claim>>) -> Result<(), StoreError> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        self.inner.write_folded(|txn| {
+            let mut table = txn.open_table(CLAIM)?;
+            for (key, claim) in claims {
+                match claim {
+                    Some(claim) => table.insert((kind, key.as_str()), to_json(claim, "a claim")?.as_slice())?,
+                    None => table.remove((kind, key.as_str()))?,
+                };
+            }
+            Ok(())
+        })
+    }
+
+    /// Copies the claims of all kinds to a file, 0600, one JSON object a line in order of kind and key;
+    /// what stood there before is replaced when the copy is durable.
+    ///
+    /// # Errors
+    /// Where either file refuses.
+    pub fn backup_claims(&self, to: &Path) -> Result<(), StoreError> {
+        let lines = self.inner.read_folded(|txn| {
+            let mut lines = Vec::new();
+            for entry in txn.open_table(CLAIM)?.iter()? {
+                let (at, claim) = entry?;
+                let (kind, key) = at.value();
+                let claim = from_json(claim.value(), "a claim")?;
+                lines.extend(to_json(&Line { kind, key, claim }, "a claim")?);
+                lines.push(b'\n');
+            }
+            Ok(lines)
+        })?;
+        write_whole(to, &lines)
+    }
+}

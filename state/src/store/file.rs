@@ -1,0 +1,226 @@
+//! One file of the store: opening, transactions, and values kept by name.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::dir::{fresh, put_in_place};
+use super::error::{Fault, StoreError};
+use super::{fold, table};
+use crate::digest::{Digester, ENCODING_VERSION};
+
+/// Holds the digest blocks of half a million records; bodies are read through it only where they differ.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// The sources' or one pipeline's part of the store. Cheap to clone; every call blocks until what it did
+/// is durable.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    db: Database,
+    pub(super) path: PathBuf,
+    pub(super) digester: Digester,
+    /// Writers take turns here, so that a reader that has to fold first waits for those before it.
+    turn: Mutex<()>,
+    /// Whether the journal may hold outcomes that are not in the tables. Changed by the writer whose turn
+    /// it is, before its commit where it adds one.
+    unfolded: AtomicBool,
+    /// Scopes of which a snapshot is being written.
+    pub(super) snapshots: Mutex<BTreeSet<String>>,
+    reencoded_from: Option<u8>,
+    /// Held for the whole directory until the last file is closed.
+    _lock: Arc<File>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.inner.path.display())
+    }
+}
+
+impl Store {
+    pub(super) fn open(path: PathBuf, digester: Digester, lock: Arc<File>) -> Result<Self, StoreError> {
+        if !path.try_exists().map_err(StoreError::io(&path))? {
+            make(&path)?;
+        }
+        let db = builder().open(&path).map_err(|error| Fault::from(error).at(&path))?;
+        let mut inner = Inner {
+            db,
+            path,
+            digester,
+            turn: Mutex::default(),
+            unfolded: AtomicBool::new(true),
+            snapshots: Mutex::default(),
+            reencoded_from: None,
+            _lock: lock,
+        };
+        let written_as = inner.read(|txn| {
+            let mark = txn.open_table(table::MARK)?.get(table::ENCODING)?.map_or(0, |version| version.value());
+            Ok(u8::try_from(mark).unwrap_or(u8::MAX))
+        })?;
+        // Folding first: the claims in outcomes outlive the digests beside them.
+        inner.fold()?;
+        if written_as != ENCODING_VERSION {
+            inner.write(table::drop_caches)?;
+            inner.reencoded_from = Some(written_as);
+        }
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The encoding version the file was written under, where that was another: its digests, bodies and
+    /// last applied pairs were dropped when it was opened, claims and journal were kept.
+    pub fn reencoded_from(&self) -> Option<u8> {
+        self.inner.reencoded_from
+    }
+
+    /// A value kept under a name, `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where it is there and is no `T`.
+    pub fn meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        self.inner.read(|txn| {
+            let value = txn.open_table(table::META)?.get(name)?;
+            value.map(|bytes| table::from_json(bytes.value(), name)).transpose()
+        })
+    }
+
+    /// Keeps a value under a name. Writes nothing where it is there already.
+    ///
+    /// # Errors
+    /// Where the file refuses.
+    pub fn set_meta<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StoreError> {
+        let json = table::to_json(value, name).map_err(|fault| fault.at(&self.inner.path))?;
+        let same = self
+            .inner
+            .read(|txn| Ok(txn.open_table(table::META)?.get(name)?.is_some_and(|held| held.value() == json)))?;
+        if same {
+            return Ok(());
+        }
+        self.inner.write(|txn| {
+            txn.open_table(table::META)?.insert(name, json.as_slice())?;
+            Ok(())
+        })
+    }
+
+    /// Brings outcomes of the journal into digests, last applied and claims. Reading does it where needed;
+    /// calling it after a group of outcomes keeps that short.
+    ///
+    /// # Errors
+    /// Where the file refuses.
+    pub fn fold(&self) -> Result<(), StoreError> {
+        self.inner.fold()
+    }
+}
+
+impl Inner {
+    pub(super) fn read<T>(&self, f: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+        let read = || f(&self.db.begin_read()?);
+        read().map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Reads what reflects every recorded outcome.
+    pub(super) fn read_folded<T>(&self, f: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.fold()?;
+        self.read(f)
+    }
+
+    /// Writes journal entries and named values, which need no folding.
+    pub(super) fn write<T>(&self, f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+        let _turn = self.turn();
+        self.commit(f)
+    }
+
+    /// Writes what outcomes are folded into: those recorded before come first.
+    pub(super) fn write_folded<T>(
+        &self,
+        f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let _turn = self.turn();
+        let unfolded = self.unfolded.load(Ordering::Acquire);
+        let done = self.commit(|txn| {
+            if unfolded {
+                fold::fold(txn, &self.digester)?;
+            }
+            f(txn)
+        })?;
+        self.unfolded.store(false, Ordering::Release);
+        Ok(done)
+    }
+
+    /// Writes outcomes.
+    pub(super) fn write_outcomes<T>(
+        &self,
+        f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let _turn = self.turn();
+        self.unfolded.store(true, Ordering::Release);
+        self.commit(f)
+    }
+
+    fn fold(&self) -> Result<(), StoreError> {
+        if !self.unfolded.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _turn = self.turn();
+        // Somebody else's turn may have done it; and at open there is mostly nothing to do.
+        if self.unfolded.load(Ordering::Acquire) && self.read(fold::is_needed)? {
+            self.commit(|txn| fold::fold(txn, &self.digester))?;
+        }
+        self.unfolded.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn commit<T>(&self, f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+        let commit = || {
+            let mut txn = self.db.begin_write()?;
+            txn.set_durability(Durability::Immediate)?;
+            // A killed process costs milliseconds at the next start, not a reading of the whole file.
+            txn.set_quick_repair(true);
+            let done = f(&txn)?;
+            txn.commit()?;
+            Ok(done)
+        };
+        commit().map_err(|fault: Fault| fault.at(&self.path))
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Makes a file with empty tables, which appears in its place whole or not at all.
+fn make(path: &Path) -> Result<(), StoreError> {
+    let beside = path.with_extension("redb.new");
+    let file = fresh(&beside).map_err(StoreError::io(&beside))?;
+    let fill_in = || {
+        let db = builder().create_file(file)?;
+        let txn = db.begin_write()?;
+        table::make(&txn)?;
+        txn.commit()?;
+        Ok(())
+    };
+    fill_in()
+        .map_err(|fault: Fault| fault.at(&beside))
+        .and_then(|()| File::open(&beside).and_then(|file| file.sync_all()).map_err(StoreError::io(&beside)))
+        .and_then(|()| put_in_place(&beside, path))
+        .inspect_err(|_| {
+            // The first error is the one to tell.
+            let _ = std::fs::remove_file(&beside);
+        })
+}

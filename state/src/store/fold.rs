@@ -1,0 +1,99 @@
+//! Folding: outcomes of the journal become rows of digests, rows of last applied, and claims, in one
+//! transaction with the mark that says how far it went. Repeating a fold changes nothing.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
+
+use super::block::Change;
+use super::error::Fault;
+use super::journal::{intent, read_entry};
+use super::rows::{change_applied, change_digests, remove_bodies};
+use super::scope::{Scope, Side};
+use super::set::{applied_row, digest_row};
+use super::table::{CLAIM, FOLDED, JOURNAL, MARK, allot, to_json};
+use crate::claim::Claim;
+use crate::digest::{Digest, Digester};
+use crate::drift::Applied;
+use crate::journal::{After, Entry};
+use crate::record::Key;
+
+/// What the entries say in the end about one kind's records.
+#[derive(Default)]
+struct Settled {
+    applied: BTreeMap<Key, Applied>,
+    observed: BTreeMap<Key, Option<Digest>>,
+    claims: BTreeMap<Key, Claim>,
+}
+
+fn folded(table: &impl ReadableTable<&'static str, u64>) -> Result<u64, Fault> {
+    Ok(table.get(FOLDED)?.map_or(0, |number| number.value()))
+}
+
+/// Whether the journal has entries after the mark.
+pub(super) fn is_needed(txn: &ReadTransaction) -> Result<bool, Fault> {
+    let last = txn.open_table(JOURNAL)?.last()?.map_or(0, |(number, _)| number.value());
+    Ok(folded(&txn.open_table(MARK)?)? < last)
+}
+
+/// Folds all entries after the mark and moves it.
+pub(super) fn fold(txn: &WriteTransaction, digester: &Digester) -> Result<(), Fault> {
+    let from = folded(&txn.open_table(MARK)?)? + 1;
+    let (kinds, last) = gather(txn, from)?;
+    for (kind, settled) in &kinds {
+        fold_kind(txn, digester, kind, settled)?;
+    }
+    txn.open_table(MARK)?.insert(FOLDED, last)?;
+    Ok(())
+}
+
+fn gather(txn: &WriteTransaction, from: u64) -> Result<(BTreeMap<String, Settled>, u64), Fault> {
+    let journal = txn.open_table(JOURNAL)?;
+    let mut kinds = BTreeMap::<_, Settled>::new();
+    let mut last = from - 1;
+    for entry in journal.range(from..)? {
+        let (number, entry) = entry?;
+        last = number.value();
+        let Entry::Outcome(outcome) = read_entry(entry.value())? else { continue };
+        let intent = intent(&journal, outcome.intent)?;
+        let settled = kinds.entry(intent.kind).or_default();
+        if let Some(applied) = outcome.applied {
+            settled.applied.insert(intent.key.clone(), applied);
+        }
+        match outcome.after {
+            After::Unread => {}
+            After::Absent => drop(settled.observed.insert(intent.key.clone(), None)),
+            After::Present { digest, .. } => drop(settled.observed.insert(intent.key.clone(), Some(digest))),
+        }
+        if let Some(claim) = outcome.claim {
+            settled.claims.insert(intent.key, claim);
+        }
+    }
+    Ok((kinds, last))
+}
+
+fn fold_kind(txn: &WriteTransaction, digester: &Digester, kind: &str, settled: &Settled) -> Result<(), Fault> {
+    if !settled.applied.is_empty() {
+        let id = allot(txn, Scope::new(kind, Side::Wanted))?;
+        let row = |(key, applied): (&Key, &Applied)| {
+            let key = digester.key(key);
+            Change { id: key.0, row: Some(applied_row(key, *applied)) }
+        };
+        change_applied(txn, id, settled.applied.iter().map(row).collect())?;
+    }
+    if !settled.observed.is_empty() {
+        let id = allot(txn, Scope::new(kind, Side::Observed))?;
+        let row = |(key, digest): (&Key, &Option<Digest>)| {
+            let key = digester.key(key);
+            Change { id: key.0, row: digest.map(|digest| digest_row(key, digest)) }
+        };
+        change_digests(txn, id, settled.observed.iter().map(row).collect())?;
+        let absent = settled.observed.iter().filter(|(_, digest)| digest.is_none());
+        remove_bodies(txn, id, absent.map(|(key, _)| key))?;
+    }
+    let mut claims = txn.open_table(CLAIM)?;
+    for (key, claim) in &settled.claims {
+        claims.insert((kind, key.as_str()), to_json(claim, "a claim")?.as_slice())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! The journal's table: intents before their writes, outcomes after them.
+
+use redb::{ReadableTable, WriteTransaction};
+
+use super::error::{Fault, StoreError};
+use super::file::Store;
+use super::rows::put_bodies;
+use super::scope::{Scope, Side};
+use super::table::{JOURNAL, OPEN, allot, from_json, to_json};
+use crate::claim::Claim;
+use crate::digest::{Digest, encode};
+use crate::drift::Applied;
+use crate::journal::{After, Entry, Intent, Landing, Note, Outcome};
+use crate::record::Record;
+
+/// What the target was read to hold after a write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Observed {
+    /// It was not read back.
+    Unread,
+    /// It has no such record.
+    Absent,
+    /// This record, with its digest.
+    Present(Digest, Record),
+}
+
+/// An outcome with the bodies that belong to it. Those go to the cache in the same commit; the journal
+/// gets their digests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutcomeRecord {
+    /// Number of the intent.
+    pub intent: u64,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    /// What came of it.
+    pub landing: Landing,
+    /// The pair to remember, with what was wanted; `None` leaves what is remembered.
+    pub applied: Option<(Applied, Record)>,
+    /// What the target held afterwards.
+    pub observed: Observed,
+    /// What is now known of the record; `None` leaves the claim as it is.
+    pub claim: Option<Claim>,
+}
+
+impl OutcomeRecord {
+    fn entry(&self) -> Outcome {
+        Outcome {
+            intent: self.intent,
+            at: self.at,
+            landing: self.landing.clone(),
+            applied: self.applied.as_ref().map(|(applied, _)| *applied),
+            after: match &self.observed {
+                Observed::Unread => After::Unread,
+                Observed::Absent => After::Absent,
+                Observed::Present(digest, record) => After::Present { digest: *digest, standing: record.standing },
+            },
+            claim: self.claim.clone(),
+        }
+    }
+}
+
+impl Store {
+    /// Records what is about to be written, in one durable commit; gives the entries' numbers. Nothing may
+    /// be sent before this returns.
+    ///
+    /// # Errors
+    /// Where the file refuses; then none of them is recorded. So for all that follow.
+    pub fn record_intents(&self, intents: &[Intent]) -> Result<Vec<u64>, StoreError> {
+        if intents.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.inner.write(|txn| {
+            let mut open = txn.open_table(OPEN)?;
+            let numbers = append(txn, intents.iter().cloned().map(Entry::Intent))?;
+            for number in &numbers {
+                open.insert(number, ())?;
+            }
+            Ok(numbers)
+        })
+    }
+
+    /// Records what came of writes, with the bodies, in one durable commit.
+    ///
+    /// # Errors
+    /// [`StoreError::NoIntent`] where a number is no intent's.
+    pub fn record_outcomes(&self, outcomes: &[OutcomeRecord]) -> Result<(), StoreError> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        self.inner.write_outcomes(|txn| {
+            for outcome in outcomes {
+                let intent = intent(&txn.open_table(JOURNAL)?, outcome.intent)?;
+                let (kind, key) = (intent.kind.as_str(), &intent.key);
+                if let Some((_, wanted)) = &outcome.applied {
+                    put_bodies(txn, allot(txn, Scope::new(kind, Side::Wanted))?, [(key, encode(kind, wanted))])?;
+                }
+                if let Observed::Present(_, seen) = &outcome.observed {
+                    put_bodies(txn, allot(txn, Scope::new(kind, Side::Observed))?, [(key, encode(kind, seen))])?;
+                }
+            }
+            let entries: Vec<_> = outcomes.iter().map(OutcomeRecord::entry).collect();
+            let mut open = txn.open_table(OPEN)?;
+            for settled in entries.iter().filter(|outcome| outcome.settles()) {
+                open.remove(settled.intent)?;
+            }
+            append(txn, entries.into_iter().map(Entry::Outcome))?;
+            Ok(())
+        })
+    }
+
+    /// Records something beside the writes.
+    pub fn record_note(&self, note: Note) -> Result<u64, StoreError> {
+        self.inner.write(|txn| Ok(append(txn, [Entry::Note(note)])?.into_iter().sum()))
+    }
+
+    /// Intents without a settling outcome ([`Outcome::settles`]), oldest first: to be read back.
+    pub fn open_intents(&self) -> Result<Vec<(u64, Intent)>, StoreError> {
+        self.inner.read(|txn| {
+            let journal = txn.open_table(JOURNAL)?;
+            let mut intents = Vec::new();
+            for entry in txn.open_table(OPEN)?.iter()? {
+                let number = entry?.0.value();
+                intents.push((number, intent(&journal, number)?));
+            }
+            Ok(intents)
+        })
+    }
+
+    /// At most `limit` entries from number `from` on, with their numbers; the first is number 1.
+    pub fn journal(&self, from: u64, limit: usize) -> Result<Vec<(u64, Entry)>, StoreError> {
+        self.inner.read(|txn| {
+            let mut entries = Vec::new();
+            for entry in txn.open_table(JOURNAL)?.range(from..)?.take(limit) {
+                let (number, entry) = entry?;
+                entries.push((number.value(), read_entry(entry.value())?));
+            }
+            Ok(entries)
+        })
+    }
+}
+
+fn append(txn: &WriteTransaction, entries: impl IntoIterator<Item = Entry>) -> Result<Vec<u64>, Fault> {
+    let mut table = txn.open_table(JOURNAL)?;
+    let mut last = table.last()?.map_or(0, |(number, _)| number.value());
+    let mut numbers = Vec::new();
+    for entry in entries {
+        last += 1;
+        table.insert(last, to_json(&entry, "an entry of the journal")?.as_slice())?;
+        numbers.push(last);
+    }
+    Ok(numbers)
+}
+
+pub(super) fn read_entry(bytes: &[u8]) -> Result<Entry, Fault> {
+    from_json(bytes, "an entry of the journal")
+}
+
+pub(super) fn intent(table: &impl ReadableTable<u64, &'static [u8]>, number: u64) -> Result<Intent, Fault> {
+    match table.get(number)?.map(|bytes| read_entry(bytes.value())).transpose()? {
+        Some(Entry::Intent(intent)) => Ok(intent),
+        _ => Err(Fault::NoIntent(number)),
+    }
+}

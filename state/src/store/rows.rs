@@ -1,0 +1,301 @@
+//! Reading digests and bodies of a scope, and changing single records of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+
+use super::block::{self, Change};
+use super::error::{Fault, StoreError};
+use super::file::Store;
+use super::scope::{Scope, Side};
+use super::set::{AppliedSet, DigestSet, Rows, applied_row, digest_row};
+use super::table::{APPLIED, BODY, DIGEST, PIECE, ROOT, Root, SCOPE, allot, root, scope_id, set_root};
+use crate::digest::{Digest, Digester, decode, encode};
+use crate::drift::Applied;
+use crate::record::{Key, Record};
+use crate::schema::Schema;
+
+/// Bodies read in one transaction: a reader that takes its time must not keep old pages alive.
+const CHUNK: usize = 1000;
+
+impl Store {
+    /// What is known of a scope as a whole; `None` where nothing was ever written to it.
+    ///
+    /// # Errors
+    /// Where the file refuses or is damaged; so for all that follow.
+    pub fn root(&self, scope: Scope<'_>) -> Result<Option<Root>, StoreError> {
+        self.inner.read_folded(|txn| match scope_id(&txn.open_table(SCOPE)?, scope)? {
+            Some(id) => root(&txn.open_table(ROOT)?, id),
+            None => Ok(None),
+        })
+    }
+
+    /// Digests of all records of a scope: 32 bytes each in memory.
+    pub fn digests(&self, scope: Scope<'_>) -> Result<DigestSet, StoreError> {
+        let rows = self.inner.read_folded(|txn| digest_rows(txn, scope))?;
+        Ok(DigestSet(Rows::new(rows)))
+    }
+
+    /// Last applied pairs of all records of a kind: 48 bytes each in memory.
+    pub fn applied(&self, kind: &str) -> Result<AppliedSet, StoreError> {
+        let rows = self.inner.read_folded(|txn| {
+            let id = scope_id(&txn.open_table(SCOPE)?, Scope::new(kind, Side::Wanted))?;
+            id.map_or(Ok(Vec::new()), |id| block::load(&txn.open_table(APPLIED)?, id))
+        })?;
+        Ok(AppliedSet(Rows::new(rows)))
+    }
+
+    /// The body of one record.
+    pub fn body(&self, scope: Scope<'_>, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.inner.read_folded(|txn| {
+            let Some(id) = scope_id(&txn.open_table(SCOPE)?, scope)? else { return Ok(None) };
+            let body = txn.open_table(BODY)?.get((id, key.as_str()))?;
+            body.map(|bytes| read_body(scope.kind, key, bytes.value())).transpose()
+        })
+    }
+
+    /// What was wanted of one record when it was last applied.
+    pub fn wanted_body(&self, kind: &str, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.body(Scope::new(kind, Side::Wanted), key)
+    }
+
+    /// Every body of a scope in key order. No transaction is open while `f` runs, so records written
+    /// meanwhile may or may not come.
+    pub fn for_each_body(&self, scope: Scope<'_>, mut f: impl FnMut(Record)) -> Result<(), StoreError> {
+        let mut last: Option<Key> = None;
+        loop {
+            let chunk = self.inner.read_folded(|txn| chunk_of_bodies(txn, scope, last.as_ref()))?;
+            let Some(end) = chunk.last() else { return Ok(()) };
+            last = Some(end.key.clone());
+            chunk.into_iter().for_each(&mut f);
+        }
+    }
+
+    /// The keys behind key digests, as far as the scope has their bodies. Walks all keys of the scope.
+    pub fn keys(&self, scope: Scope<'_>, of: &BTreeSet<Digest>) -> Result<BTreeMap<Digest, Key>, StoreError> {
+        self.inner.read_folded(|txn| match scope_id(&txn.open_table(SCOPE)?, scope)? {
+            Some(id) => keys(&txn.open_table(BODY)?, id, &self.inner.digester, of),
+            None => Ok(BTreeMap::new()),
+        })
+    }
+
+    /// Puts single records, as a reading of these alone showed them; says how many were new or changed.
+    /// Of several with one key the last stays.
+    pub fn put(&self, scope: Scope<'_>, schema: &Schema, records: &[Record]) -> Result<usize, StoreError> {
+        let digester = &self.inner.digester;
+        let last: BTreeMap<_, _> = records.iter().map(|record| (&record.key, record)).collect();
+        let mut rows: Vec<_> = last
+            .into_values()
+            .map(|record| (record, digester.key(&record.key), digester.record(schema, record)))
+            .collect();
+        let held = self.inner.read_folded(|txn| find_rows(txn, scope, rows.iter().map(|row| row.1)))?;
+        let mut held = held.into_iter();
+        rows.retain(|(_, key, record)| held.next().flatten() != Some(digest_row(*key, *record)));
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        self.inner.write_folded(|txn| {
+            let id = allot(txn, scope)?;
+            put_bodies(txn, id, rows.iter().map(|(record, ..)| (&record.key, encode(scope.kind, record))))?;
+            let change =
+                |&(_, key, record): &(_, Digest, Digest)| Change { id: key.0, row: Some(digest_row(key, record)) };
+            change_digests(txn, id, rows.iter().map(change).collect())
+        })?;
+        Ok(rows.len())
+    }
+
+    /// Removes single records, rows and bodies, found absent by a reading that would have shown them.
+    pub fn remove(&self, scope: Scope<'_>, keys: &[Key]) -> Result<(), StoreError> {
+        let digester = &self.inner.digester;
+        let ids = || keys.iter().map(|key| digester.key(key));
+        let held = self.inner.read_folded(|txn| find_rows(txn, scope, ids()))?;
+        if held.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        self.inner.write_folded(|txn| {
+            let id = allot(txn, scope)?;
+            remove_bodies(txn, id, keys)?;
+            change_digests(txn, id, ids().map(|key| Change { id: key.0, row: None }).collect())?;
+            Ok(())
+        })
+    }
+
+    /// Remembers pairs with the bodies of what was wanted where nothing was written to the target: what
+    /// was met for the first time and found as wanted.
+    pub fn put_applied(&self, kind: &str, pairs: &[(Applied, Record)]) -> Result<(), StoreError> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        self.inner.write_folded(|txn| {
+            let id = allot(txn, Scope::new(kind, Side::Wanted))?;
+            put_bodies(txn, id, pairs.iter().map(|(_, wanted)| (&wanted.key, encode(kind, wanted))))?;
+            let change = |(applied, wanted): &(Applied, Record)| {
+                let key = self.inner.digester.key(&wanted.key);
+                Change { id: key.0, row: Some(applied_row(key, *applied)) }
+            };
+            change_applied(txn, id, pairs.iter().map(change).collect())
+        })
+    }
+
+    /// Forgets pairs and the bodies of what was wanted: of records that are gone, or not there and not
+    /// wanted there.
+    pub fn forget_applied(&self, kind: &str, keys: &[Key]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.inner.write_folded(|txn| {
+            let id = allot(txn, Scope::new(kind, Side::Wanted))?;
+            remove_bodies(txn, id, keys)?;
+            let gone = keys.iter().map(|key| Change { id: self.inner.digester.key(key).0, row: None });
+            change_applied(txn, id, gone.collect())
+        })
+    }
+}
+
+fn read_body(kind: &str, key: &Key, bytes: &[u8]) -> Result<Record, Fault> {
+    decode(kind, key.clone(), bytes).map_err(|_| Fault::damaged(format!("the body of {kind} {key}")))
+}
+
+/// Rows of a scope, those of an unfinished snapshot included.
+fn digest_rows(txn: &ReadTransaction, scope: Scope<'_>) -> Result<Vec<[u8; 32]>, Fault> {
+    let Some(id) = scope_id(&txn.open_table(SCOPE)?, scope)? else { return Ok(Vec::new()) };
+    let rows = block::load(&txn.open_table(DIGEST)?, id)?;
+    let mut pieces = pieces(&txn.open_table(PIECE)?, id)?;
+    if pieces.is_empty() {
+        return Ok(rows);
+    }
+    block::in_order(&mut pieces);
+    Ok(block::merge(&rows, &pieces))
+}
+
+/// The rows of some key digests.
+fn find_rows(
+    txn: &ReadTransaction,
+    scope: Scope<'_>,
+    ids: impl Iterator<Item = Digest>,
+) -> Result<Vec<Option<[u8; 32]>>, Fault> {
+    let Some(id) = scope_id(&txn.open_table(SCOPE)?, scope)? else { return Ok(ids.map(|_| None).collect()) };
+    let root = root(&txn.open_table(ROOT)?, id)?.unwrap_or_default();
+    if root.open {
+        let rows = Rows::new(digest_rows(txn, scope)?);
+        return Ok(ids.map(|key| rows.find(&key.0).map(|at| rows.rows()[at])).collect());
+    }
+    let blocks = txn.open_table(DIGEST)?;
+    ids.map(|key| block::find(&blocks, id, root.bits, &key.0)).collect()
+}
+
+fn pieces(table: &impl ReadableTable<(u16, u32), &'static [u8]>, id: u16) -> Result<Vec<Change<32>>, Fault> {
+    let rows = block::load::<32>(table, id)?;
+    Ok(rows.into_iter().map(|row| Change { id: first(&row), row: Some(row) }).collect())
+}
+
+fn first(row: &[u8; 32]) -> block::Id {
+    let mut id = [0; 16];
+    id.copy_from_slice(block::id(row));
+    id
+}
+
+fn chunk_of_bodies(txn: &ReadTransaction, scope: Scope<'_>, after: Option<&Key>) -> Result<Vec<Record>, Fault> {
+    let Some(id) = scope_id(&txn.open_table(SCOPE)?, scope)? else { return Ok(Vec::new()) };
+    let from = after.map_or(Bound::Included((id, "")), |key| Bound::Excluded((id, key.as_str())));
+    let mut chunk = Vec::new();
+    for entry in txn.open_table(BODY)?.range::<(u16, &str)>((from, Bound::Unbounded))?.take(CHUNK) {
+        let (at, body) = entry?;
+        let (scope_at, key) = at.value();
+        if scope_at != id {
+            break;
+        }
+        chunk.push(read_body(scope.kind, &key.into(), body.value())?);
+    }
+    Ok(chunk)
+}
+
+/// Only digests of keys are kept in rows: the keys themselves are where the bodies are.
+pub(super) fn keys(
+    bodies: &impl ReadableTable<(u16, &'static str), &'static [u8]>,
+    id: u16,
+    digester: &Digester,
+    of: &BTreeSet<Digest>,
+) -> Result<BTreeMap<Digest, Key>, Fault> {
+    let mut found = BTreeMap::new();
+    if of.is_empty() {
+        return Ok(found);
+    }
+    for entry in bodies.range::<(u16, &str)>((id, "")..)? {
+        let at = entry?.0;
+        let (scope, key) = at.value();
+        if scope != id {
+            break;
+        }
+        let digest = digester.bytes(key.as_bytes());
+        if of.contains(&digest) {
+            found.insert(digest, key.into());
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn put_bodies<'k>(
+    txn: &WriteTransaction,
+    id: u16,
+    bodies: impl IntoIterator<Item = (&'k Key, impl AsRef<[u8]>)>,
+) -> Result<(), Fault> {
+    let mut table = txn.open_table(BODY)?;
+    for (key, body) in bodies {
+        table.insert((id, key.as_str()), body.as_ref())?;
+    }
+    Ok(())
+}
+
+pub(super) fn remove_bodies<'k>(
+    txn: &WriteTransaction,
+    id: u16,
+    keys: impl IntoIterator<Item = &'k Key>,
+) -> Result<(), Fault> {
+    let mut table = txn.open_table(BODY)?;
+    for key in keys {
+        table.remove((id, key.as_str()))?;
+    }
+    Ok(())
+}
+
+/// Adds rows to an unfinished snapshot.
+pub(super) fn put_piece(txn: &WriteTransaction, id: u16, rows: &[[u8; 32]]) -> Result<(), Fault> {
+    let mut table = txn.open_table(PIECE)?;
+    let last = table.range((id, 0)..=(id, u32::MAX))?.next_back().transpose()?.map(|(at, _)| at.value().1);
+    table.insert((id, last.map_or(0, |last| last.saturating_add(1))), rows.as_flattened())?;
+    Ok(())
+}
+
+/// Changes rows of digests, after those of pieces; the root is brought up to date, and stale.
+pub(super) fn change_digests(txn: &WriteTransaction, id: u16, changes: Vec<Change<32>>) -> Result<Root, Fault> {
+    let mut table = txn.open_table(PIECE)?;
+    let mut all = pieces(&table, id)?;
+    if !all.is_empty() {
+        table.retain_in((id, 0)..=(id, u32::MAX), |_, _| false)?;
+    }
+    all.extend(changes);
+    change_rows(txn, DIGEST, id, all)
+}
+
+/// Changes rows of last applied.
+pub(super) fn change_applied(txn: &WriteTransaction, id: u16, changes: Vec<Change<48>>) -> Result<(), Fault> {
+    change_rows(txn, APPLIED, id, changes)?;
+    Ok(())
+}
+
+fn change_rows<const W: usize>(
+    txn: &WriteTransaction,
+    blocks: TableDefinition<'static, (u16, u32), &'static [u8]>,
+    id: u16,
+    mut changes: Vec<Change<W>>,
+) -> Result<Root, Fault> {
+    block::in_order(&mut changes);
+    let mut root = root(&txn.open_table(ROOT)?, id)?.unwrap_or_default();
+    if block::change(&mut txn.open_table(blocks)?, id, (&mut root.count, &mut root.bits), &changes)? {
+        root.digest = None;
+    }
+    set_root(txn, id, &root)?;
+    Ok(root)
+}
