@@ -5,6 +5,7 @@ pub mod config;
 pub mod engine;
 pub mod model;
 pub mod policy;
+pub mod report;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod targets;
