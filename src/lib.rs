@@ -8,4 +8,6 @@ pub mod policy;
 pub mod report;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod sources;
 pub mod targets;
+pub mod wire;

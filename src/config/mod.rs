@@ -9,6 +9,7 @@ mod limits;
 mod load;
 mod pipeline;
 mod refusal;
+pub mod secret;
 #[cfg(test)]
 pub(crate) mod toy;
 
@@ -44,3 +45,4 @@ pub(crate) fn test_settings() -> PipelineSettings {
         },
     }
 }
+pub use secret::{Secret, SecretError, SecretRef};

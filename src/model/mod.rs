@@ -3,16 +3,20 @@
 pub mod change;
 pub mod desired;
 pub mod error;
+pub mod org;
 pub mod outcome;
 pub mod pass;
 pub mod person;
 pub mod reason;
 pub mod scope;
+pub mod teaching;
 
 pub use change::{Action, Candidate, Cause, Change, ChangeId, Conflict, Finding, Link, PipelinePlan, Plan};
 pub use desired::{Anchor, Call, Desired, Match};
 pub use error::{Effect, ErrorKind, Retry, TargetError};
+pub use org::Org;
 pub use outcome::{Batch, Outcome, Ready};
 pub use person::Person;
 pub use reason::Reason;
 pub use scope::{KeyField, Pick, Scope};
+pub use teaching::{Semester, Teaching, Topic};

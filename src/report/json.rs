@@ -59,10 +59,7 @@ mod tests {
     fn the_shape_of_version_1_stands() {
         let report = value();
         let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-        assert_eq!(
-            keys(&report),
-            "approval at events interrupted mode pipelines plan run scope sources version"
-        );
+        assert_eq!(keys(&report), "approval at events interrupted mode pipelines plan run scope sources version");
         let pipeline = &report["pipelines"][0];
         assert_eq!(
             keys(pipeline),

@@ -16,5 +16,5 @@ mod sample;
 
 pub use redact::Shown;
 pub use value::{
-    Approval, ChangeReport, ConflictReport, Counts, EditReport, FateReport, Mode, PipelineReport, Report, Listed,
+    Approval, ChangeReport, ConflictReport, Counts, EditReport, FateReport, Listed, Mode, PipelineReport, Report,
 };

@@ -10,9 +10,7 @@ use reconcile_state::{
 
 use crate::config::toy::COUNTERS;
 use crate::model::pass::{PipelineSummary, Planned, ScopeSummary, SourceSummary};
-use crate::model::{
-    Action, Candidate, Cause, Change, Conflict, Finding, Link, Match, PipelinePlan, Plan, Reason,
-};
+use crate::model::{Action, Candidate, Cause, Change, Conflict, Finding, Link, Match, PipelinePlan, Plan, Reason};
 use crate::targets::port::Identity;
 
 pub(crate) const USERNAME: AttributeId = AttributeId(1);

@@ -84,7 +84,10 @@ fn outcome(fate: &FateReport, paint: Paint) -> String {
         "landed" => paint.good("made"),
         "not-converged" => {
             let attributes = fate.attributes.join(", ");
-            format!("{} the target shows something else in {attributes}; tried again later", paint.warn("not converged:"))
+            format!(
+                "{} the target shows something else in {attributes}; tried again later",
+                paint.warn("not converged:")
+            )
         }
         "superseded" => paint.warn("superseded: the record moved since it was planned; due in the next pass"),
         "failed" => format!("{} {code}{message}", paint.bad("failed:")),

@@ -27,8 +27,12 @@ pub(super) fn write(pipeline: &PipelineReport, style: &Style, out: &mut dyn Writ
         return Ok(());
     }
     // Approving a plan is all that a first load needs; a limit must be named.
-    let allow: String =
-        verdict.trips.iter().filter(|trip| trip.rule != "first-load").map(|trip| format!(" --allow {}", trip.rule)).collect();
+    let allow: String = verdict
+        .trips
+        .iter()
+        .filter(|trip| trip.rule != "first-load")
+        .map(|trip| format!(" --allow {}", trip.rule))
+        .collect();
     let file = format!("{}-plan.json", pipeline.name);
     writeln!(out, "    If this is right, save the plan, read it, and approve it within 24 hours:")?;
     writeln!(out, "      {}", style.plan_command(pipeline.name, &file))?;

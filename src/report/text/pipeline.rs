@@ -43,8 +43,12 @@ pub(super) fn write(mode: Mode, pipeline: &PipelineReport, style: &Style, out: &
 }
 
 fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
-    let known: Vec<String> =
-        pipeline.drift.iter().filter(|(_, count)| **count > 0).map(|(class, n)| format!("{n} {}", label(*class))).collect();
+    let known: Vec<String> = pipeline
+        .drift
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(class, n)| format!("{n} {}", label(*class)))
+        .collect();
     if !known.is_empty() {
         writeln!(out, "  {}", known.join(", "))?;
     }
@@ -76,7 +80,11 @@ fn listed(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::
     }
     rest(pipeline.conflicts.len(), most, "conflicts", out)?;
     for key in pipeline.in_doubt.iter().take(most) {
-        writeln!(out, "  {} {key}: an earlier write has no known outcome; it is read back first", paint.warn("? in doubt"))?;
+        writeln!(
+            out,
+            "  {} {key}: an earlier write has no known outcome; it is read back first",
+            paint.warn("? in doubt")
+        )?;
     }
     rest(pipeline.in_doubt.len(), most, "in doubt", out)?;
     if pipeline.linked > 0 {

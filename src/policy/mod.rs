@@ -1,0 +1,19 @@
+//! Rules that several pipelines share: who is entitled, who is judged at all, which of a person's names
+//! count, and templates that make attributes of them.
+//!
+//! Pure: a person, settings and nothing else. What one target alone demands of a value is judged in that
+//! target's own `project.rs`.
+
+mod entitlement;
+mod essential;
+mod names;
+mod templates;
+#[cfg(test)]
+pub(crate) mod testing;
+mod values;
+
+pub use entitlement::{Entitlement, entitlement};
+pub use essential::{DISABLED, Judgement, NOT_ENTITLED, essential, judge};
+pub use names::{Org, given_name, org, selected_email, selected_username, surname};
+pub use templates::{Template, TemplateError};
+pub use values::{PERSON_NAMES, person_values};

@@ -1,0 +1,12 @@
+//! Portal LDAP as a source: one flat branch of people, keyed by UH-ID.
+//!
+//! Only read here. Marks are written by the target of the same name.
+
+pub mod config;
+pub mod decode;
+pub mod mapping;
+pub mod reader;
+
+pub use config::PortalLdapConfig;
+pub use mapping::Mapping;
+pub use reader::PortalLdap;
