@@ -225,6 +225,7 @@ fn refuse_unknown_sections(document: &Document, registry: &Registry) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use super::super::guard::Limit;
     use super::super::toy::Toy;
     use super::*;
 
