@@ -1,6 +1,8 @@
 //! Keeps target systems in agreement with what the directory says: desired against actual, shown as a
 //! plan, judged by a guard, converged at a pace.
 
+pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod model;

@@ -1,6 +1,6 @@
 //! `reconcile init`: writes the commented configuration.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::exit::{Exit, Failure};

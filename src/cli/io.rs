@@ -4,9 +4,8 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::Timestamp;
-
-use crate::engine::Stop;
+use crate::clock::Clock;
+use crate::engine::{Progress, Stop};
 
 /// Which streams are terminals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -43,9 +42,6 @@ impl Interrupt {
     }
 }
 
-/// Told while changes are made: how many are done, and how many there are.
-pub type Progress<'p> = dyn Fn(usize, usize) + Send + Sync + 'p;
-
 /// What a command is handed.
 pub struct Io<'i> {
     /// Results.
@@ -59,12 +55,12 @@ pub struct Io<'i> {
     /// Environment variables.
     pub environment: &'i dyn Fn(&str) -> Option<String>,
     /// The clock.
-    pub now: &'i dyn Fn() -> Timestamp,
+    pub clock: Arc<dyn Clock>,
     /// Fresh random bytes.
     pub random: &'i dyn Fn() -> [u8; 32],
     /// How the command learns that it is to end.
     pub interrupt: Interrupt,
-    /// Where progress is told.
+    /// Where progress is told: changes done, and how many there are.
     pub progress: &'i Progress<'i>,
 }
 

@@ -17,6 +17,8 @@ mod plan_file;
 mod private_file;
 pub mod process;
 mod run;
+#[cfg(test)]
+mod sample;
 mod scope;
 
 pub use exit::{Exit, Failure};

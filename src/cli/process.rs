@@ -3,12 +3,13 @@
 
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
 use super::io::{Interrupt, Io, Terminal};
+use crate::clock::SystemClock;
 use crate::targets::Registry;
 
 /// Runs the program with these targets.
@@ -30,10 +31,8 @@ pub fn main(registry: &Registry) -> ExitCode {
     if let Err(error) = runtime.block_on(async { listen(interrupt.clone()) }) {
         return fail("signals", &error);
     }
-    let terminal = Terminal {
-        input: io::stdin().is_terminal() && io::stderr().is_terminal(),
-        output: io::stdout().is_terminal(),
-    };
+    let terminal =
+        Terminal { input: io::stdin().is_terminal() && io::stderr().is_terminal(), output: io::stdout().is_terminal() };
     let show = io::stderr().is_terminal();
     let progress = |done: usize, all: usize| {
         if show {
@@ -47,7 +46,7 @@ pub fn main(registry: &Registry) -> ExitCode {
         input: &mut BufReader::new(io::stdin()),
         terminal,
         environment: &|name| std::env::var(name).ok(),
-        now: &Timestamp::now,
+        clock: Arc::new(SystemClock),
         random: &|| seed,
         interrupt,
         progress: &progress,

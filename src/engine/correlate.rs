@@ -27,6 +27,8 @@ pub struct Correlated {
     pub found: BTreeMap<Key, Found>,
     /// Records that no anchor means.
     pub foreign: u64,
+    /// Of those, records that carry nothing any anchor asked for.
+    pub unasked: u64,
     /// Records of which another with the same identity was read.
     pub repeated: u64,
     /// Anchors with something remembered.
@@ -94,7 +96,12 @@ pub fn correlate(anchors: &[Anchor], seen: &[Seen]) -> Correlated {
         };
         result.found.insert(key.clone(), found);
     }
-    result.foreign = (seen.len() - hit_by.len()) as u64;
+    let foreign = seen.iter().enumerate().filter(|(at, _)| !hit_by.contains_key(at));
+    for (_, one) in foreign {
+        result.foreign += 1;
+        let asked = one.matches.iter().any(|(field, value)| borne.contains_key(&(*field, value.as_str())));
+        result.unasked += u64::from(!asked);
+    }
     result
 }
 

@@ -146,16 +146,20 @@ fn present(
     settings: &PipelineSettings,
 ) -> (Drift, Step) {
     let listed = facts.claim.is_some_and(|claim| claim.listed);
-    if drift == Drift::InSync && !listed {
-        return (drift, Step::Nothing);
-    }
+    let unsettled = facts.claim.and_then(|claim| claim.unsettled);
+    let drift = match drift {
+        Drift::InSync if !listed && unsettled.is_none() => return (drift, Step::Nothing),
+        // What was written was accepted and never shown: the target moved it.
+        Drift::InSync => Drift::Drifted,
+        other => other,
+    };
     let edits = difference(facts.schema, want, have);
     if edits.is_empty() {
         // Nothing to write: what moved is not ours, or both sides moved alike. Settled as it is.
         let drift = if drift == Drift::FirstMeeting { Drift::Adopt } else { drift };
         return (drift, Step::Link(edits));
     }
-    if let Some(unsettled) = facts.claim.and_then(|claim| claim.unsettled)
+    if let Some(unsettled) = unsettled
         && facts.now < unsettled.not_before
         && !facts.source_changed
     {

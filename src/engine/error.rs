@@ -34,10 +34,3 @@ impl PassError {
         }
     }
 }
-
-/// Runs store work on a thread of its own: a transaction blocks, and the network must not wait for it.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, PassError> + Send + 'static,
-) -> Result<T, PassError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| PassError::Torn)?
-}

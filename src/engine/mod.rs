@@ -3,7 +3,25 @@
 //! Planning is handed the read halves of targets and cannot write to any. Applying takes an
 //! [`guard::ApprovedPlan`], which only the guard can make.
 
-pub mod correlate;
-pub mod diff;
-pub mod guard;
-pub mod order;
+mod apply;
+mod batch;
+mod blocking;
+mod collect;
+mod confirm;
+mod correlate;
+mod diff;
+mod error;
+mod guard;
+mod memory;
+mod observe;
+mod order;
+mod plan;
+mod processed;
+mod project;
+mod settle;
+
+pub use apply::{Applied, Progress, Stop, apply};
+pub use collect::{DIRECTORY, VAULT};
+pub use error::PassError;
+pub use guard::{ApprovedPlan, Consent, Judged, judge};
+pub use plan::{Order, Planner, plan};

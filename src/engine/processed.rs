@@ -16,7 +16,6 @@ fn schema() -> Result<Schema, PassError> {
 }
 
 /// One pipeline's memory of people carried through.
-#[derive(Clone, Debug)]
 pub struct Processed {
     digester: Digester,
     schema: Schema,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use reconcile_state::{Digest, Drift, Edit, Key, Record, Remote, Standing};
+use reconcile_state::{Applied, Digest, Drift, Edit, Key, Record, Remote, Standing};
 use serde::Serialize;
 
 use super::reason::Reason;
@@ -130,6 +130,12 @@ pub struct Link {
     pub differences: Vec<Edit>,
     /// Whether this program has not met the record before this pass.
     pub new: bool,
+    /// The pair that settles it.
+    #[serde(skip)]
+    pub applied: Applied,
+    /// What is wanted of it.
+    #[serde(skip)]
+    pub wanted: Record,
 }
 
 /// A change that policy says to report and not to make.
@@ -143,6 +149,8 @@ pub struct Finding {
     pub drift: Drift,
     /// What differs.
     pub differences: Vec<Edit>,
+    /// Where an accepted write did not show: it is not tried again before this, in Unix milliseconds.
+    pub not_before: Option<i64>,
 }
 
 /// What is planned for one pipeline beside its changes.
@@ -158,6 +166,8 @@ pub struct PipelinePlan {
     pub foreign: u64,
     /// Records in doubt: an earlier write of unknown outcome may still be running.
     pub in_doubt: Vec<Key>,
+    /// Records of which nobody knows whether they are there, by key.
+    pub unobserved: Vec<Key>,
     /// Conflicts, by key.
     pub conflicts: Vec<Conflict>,
     /// Links, by key.

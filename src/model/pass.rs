@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use reconcile_state::trust::Trust;
+use reconcile_state::trust::{SourceFigures, Trust};
 use reconcile_state::{Key, Schema};
 use serde::Serialize;
 
@@ -71,8 +71,14 @@ pub struct PipelineSummary {
     /// The base of the guard's percents: the larger of the last trusted observed and the desired
     /// population.
     pub base: u64,
+    /// The larger of the populations observed and desired in this pass.
+    #[serde(skip)]
+    pub population: u64,
     /// Whether nothing is remembered of this pipeline yet.
     pub first_load: bool,
+    /// Whether it is another target than before, adopted by the operator: what was remembered of the
+    /// former one is put aside.
+    pub anew: bool,
     /// Why nothing is planned for this pipeline at all.
     pub stopped: Option<Event>,
     /// The seeds' names of its counters.
@@ -100,6 +106,15 @@ pub struct Planned {
     pub plan: Plan,
     /// What the operator is told at once.
     pub events: Vec<Event>,
+    /// Whether records are only linked.
+    pub adopt: bool,
+    /// Whether everybody is in scope.
+    pub whole: bool,
+    /// Figures of the sources, by source: what the next readings are held against once this pass has
+    /// acted.
+    pub figures: BTreeMap<&'static str, SourceFigures>,
+    /// Keys of the people in scope.
+    pub people: Vec<Key>,
 }
 
 /// A rule of the guard that tripped.

@@ -40,7 +40,7 @@ pub fn entitlement(person: &Person, system: &str) -> Entitlement {
 }
 
 /// Whether the directory says positively that the person is disabled.
-pub(super) fn is_disabled(person: &Person) -> bool {
+pub fn is_disabled(person: &Person) -> bool {
     person.directory.get(directory::DISABLED) == Some(&reconcile_state::Value::Flag(true))
 }
 

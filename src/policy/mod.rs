@@ -12,8 +12,8 @@ mod templates;
 pub(crate) mod testing;
 mod values;
 
-pub use entitlement::{Entitlement, entitlement};
+pub use entitlement::{Entitlement, entitlement, is_disabled};
 pub use essential::{DISABLED, Judgement, NOT_ENTITLED, essential, judge};
-pub use names::{Org, given_name, org, selected_email, selected_username, surname};
+pub use names::{OrgTuple, given_name, org_tuple, selected_email, selected_username, surname};
 pub use templates::{Template, TemplateError};
 pub use values::{PERSON_NAMES, person_values};

@@ -33,7 +33,7 @@ fn first<'p>(person: &'p Person, ids: &[reconcile_state::AttributeId]) -> Option
 
 /// An organisation tuple of the directory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Org<'t> {
+pub struct OrgTuple<'t> {
     /// Short name.
     pub acronym: &'t str,
     /// Norwegian name.
@@ -46,11 +46,11 @@ pub struct Org<'t> {
 
 /// Reads an organisation tuple: `id|acronym|nb|en|stedkode` of the data model, or `acronym|nb|en|stedkode`
 /// of the SCIM document (directory facts, 2.4). `None` for any other number of fields.
-pub fn org(tuple: &str) -> Option<Org<'_>> {
+pub fn org_tuple(tuple: &str) -> Option<OrgTuple<'_>> {
     let fields: Vec<&str> = tuple.split('|').map(str::trim).collect();
     match fields[..] {
         [_, acronym, name_nb, name_en, stedkode] | [acronym, name_nb, name_en, stedkode] => {
-            Some(Org { acronym, name_nb, name_en, stedkode })
+            Some(OrgTuple { acronym, name_nb, name_en, stedkode })
         }
         _ => None,
     }
@@ -89,12 +89,16 @@ mod tests {
 
     #[test]
     fn both_forms_of_the_tuple_are_read_and_no_other() {
-        let it =
-            Org { acronym: "IT", name_nb: "IT-senteret", name_en: "Department of IT Services", stedkode: "000000" };
-        assert_eq!(org("0000001501|IT|IT-senteret|Department of IT Services|000000"), Some(it));
-        assert_eq!(org("IT| IT-senteret |Department of IT Services|000000"), Some(it));
+        let it = OrgTuple {
+            acronym: "IT",
+            name_nb: "IT-senteret",
+            name_en: "Department of IT Services",
+            stedkode: "000000",
+        };
+        assert_eq!(org_tuple("0000001501|IT|IT-senteret|Department of IT Services|000000"), Some(it));
+        assert_eq!(org_tuple("IT| IT-senteret |Department of IT Services|000000"), Some(it));
         for tuple in ["", "IT", "a|b|c", "a|b|c|d|e|f"] {
-            assert_eq!(org(tuple), None, "{tuple}");
+            assert_eq!(org_tuple(tuple), None, "{tuple}");
         }
     }
 }

@@ -12,7 +12,7 @@ pub mod text;
 mod value;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 pub use redact::Shown;
 pub use value::{

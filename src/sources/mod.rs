@@ -11,6 +11,5 @@ pub mod uhid;
 
 pub use error::{Origin, SourceError, SourceErrorKind};
 pub use port::{
-    Catalogue, Directory, DirectoryEntry, DirectoryPage, Finding, KeyField, Listing, Vault, VaultEntry, VaultReading,
-    reason,
+    Catalogue, Directory, DirectoryEntry, DirectoryPage, Finding, Listing, Vault, VaultEntry, VaultReading, reason,
 };

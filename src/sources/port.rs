@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use reconcile_state::{Key, Record};
 
 use super::error::SourceError;
-use crate::model::{Org, Semester, Teaching, Topic};
+use crate::model::{KeyField, Org, Semester, Teaching, Topic};
 
 /// Codes of [`Finding`]s.
 pub mod reason {
@@ -63,17 +63,6 @@ pub struct Listing {
     pub entries: Vec<(Key, Option<String>)>,
     /// Entries whose `idautoID` is no UUID.
     pub invalid_keys: u64,
-}
-
-/// What a single person may be asked for by.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum KeyField {
-    /// The institution's user name (System1ID).
-    Username,
-    /// The UH user name (SAMAccountName).
-    UhUsername,
-    /// The UH-ID.
-    IdautoId,
 }
 
 /// Portal LDAP, read.

@@ -165,6 +165,9 @@ pub struct Terms {
     pub listable: bool,
     /// How many anchors are asked for at once.
     pub chunk: usize,
+    /// Where records cannot be listed: one that the operator knows is there, looked for while nothing is
+    /// remembered.
+    pub known: Option<crate::model::Match>,
     /// The seeds' names of the counters.
     pub counters: Counters,
 }

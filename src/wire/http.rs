@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, debug, field, info_span};
 use url::{Host, Url};
@@ -84,9 +85,14 @@ pub struct Reply {
 
 /// A client of one target.
 pub struct HttpClient {
+    wire: Arc<Wire>,
+    random: Mutex<fastrand::Rng>,
+}
+
+/// What a request needs that goes on while its caller is elsewhere.
+struct Wire {
     client: reqwest::Client,
     settings: HttpSettings,
-    random: Mutex<fastrand::Rng>,
 }
 
 impl HttpClient {
@@ -121,7 +127,7 @@ impl HttpClient {
             .build()
             .map_err(|error| SettingError::new("tls", cause(&error)))?;
         let random = Mutex::new(fastrand::Rng::with_seed(settings.seed));
-        Ok(Self { client, settings, random })
+        Ok(Self { wire: Arc::new(Wire { client, settings }), random })
     }
 
     /// Sends a request when its turn comes and lets `judge` say what the answer means. A judge speaks as
@@ -134,11 +140,12 @@ impl HttpClient {
         F: Fn(&Reply) -> Result<T, TargetError>,
     {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.form).finish();
+        let settings = &self.wire.settings;
         let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).fork();
         let attempt = |number| {
             let span = info_span!(
                 "request",
-                to = self.settings.target,
+                to = settings.target,
                 path = request.path,
                 attempt = number,
                 status = field::Empty,
@@ -146,7 +153,7 @@ impl HttpClient {
             );
             self.attempt(request.path, request.purpose, form.clone(), &judge).instrument(span)
         };
-        repeat(&self.settings.retry, &self.settings.pace, random, attempt).await
+        repeat(&settings.retry, &settings.pace, random, attempt).await
     }
 
     async fn attempt<T, F>(
@@ -159,16 +166,17 @@ impl HttpClient {
     where
         F: Fn(&Reply) -> Result<T, TargetError>,
     {
-        let permit = self.settings.pace.admit().await;
-        let begun = Instant::now();
-        let answer = self.exchange(path, form).await;
-        drop(permit);
-        let span = Span::current();
-        span.record("ms", u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let judged = answer.and_then(|reply| {
-            span.record("status", reply.status);
-            judge(&reply)
-        });
+        // A task of its own, ended with this future: else a caller that stops polling for a while (a stream
+        // whose page is being worked on) would keep its place in the line, and if it waits for another
+        // request meanwhile, for ever.
+        let mut task = JoinSet::new();
+        let wire = Arc::clone(&self.wire);
+        task.spawn(async move { wire.paced(path, form).await }.in_current_span());
+        let answer = match task.join_next().await {
+            Some(Ok(answer)) => answer,
+            _ => Err(self.wire.stopped()),
+        };
+        let judged = answer.and_then(|reply| judge(&reply));
         match judged {
             Ok(value) => {
                 debug!("answered");
@@ -179,6 +187,22 @@ impl HttpClient {
                 Err(if purpose == Purpose::Read { error.effect(Effect::None) } else { error })
             }
         }
+    }
+}
+
+impl Wire {
+    /// One exchange in its turn.
+    async fn paced(&self, path: &str, form: String) -> Result<Reply, TargetError> {
+        let permit = self.settings.pace.admit().await;
+        let begun = Instant::now();
+        let answer = self.exchange(path, form).await;
+        drop(permit);
+        let span = Span::current();
+        span.record("ms", u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
+        if let Ok(reply) = &answer {
+            span.record("status", reply.status);
+        }
+        answer
     }
 
     /// One exchange; its errors have the effects of a write.
@@ -230,6 +254,11 @@ impl HttpClient {
         TargetError::new(ErrorKind::Connect, self.settings.connection_code, message).later(None).effect(effect)
     }
 
+    fn stopped(&self) -> TargetError {
+        let message = format!("the request to {} was stopped before its answer", self.origin());
+        TargetError::new(ErrorKind::Connect, self.settings.connection_code, message).effect(Effect::Unknown)
+    }
+
     fn redirected(&self, status: u16, location: Option<&str>) -> TargetError {
         let elsewhere = location
             .and_then(|location| Url::parse(location).ok())
@@ -256,38 +285,22 @@ impl HttpClient {
 /// # Errors
 /// The status as a [`TargetError`].
 pub fn judge_status(reply: &Reply, code: &'static str) -> Result<(), TargetError> {
+    use ErrorKind::{Auth, Conflict, Malformed, NotFound, RateLimited, Rejected, Unavailable};
     let status = reply.status;
+    let (never, later) = (Retry::Never, Retry::Later(reply.retry_after));
+    let (none, unknown) = (Effect::None, Effect::Unknown);
     let (kind, retry, effect, meaning) = match status {
         200..=299 => return Ok(()),
-        401 | 403 | 407 => {
-            (ErrorKind::Auth, Retry::Never, Effect::None, "access is refused; check credentials and rights")
-        }
-        404 | 410 => (ErrorKind::NotFound, Retry::Never, Effect::None, "there is nothing at this address"),
-        408 | 425 => (
-            ErrorKind::Unavailable,
-            Retry::Later(reply.retry_after),
-            Effect::None,
-            "the request came too slowly or too early",
-        ),
-        409 | 412 => (ErrorKind::Conflict, Retry::Never, Effect::None, "the record is not as the request expects"),
-        413 => (ErrorKind::Rejected, Retry::Never, Effect::None, "the request is too large; send less at once"),
-        429 => {
-            (ErrorKind::RateLimited, Retry::Later(reply.retry_after), Effect::None, "too many requests; lower the pace")
-        }
-        400..=499 => (ErrorKind::Rejected, Retry::Never, Effect::None, "the request is refused as it is"),
-        502..=504 => (
-            ErrorKind::Unavailable,
-            Retry::Later(reply.retry_after),
-            Effect::Unknown,
-            "the target is down, busy or slow",
-        ),
-        500..=599 => (
-            ErrorKind::Unavailable,
-            Retry::Later(reply.retry_after),
-            Effect::Unknown,
-            "the target failed; see its own log",
-        ),
-        _ => (ErrorKind::Malformed, Retry::Never, Effect::Unknown, "no status that the contract knows"),
+        401 | 403 | 407 => (Auth, never, none, "access is refused; check credentials and rights"),
+        404 | 410 => (NotFound, never, none, "there is nothing at this address"),
+        408 | 425 => (Unavailable, later, none, "the request came too slowly or too early"),
+        409 | 412 => (Conflict, never, none, "the record is not as the request expects"),
+        413 => (Rejected, never, none, "the request is too large; send less at once"),
+        429 => (RateLimited, later, none, "too many requests; lower the pace"),
+        400..=499 => (Rejected, never, none, "the request is refused as it is"),
+        502..=504 => (Unavailable, later, unknown, "the target is down, busy or slow"),
+        500..=599 => (Unavailable, later, unknown, "the target failed; see its own log"),
+        _ => (Malformed, never, unknown, "no status that the contract knows"),
     };
     let mut error = TargetError::new(kind, code, format!("HTTP {status}: {meaning}")).effect(effect);
     error.retry = retry;
@@ -345,3 +358,6 @@ fn cause(error: &reqwest::Error) -> String {
     }
     innermost.to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,7 +124,8 @@ impl Pace {
     }
 
     /// Waits for its turn. A place among the concurrent requests comes first and the rate second, so that
-    /// a slow target does not use up rate that nobody can spend. Dropping the future leaves the line.
+    /// a slow target does not use up rate that nobody can spend. Dropping the future leaves the line;
+    /// one that is kept but not polled stops it, so it belongs into a task.
     pub async fn admit(&self) -> Permit {
         // The semaphore is never closed, so a place always comes.
         let place = Arc::clone(&self.0.places).acquire_owned().await.ok();
@@ -183,5 +184,133 @@ impl Reference for Tick {
 
     fn saturating_sub(&self, span: Nanos) -> Self {
         Self(self.0.checked_sub(span.into()).unwrap_or(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(per_second: f64, burst: u32, concurrency: usize) -> Pace {
+        Pace::new(PaceConfig::new(per_second, Some(burst), concurrency).unwrap())
+    }
+
+    /// When each of `count` requests by one caller was admitted, from the start.
+    async fn admissions(pace: &Pace, count: usize) -> Vec<Duration> {
+        let start = Instant::now();
+        let mut times = Vec::new();
+        for _ in 0..count {
+            drop(pace.admit().await);
+            times.push(start.elapsed());
+        }
+        times
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_is_exact_after_the_burst() {
+        let times = admissions(&pace(100.0, 2, 1), 402).await;
+        assert_eq!(times[1], Duration::ZERO, "a burst of two");
+        assert_eq!(times[2], Duration::from_millis(10));
+        assert_eq!(times[401], Duration::from_secs(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_below_one_in_a_second_is_kept() {
+        let times = admissions(&pace(0.1, 2, 1), 5).await;
+        assert_eq!(times[4], Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_after_a_rest_is_bounded() {
+        let pace = pace(50.0, 5, 10);
+        drop(admissions(&pace, 20).await);
+        tokio::time::advance(Duration::from_mins(10)).await;
+        let times = admissions(&pace, 60).await;
+        assert_eq!(times.iter().filter(|time| time.is_zero()).count(), 5);
+        let first_second = times.iter().filter(|time| **time < Duration::from_secs(1)).count();
+        assert_eq!(first_second, 5 + 49, "what the burst allows, and the rate");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_first_is_served_first() {
+        let pace = pace(1_000.0, 2, 4);
+        drop(admissions(&pace, 2).await);
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let tasks: Vec<_> = (0..64)
+            .map(|task| {
+                let (pace, order) = (pace.clone(), Arc::clone(&order));
+                tokio::spawn(async move {
+                    for _ in 0..10 {
+                        let permit = pace.admit().await;
+                        order.lock().unwrap().push(task);
+                        drop(permit);
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let order = order.lock().unwrap();
+        for round in order.chunks(64) {
+            let mut tasks = round.to_vec();
+            tasks.sort_unstable();
+            assert_eq!(tasks, (0..64).collect::<Vec<_>>(), "everybody once in each round");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_requests_run_at_once_than_allowed() {
+        let pace = pace(1_000.0, 20, 3);
+        let held = [pace.admit().await, pace.admit().await, pace.admit().await];
+        assert!(tokio::time::timeout(Duration::from_mins(1), pace.admit()).await.is_err());
+        drop(held);
+        let again = tokio::time::timeout(Duration::from_mins(1), pace.admit()).await;
+        assert!(again.is_ok(), "who gave up waiting holds nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_holds_everybody_even_those_who_wait() {
+        let pace = pace(10.0, 2, 8);
+        drop(admissions(&pace, 2).await);
+        let start = Instant::now();
+        let waiting: Vec<_> = (0..3)
+            .map(|_| {
+                let pace = pace.clone();
+                tokio::spawn(async move {
+                    drop(pace.admit().await);
+                    start.elapsed()
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        pace.hold_until(start + Duration::from_secs(30));
+        pace.hold_until(start + Duration::from_secs(5));
+        let mut times = Vec::new();
+        for task in waiting {
+            times.push(task.await.unwrap());
+        }
+        times.sort_unstable();
+        assert!(times[0] >= Duration::from_secs(30), "an earlier hold does not shorten a later one");
+        assert!(times[2] <= Duration::from_millis(30_101), "and the rate goes on after it");
+    }
+
+    #[test]
+    fn a_pace_is_read_checked_and_closed() {
+        let read = |text: &str| toml::from_str::<PaceConfig>(text).map_err(|error| error.to_string());
+        let pace = read("per_second = 1000\nconcurrency = 4").unwrap();
+        assert_eq!((pace.burst(), pace.concurrency()), (20, 4));
+        assert_eq!(read("per_second = 0.5\nconcurrency = 1").unwrap().burst(), 2);
+        for (wrong, named) in [
+            ("per_second = 0\nconcurrency = 1", "per_second"),
+            ("per_second = nan\nconcurrency = 1", "per_second"),
+            ("per_second = 10\nconcurrency = 0", "concurrency"),
+            ("per_second = 10\nconcurrency = 1\nburst = 1", "burst"),
+            ("per_second = 10\nconcurrency = 1\nburst = 11", "burst"),
+            ("per_second = 10\nconcurrency = 1\nburts = 3", "burts"),
+        ] {
+            let error = read(wrong).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
     }
 }

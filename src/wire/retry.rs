@@ -164,3 +164,165 @@ pub fn parse_retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     let from = httpdate::parse_http_date(date?.trim()).ok()?;
     Some(until.duration_since(from).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::model::ErrorKind;
+    use crate::wire::PaceConfig;
+
+    const LONG: Duration = Duration::from_hours(1);
+
+    fn config(attempts: u32, give_up_after: Duration) -> RetryConfig {
+        RetryConfig::new(attempts, Duration::from_secs(1), Duration::from_secs(4), give_up_after, LONG).unwrap()
+    }
+
+    fn error(number: u32) -> TargetError {
+        TargetError::new(ErrorKind::Unavailable, format!("E{number}"), "down")
+    }
+
+    /// Times of the attempts, from the start, and the last answer, where attempt n fails with `answer(n)`.
+    async fn attempts(
+        config: &RetryConfig,
+        seed: u64,
+        answer: impl Fn(u32) -> Result<u32, TargetError>,
+    ) -> (Vec<Duration>, Result<u32, TargetError>) {
+        let pace = Pace::new(PaceConfig::new(1_000.0, None, 4).unwrap());
+        let (start, times) = (Instant::now(), RefCell::new(Vec::new()));
+        let last = repeat(config, &pace, fastrand::Rng::with_seed(seed), |number| {
+            let (pace, times, answer) = (&pace, &times, &answer);
+            async move {
+                let _permit = pace.admit().await;
+                times.borrow_mut().push(start.elapsed());
+                answer(number)
+            }
+        })
+        .await;
+        (times.into_inner(), last)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_passes_is_repeated_until_it_succeeds() {
+        let answer = |number| if number < 3 { Err(error(number).later(None)) } else { Ok(number) };
+        let (times, last) = attempts(&config(5, LONG), 1, answer).await;
+        assert_eq!((times.len(), last), (3, Ok(3)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_effect_that_is_not_none_is_never_repeated() {
+        for effect in [Effect::Unknown, Effect::Partial] {
+            let (times, last) =
+                attempts(&config(5, LONG), 1, |number| Err(error(number).later(None).effect(effect))).await;
+            assert_eq!((times.len(), last), (1, Err(error(1).later(None).effect(effect))));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_will_not_pass_is_never_repeated() {
+        let (times, last) = attempts(&config(5, LONG), 1, |number| Err(error(number))).await;
+        assert_eq!((times.len(), last), (1, Err(error(1))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn giving_up_answers_with_the_last_error() {
+        let (times, last) = attempts(&config(4, LONG), 1, |number| Err(error(number).later(None))).await;
+        assert_eq!((times.len(), last), (4, Err(error(4).later(None))));
+        let short = config(20, Duration::from_secs(10));
+        for seed in 0..50 {
+            let (times, last) = attempts(&short, seed, |number| Err(error(number).later(None))).await;
+            assert_eq!(last.unwrap_err().code, format!("E{}", times.len()));
+            assert!(times.len() > 2 && times[times.len() - 1] <= Duration::from_millis(10_100), "{times:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn delays_grow_to_a_ceiling_with_full_jitter() {
+        let mut longest = [Duration::ZERO; 4];
+        let mut shortest = [LONG; 4];
+        for seed in 0..200 {
+            let (times, _) = attempts(&config(5, LONG), seed, |number| Err(error(number).later(None))).await;
+            for (nth, pair) in times.windows(2).enumerate() {
+                let delay = pair[1].saturating_sub(pair[0]);
+                longest[nth] = longest[nth].max(delay);
+                shortest[nth] = shortest[nth].min(delay);
+            }
+        }
+        for (nth, ceiling) in [1_000, 2_000, 4_000, 4_000].into_iter().enumerate() {
+            // The clock of a test moves in whole milliseconds.
+            assert!(longest[nth] <= Duration::from_millis(ceiling + 5), "{longest:?}");
+            assert!(longest[nth] > Duration::from_millis(ceiling * 9 / 10), "{longest:?}");
+            assert!(shortest[nth] < Duration::from_millis(ceiling / 10), "{shortest:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_seed_gives_the_same_delays() {
+        let run = async |seed| attempts(&config(5, LONG), seed, |number| Err(error(number).later(None))).await.0;
+        assert_eq!(run(7).await, run(7).await);
+        assert_ne!(run(7).await, run(8).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_names_a_time_is_left_alone_until_then() {
+        let wait = Duration::from_secs(90);
+        let answer = |number| if number < 2 { Err(error(number).later(Some(wait))) } else { Ok(number) };
+        let (times, last) = attempts(&config(3, LONG), 1, answer).await;
+        assert_eq!(last, Ok(2));
+        assert!(times[1] >= wait && times[1] < wait + Duration::from_millis(10), "{times:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_named_time_holds_the_target_even_when_the_request_is_given_up() {
+        let pace = Pace::new(PaceConfig::new(1_000.0, None, 4).unwrap());
+        let capped =
+            RetryConfig::new(3, Duration::from_secs(1), Duration::from_secs(1), LONG, Duration::from_secs(20)).unwrap();
+        let start = Instant::now();
+        let unknown = error(1).later(Some(LONG * 24)).effect(Effect::Unknown);
+        let last = repeat(&capped, &pace, fastrand::Rng::with_seed(1), |_| {
+            let error = unknown.clone();
+            async move { Err::<(), _>(error) }
+        })
+        .await;
+        assert_eq!(last, Err(unknown));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        drop(pace.admit().await);
+        assert_eq!(start.elapsed(), Duration::from_secs(20), "no longer than we believe it");
+    }
+
+    #[test]
+    fn retry_after_is_read_in_all_its_forms() {
+        let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        let seconds = |value| parse_retry_after(value, date).map(|wait| wait.as_secs());
+        assert_eq!(seconds("120"), Some(120));
+        assert_eq!(seconds(" 0 "), Some(0));
+        assert_eq!(seconds("99999999999999999999999"), Some(u64::MAX));
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:51:37 GMT"), Some(120));
+        assert_eq!(seconds("Sunday, 06-Nov-94 08:50:37 GMT"), Some(60));
+        assert_eq!(seconds("Sun Nov  6 08:49:38 1994"), Some(1));
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "a time that has passed");
+        for senseless in ["", "-1", "1.5", "soon"] {
+            assert_eq!(seconds(senseless), None);
+        }
+        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:51:37 GMT", None), None, "nothing to count from");
+    }
+
+    #[test]
+    fn a_retry_is_read_checked_and_closed() {
+        let read = |text: &str| toml::from_str::<RetryConfig>(text).map_err(|error| error.to_string());
+        assert_eq!(read(""), Ok(RetryConfig::default()));
+        assert_eq!(RetryConfig::default().checked(), Ok(RetryConfig::default()));
+        assert_eq!(read("attempts = 2\nfirst_delay = '250ms'").unwrap().first_delay, Duration::from_millis(250));
+        for (wrong, named) in [
+            ("attempts = 0", "attempts"),
+            ("first_delay = '1m'", "first_delay"),
+            ("longest_hold = '48h'", "longest_hold"),
+            ("first_delay = 'soon'", "first_delay"),
+            ("tries = 3", "tries"),
+        ] {
+            let error = read(wrong).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

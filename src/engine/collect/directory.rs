@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::future::join;
-use reconcile_state::store::{Absence, Scope, Seen, Side, SnapshotWriter, Store, Summary};
+use reconcile_state::store::{Absence, Scope, Side, SnapshotWriter, Store, Summary};
 use reconcile_state::{Attribute, AttributeId, Digest, Key, Record, Schema, Value};
 
 use super::tally::Tally;
 use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, findings_of, hold, judge};
-use crate::engine::error::{PassError, blocking};
+use crate::engine::blocking::blocking;
+use crate::engine::error::PassError;
 use crate::model::pass::Event;
 use crate::model::person::{self, directory};
 use crate::model::scope::KeyField;
@@ -232,7 +233,7 @@ pub(super) async fn read_named(
     let asked: Vec<Key> = ids.iter().cloned().collect();
     for keys in asked.chunks(CHUNK) {
         let found = collector.directory.read(keys).await?;
-        found.iter().for_each(|entry| drop(ids.remove(&entry.record.key)));
+        ids.retain(|key| found.iter().all(|entry| entry.record.key != *key));
         entries.extend(found);
     }
     unknown.extend(ids.iter().map(|key| format!("{}={key}", KeyField::IdautoId)));

@@ -8,6 +8,7 @@ mod tally;
 mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::future::try_join;
 use reconcile_state::store::{Scope, Side, Store, Summary};
@@ -15,12 +16,12 @@ use reconcile_state::trust::{ShrinkLimit, SourceFigures, Trust, judge_source};
 use reconcile_state::{Key, Schema};
 
 use self::tally::Tally;
-use super::error::{PassError, blocking};
+use super::blocking::blocking;
+use super::error::PassError;
 use super::processed::Processed;
 use crate::model::pass::{Event, ScopeSummary, SourceSummary};
-use crate::model::person;
 use crate::model::scope::{Pick, Scope as People};
-use crate::sources::port::{Catalogue, Directory, Finding, Vault};
+use crate::sources::port::{Directory, Finding, Vault};
 
 /// The directory's name in reports.
 pub const DIRECTORY: &str = "Portal LDAP";
@@ -47,8 +48,6 @@ pub struct Collected {
     pub proves_gone: bool,
     /// Figures to hold the next readings against, once this pass has acted.
     pub figures: BTreeMap<&'static str, SourceFigures>,
-    /// What MetaVault knows beside people.
-    pub catalogue: Catalogue,
     /// What the operator is told at once.
     pub events: Vec<Event>,
 }
@@ -66,7 +65,7 @@ pub struct Collector<'c> {
     /// Doubts that the operator accepts.
     pub allow: &'c BTreeSet<String>,
     /// What each pipeline in scope last carried through.
-    pub processed: &'c [Processed],
+    pub processed: &'c [Arc<Processed>],
 }
 
 /// One source, read and judged.
@@ -89,7 +88,7 @@ struct Part {
 /// [`PassError::Source`] where a source gives nothing at all; [`PassError::Store`].
 pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Collected, PassError> {
     let mut unknown = Vec::new();
-    let (part, (mv, catalogue)) = match &people.pick {
+    let (part, mut mv) = match &people.pick {
         Pick::Everything => try_join(directory::read_all(collector), vault::read(collector, None)).await?,
         Pick::Changed => try_join(directory::read_changed(collector), vault::read(collector, None)).await?,
         Pick::Keys(keys) => {
@@ -110,7 +109,6 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
         Pick::Everything => part.known.difference(&part.shown).cloned().collect(),
         Pick::Changed | Pick::Keys(_) => BTreeSet::new(),
     };
-    let mut mv = mv;
     let strangers = mv.shown.difference(&part.known).count() as u64;
     if strangers > 0 {
         mv.findings.insert("not-in-directory".to_owned(), strangers);
@@ -124,7 +122,6 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
         proves_gone: whole && people.limit.is_none() && part.trust.is_trusted(),
         known: part.known.clone(),
         figures,
-        catalogue,
         events,
         sources: [part, mv].map(summarise).into(),
     })
@@ -162,8 +159,9 @@ fn judge(
     let last: Option<SourceFigures> = collector.store.meta(&figures_name(name))?;
     let mut trust = judge_source(name, complete, figures, last.as_ref(), collector.shrink);
     let shrunk = |code: &str| matches!(code, "source-shrunk" | "attribute-shrunk");
-    let (accepted, doubts) =
-        std::mem::take(&mut trust.doubts).into_iter().partition(|d| shrunk(&d.code) && collector.allow.contains(&d.code));
+    let (accepted, doubts) = std::mem::take(&mut trust.doubts)
+        .into_iter()
+        .partition(|d| shrunk(&d.code) && collector.allow.contains(&d.code));
     trust.doubts = doubts;
     let accepted: Vec<reconcile_state::trust::Doubt> = accepted;
     events.extend(accepted.into_iter().map(|doubt| Event {
@@ -186,7 +184,11 @@ fn findings_of(findings: &[Finding]) -> BTreeSet<String> {
 }
 
 /// Keys and figures of what the store holds of a source.
-async fn hold(store: &Store, scope: Scope<'static>, schema: Schema) -> Result<(BTreeSet<Key>, SourceFigures), PassError> {
+async fn hold(
+    store: &Store,
+    scope: Scope<'static>,
+    schema: Schema,
+) -> Result<(BTreeSet<Key>, SourceFigures), PassError> {
     let store = store.clone();
     blocking(move || {
         let mut tally = Tally::new(&schema);

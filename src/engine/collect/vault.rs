@@ -8,9 +8,10 @@ use reconcile_state::{Digest, Key, Record, Value};
 
 use super::tally::Tally;
 use super::{Collector, Part, VAULT, VAULT_SCOPE, findings_of, hold, judge};
-use crate::engine::error::{PassError, blocking};
+use crate::engine::blocking::blocking;
+use crate::engine::error::PassError;
 use crate::model::person::vault;
-use crate::sources::port::{Catalogue, VaultEntry, VaultReading};
+use crate::sources::port::{VaultEntry, VaultReading};
 
 fn record(entry: VaultEntry) -> Record {
     let mut record = entry.record;
@@ -19,12 +20,12 @@ fn record(entry: VaultEntry) -> Record {
 }
 
 /// Everybody, or these people.
-pub(super) async fn read(collector: &Collector<'_>, keys: Option<&[Key]>) -> Result<(Part, Catalogue), PassError> {
+pub(super) async fn read(collector: &Collector<'_>, keys: Option<&[Key]>) -> Result<Part, PassError> {
     let reading = match keys {
         None => collector.vault.read_all().await?,
         Some(keys) => collector.vault.read(keys).await?,
     };
-    let VaultReading { people, invalid_keys, orphans, tables, catalogue } = reading;
+    let VaultReading { people, invalid_keys, orphans, tables, .. } = reading;
     let mut findings: BTreeMap<String, u64> = BTreeMap::new();
     for (code, count) in [("invalid-key", invalid_keys), ("orphan-rows", orphans)] {
         if count > 0 {
@@ -43,7 +44,7 @@ pub(super) async fn read(collector: &Collector<'_>, keys: Option<&[Key]>) -> Res
         Some(keys) => some(collector, records, keys, &shown).await?,
     };
     let (known, _) = hold(&collector.store, VAULT_SCOPE, vault::schema()?).await?;
-    Ok((Part { name: VAULT, summary, trust, figures, shown, known, findings, events }, catalogue))
+    Ok(Part { name: VAULT, summary, trust, figures, shown, known, findings, events })
 }
 
 type Read = (Summary, Trust, SourceFigures);

@@ -66,6 +66,8 @@ fn planned(changes: Vec<Change>, first_load: bool, trusted: bool) -> Planned {
         trust: Trust::default(),
         observed: BASE,
         base: BASE,
+        population: BASE,
+        anew: false,
         first_load,
         stopped: None,
         counters: None,
@@ -79,6 +81,10 @@ fn planned(changes: Vec<Change>, first_load: bool, trusted: bool) -> Planned {
         pipelines: vec![pipeline],
         plan: Plan { hash: Digest([0; 16]), changes, pipelines: BTreeMap::new() },
         events: vec![],
+        adopt: false,
+        whole: true,
+        figures: BTreeMap::new(),
+        people: vec![],
     }
 }
 

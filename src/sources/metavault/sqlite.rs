@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use reconcile_state::Key;
+use sqlx::error::DatabaseError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
@@ -22,18 +23,25 @@ use crate::sources::port::{Catalogue, Vault, VaultReading};
 /// How long a writer may hold us up.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// `SELECT` for everybody, and for the keys in a JSON array: `uhid` stays bare, so that its index serves.
+/// `SELECT` for everybody, and for the keys in a JSON array. For some people `uhid` stays bare, so that its
+/// index serves; for everybody `+uhid` keeps SQLite from walking that index, which costs a seek per row
+/// (one million enrolments: 2.1 s instead of 1.1 s).
 macro_rules! per_person {
-    ($select:literal, $table:literal, $end:literal) => {
+    ($select:literal, $table:literal) => {
         [
-            concat!("SELECT uhid, ", $select, " FROM ", $table, $end),
+            concat!("SELECT uhid, ", $select, " FROM ", $table),
+            concat!("SELECT uhid, ", $select, " FROM ", $table, " WHERE uhid IN (SELECT value FROM json_each(?1))"),
+        ]
+    };
+    ($select:literal, $table:literal, grouped) => {
+        [
+            concat!("SELECT uhid, count(*), ", $select, " FROM ", $table, " GROUP BY +uhid"),
             concat!(
-                "SELECT uhid, ",
+                "SELECT uhid, count(*), ",
                 $select,
                 " FROM ",
                 $table,
-                " WHERE uhid IN (SELECT value FROM json_each(?1))",
-                $end
+                " WHERE uhid IN (SELECT value FROM json_each(?1)) GROUP BY uhid"
             ),
         ]
     };
@@ -43,30 +51,29 @@ macro_rules! per_person {
 const PEOPLE: [&str; 2] = per_person!(
     "status, CAST(source_system AS TEXT), CAST(source_id AS TEXT), CAST(employee_no AS TEXT), CAST(student_no AS TEXT), \
      CAST(campus AS TEXT), CAST(main_org AS TEXT), CAST(language AS TEXT)",
-    "mv_person",
-    ""
+    "mv_person"
 );
 
 /// In the order of [`PARTS`]. Codes hold no `|`; a title is free text and may.
 const GROUPS: [[&str; 2]; 3] = [
     per_person!(
-        "count(*), group_concat(coalesce(kind, '') || '|' || coalesce(org_id, '') || '|' || coalesce(role, '') || '|' || \
+        "group_concat(coalesce(kind, '') || '|' || coalesce(org_id, '') || '|' || coalesce(role, '') || '|' || \
          coalesce(valid_from, '') || '|' || coalesce(valid_to, '') || '|' || coalesce(is_primary, 0), char(30))",
         "mv_affiliation",
-        " GROUP BY uhid"
+        grouped
     ),
     per_person!(
-        "count(*), group_concat(coalesce(employee_no, '') || '|' || coalesce(job_code, '') || '|' || coalesce(yrk, '') || '|' || \
+        "group_concat(coalesce(employee_no, '') || '|' || coalesce(job_code, '') || '|' || coalesce(yrk, '') || '|' || \
          replace(coalesce(title, ''), '|', '/') || '|' || coalesce(org_id, '') || '|' || coalesce(valid_from, '') || '|' || \
          coalesce(valid_to, '') || '|' || coalesce(status, ''), char(30))",
         "mv_position",
-        " GROUP BY uhid"
+        grouped
     ),
     per_person!(
-        "count(*), group_concat(coalesce(teaching_id, '') || '|' || coalesce(kind, '') || '|' || coalesce(role, '') || '|' || \
+        "group_concat(coalesce(teaching_id, '') || '|' || coalesce(kind, '') || '|' || coalesce(role, '') || '|' || \
          coalesce(status, ''), char(30))",
         "mv_enrolment",
-        " GROUP BY uhid"
+        grouped
     ),
 ];
 
@@ -319,12 +326,16 @@ fn failed(what: &str, error: &sqlx::Error) -> SourceError {
 
 /// SQLite's number only: its messages may quote what stands in a row.
 fn said(error: &sqlx::Error) -> String {
-    error.as_database_error().and_then(|e| e.code()).map(|code| format!(" (SQLite error {code})")).unwrap_or_default()
+    error
+        .as_database_error()
+        .and_then(DatabaseError::code)
+        .map(|code| format!(" (SQLite error {code})"))
+        .unwrap_or_default()
 }
 
 /// SQLITE_BUSY and SQLITE_LOCKED, with any extension.
 fn busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<u32>().ok());
+    let code = error.as_database_error().and_then(DatabaseError::code).and_then(|code| code.parse::<u32>().ok());
     matches!(code.map(|code| code & 0xff), Some(5 | 6))
 }
 

@@ -92,7 +92,7 @@ mod tests {
     fn the_least_configuration_has_the_usual_values() {
         let config: PortalLdapConfig = toml::from_str(LEAST).unwrap();
         assert_eq!((config.people_base.as_str(), config.page_size), ("ou=Accounts,dc=meta", 500));
-        assert_eq!(config.connection().operation_timeout, Duration::from_secs(60));
+        assert_eq!(config.connection().operation_timeout, Duration::from_mins(1));
         assert!(!config.allow_plaintext && !config.starttls && config.attributes.is_empty());
     }
 

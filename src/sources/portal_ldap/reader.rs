@@ -11,9 +11,10 @@ use super::config::PortalLdapConfig;
 use super::decode;
 use super::mapping::{CSN, KEY, Mapping};
 use crate::config::Secret;
+use crate::model::KeyField;
 use crate::model::person::directory as d;
 use crate::sources::error::{Origin, SourceError};
-use crate::sources::port::{Directory, DirectoryEntry, DirectoryPage, KeyField, Listing};
+use crate::sources::port::{Directory, DirectoryEntry, DirectoryPage, Listing};
 use crate::wire::ldap::{Endpoint, Page, Pages, Search};
 
 /// People asked for by one filter.
@@ -82,16 +83,14 @@ impl PortalLdap {
 
     async fn next_page(&self, state: State) -> Result<Option<(DirectoryPage, State)>, SourceError> {
         let mut pages = match state {
-            State::Start => self.search("", self.mapping.requested()).await?,
+            State::Start => Box::new(self.search("", self.mapping.requested()).await?),
             State::Reading(pages) => pages,
         };
-        match pages.next().await? {
-            Some(page) => Ok(Some((self.decode(&page), State::Reading(pages)))),
-            None => {
-                pages.into_connection().close().await;
-                Ok(None)
-            }
+        if let Some(page) = pages.next().await? {
+            return Ok(Some((self.decode(&page), State::Reading(pages))));
         }
+        pages.into_connection().close().await;
+        Ok(None)
     }
 
     async fn list_all(&self) -> Result<Listing, SourceError> {
@@ -138,7 +137,7 @@ impl PortalLdap {
 
 enum State {
     Start,
-    Reading(Pages),
+    Reading(Box<Pages>),
 }
 
 impl Directory for PortalLdap {

@@ -100,8 +100,12 @@ fn primitive(tag: StructureTag) -> Option<Vec<u8>> {
 /// The cookie of a paged-results answer (RFC 2696): `SEQUENCE { size INTEGER, cookie OCTET STRING }`.
 pub(super) fn paging_cookie(value: &[u8]) -> Option<Vec<u8>> {
     let (rest, tag) = ldap3::asn1::parse_tag(value).ok()?;
-    let [_, cookie] = <[StructureTag; 2]>::try_from(constructed(tag)?).ok()?;
-    rest.is_empty().then(|| primitive(cookie)).flatten()
+    let universal = |tag: &StructureTag, id: u64| tag.class == TagClass::Universal && tag.id == id;
+    if !rest.is_empty() || !universal(&tag, 16) {
+        return None;
+    }
+    let [size, cookie] = <[StructureTag; 2]>::try_from(constructed(tag)?).ok()?;
+    if universal(&size, 2) && universal(&cookie, 4) { primitive(cookie) } else { None }
 }
 
 #[cfg(test)]

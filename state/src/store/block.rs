@@ -55,12 +55,14 @@ fn rows_of<const W: usize>(block: &[u8]) -> Result<&[[u8; W]], Fault> {
     }
 }
 
-/// All rows of a scope, in order.
+/// All rows of a scope, in order; about `count` of them.
 pub(super) fn load<const W: usize>(
     table: &impl ReadableTable<(u16, u32), &'static [u8]>,
     scope: u16,
+    count: u64,
 ) -> Result<Vec<[u8; W]>, Fault> {
-    let mut rows = Vec::new();
+    // A damaged count must not ask for all memory there is.
+    let mut rows = Vec::with_capacity(usize::try_from(count.min(1 << 23)).unwrap_or(0));
     for block in table.range((scope, 0)..=(scope, u32::MAX))? {
         rows.extend_from_slice(rows_of(block?.1.value())?);
     }
@@ -161,7 +163,7 @@ fn rebuild<const W: usize>(
     (count, bits): (&mut u64, &mut u8),
     changes: &[Change<W>],
 ) -> Result<bool, Fault> {
-    let old = load(table, scope)?;
+    let old = load(table, scope, *count)?;
     let new = merge(&old, changes);
     let now = bits_for::<W>(new.len() as u64, *bits);
     if now == *bits && old == new {
@@ -187,7 +189,8 @@ mod tests {
             let bits = bits_for::<32>(count, 0);
             assert!(count >> bits <= 252, "{count}: {bits}");
             assert_eq!(bits_for::<32>(count, bits), bits);
-            assert_eq!(bits_for::<32>(count + count / 2, bits), bits, "half as many again stay where they are");
+            let more = bits_for::<32>(count + 1, bits);
+            assert_eq!(bits_for::<32>(count, more), more, "one to and fro");
         }
         assert_eq!(bits_for::<32>(0, 13), 0, "an emptied scope shrinks");
     }

@@ -77,6 +77,11 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// Takes digests under this store's key.
+    pub fn digester(&self) -> &Digester {
+        &self.inner.digester
+    }
+
     /// The encoding version the file was written under, where that was another: its digests, bodies and
     /// last applied pairs were dropped when it was opened, claims and journal were kept.
     pub fn reencoded_from(&self) -> Option<u8> {

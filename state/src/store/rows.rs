@@ -41,7 +41,7 @@ impl Store {
     pub fn applied(&self, kind: &str) -> Result<AppliedSet, StoreError> {
         let rows = self.inner.read_folded(|txn| {
             let id = scope_id(&txn.open_table(SCOPE)?, Scope::new(kind, Side::Wanted))?;
-            id.map_or(Ok(Vec::new()), |id| block::load(&txn.open_table(APPLIED)?, id))
+            id.map_or(Ok(Vec::new()), |id| block::load(&txn.open_table(APPLIED)?, id, count(txn, id)?))
         })?;
         Ok(AppliedSet(Rows::new(rows)))
     }
@@ -157,10 +157,14 @@ fn read_body(kind: &str, key: &Key, bytes: &[u8]) -> Result<Record, Fault> {
     decode(kind, key.clone(), bytes).map_err(|_| Fault::damaged(format!("the body of {kind} {key}")))
 }
 
+fn count(txn: &ReadTransaction, id: u16) -> Result<u64, Fault> {
+    Ok(root(&txn.open_table(ROOT)?, id)?.map_or(0, |root| root.count))
+}
+
 /// Rows of a scope, those of an unfinished snapshot included.
 fn digest_rows(txn: &ReadTransaction, scope: Scope<'_>) -> Result<Vec<[u8; 32]>, Fault> {
     let Some(id) = scope_id(&txn.open_table(SCOPE)?, scope)? else { return Ok(Vec::new()) };
-    let rows = block::load(&txn.open_table(DIGEST)?, id)?;
+    let rows = block::load(&txn.open_table(DIGEST)?, id, count(txn, id)?)?;
     let mut pieces = pieces(&txn.open_table(PIECE)?, id)?;
     if pieces.is_empty() {
         return Ok(rows);
@@ -186,7 +190,7 @@ fn find_rows(
 }
 
 fn pieces(table: &impl ReadableTable<(u16, u32), &'static [u8]>, id: u16) -> Result<Vec<Change<32>>, Fault> {
-    let rows = block::load::<32>(table, id)?;
+    let rows = block::load::<32>(table, id, 0)?;
     Ok(rows.into_iter().map(|row| Change { id: first(&row), row: Some(row) }).collect())
 }
 

@@ -1,0 +1,259 @@
+//! Apply: what the guard approved, and nothing else, in the order of its requirements.
+//!
+//! Each change goes the same way: intent, write, confirm, settle. What requires a change that did not
+//! land is deferred.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::StreamExt;
+use futures::future::try_join_all;
+use reconcile_state::{Digest, Edit, Key, Remote, Schema, Value};
+
+use super::batch::{Lane, send};
+use super::blocking::blocking;
+use super::error::PassError;
+use super::guard::ApprovedPlan;
+use super::memory::{Memories, Memory};
+use super::plan::Planner;
+use super::settle;
+use crate::model::pass::{Done, Event, Fate};
+use crate::model::{Change, ChangeId, Ready};
+use crate::targets::port::AnyWriter;
+
+/// Asks a pass to stop: no new write starts, running ones settle.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Told after every batch: changes done so far, and how many there are.
+pub type Progress<'p> = dyn Fn(usize, usize) + Send + Sync + 'p;
+
+/// What came of an approved plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Applied {
+    /// Every change of the plan, in its order.
+    pub done: Vec<Done>,
+    /// Records linked for the first time.
+    pub linked: BTreeMap<&'static str, u64>,
+    /// What the operator is told at once.
+    pub events: Vec<Event>,
+}
+
+/// Where a record stands after a change of this pass: what the next one on it starts from.
+pub(super) type Latest = BTreeMap<(&'static str, &'static str, Key), (Option<Remote>, Digest)>;
+
+/// Applies what was approved.
+///
+/// # Errors
+/// [`PassError::Store`] where memory refuses: then nothing more is written. What a target refuses is
+/// told change by change.
+pub async fn apply(
+    planner: &Planner,
+    writers: &BTreeMap<&'static str, Arc<dyn AnyWriter>>,
+    approved: &ApprovedPlan,
+    stop: &Stop,
+    progress: &Progress<'_>,
+) -> Result<Applied, PassError> {
+    let memories = load(planner, approved).await?;
+    settle::begin(planner, approved, &memories).await?;
+    let linked = settle::link(planner, approved, &memories).await?;
+    // Links are remembered by now: references find them.
+    let memories = load(planner, approved).await?;
+    let lanes: BTreeMap<&'static str, Lane<'_>> = planner
+        .observers
+        .iter()
+        .filter_map(|(observer, _)| {
+            let (name, writer) = (observer.name, writers.get(observer.name)?);
+            let memory = memories.pipelines.get(name)?;
+            let lane = Lane {
+                observer,
+                writer: writer.as_ref(),
+                memory,
+                memories: &memories,
+                clock: planner.clock.as_ref(),
+                run: &approved.planned().run,
+                read_at: approved.planned().at,
+                stop,
+                halted: Mutex::new(None),
+            };
+            Some((name, lane))
+        })
+        .collect();
+    let mut run = Run::new(approved);
+    let all = run.pending.len();
+    loop {
+        run.defer();
+        let ready = run.ready();
+        if ready.is_empty() {
+            break;
+        }
+        let references = |change: &Change| references(change, &lanes, &run.latest);
+        let mut waves: BTreeMap<&'static str, Vec<Ready>> = BTreeMap::new();
+        for change in ready {
+            let change = run.refreshed(change);
+            let references = references(&change);
+            waves.entry(change.pipeline).or_default().push(Ready { change, references });
+        }
+        let finished = Mutex::new(run.fates.len());
+        let tell = |count: usize| {
+            let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
+            *finished += count;
+            progress(*finished, all);
+        };
+        let sent = waves.into_iter().filter_map(|(name, ready)| Some(wave(lanes.get(name)?, ready, &tell)));
+        let results = try_join_all(sent).await?;
+        for (done, latest) in results.into_iter().flatten() {
+            run.settle(&done, latest);
+        }
+    }
+    let done = run.finish(approved);
+    let events = settle::finish(planner, approved, &done).await?;
+    Ok(Applied { done, linked, events })
+}
+
+type Settled = (Done, Option<(Option<Remote>, Digest)>);
+
+async fn wave(
+    lane: &Lane<'_>,
+    ready: Vec<Ready>,
+    tell: &(dyn Fn(usize) + Send + Sync),
+) -> Result<Vec<Settled>, PassError> {
+    let batches = lane.writer.batches(ready);
+    let sent = futures::stream::iter(batches).map(|batch| async move {
+        let settled = send(lane, batch).await?;
+        tell(settled.len());
+        Ok::<_, PassError>(settled)
+    });
+    let mut sent = sent.buffer_unordered(lane.observer.terms.concurrency.max(1));
+    let mut all = Vec::new();
+    while let Some(settled) = sent.next().await {
+        all.extend(settled?);
+    }
+    Ok(all)
+}
+
+async fn load(planner: &Planner, approved: &ApprovedPlan) -> Result<Memories, PassError> {
+    let passing: Vec<(&'static str, Vec<Schema>)> = planner
+        .observers
+        .iter()
+        .filter(|(observer, _)| approved.passes(observer.name))
+        .map(|(observer, _)| (observer.name, observer.project.kinds().to_vec()))
+        .collect();
+    let (store, adopt) = (Arc::clone(&planner.store), approved.planned().adopt);
+    blocking(move || {
+        let mut pipelines = BTreeMap::new();
+        for (name, kinds) in passing {
+            pipelines.insert(name, Arc::new(Memory::load(store.pipeline(name)?, &kinds, false)?));
+        }
+        Ok(Memories { pipelines, adopt })
+    })
+    .await
+}
+
+/// The ids of the records that a change refers to: from this pass where it made them, else from memory.
+fn references(change: &Change, lanes: &BTreeMap<&'static str, Lane<'_>>, latest: &Latest) -> BTreeMap<Key, String> {
+    let mut ids = BTreeMap::new();
+    let Some(lane) = lanes.get(change.pipeline) else { return ids };
+    let Some(schema) = lane.schema(change.kind) else { return ids };
+    for edit in &change.edits {
+        let Edit::Set { attribute, to: Value::Reference(key), .. } = edit else { continue };
+        let Some(attribute) = schema.attribute(*attribute) else { continue };
+        let reconcile_state::Shape::Reference { pipeline, kind } = attribute.shape else { continue };
+        let made = latest.get(&(pipeline, kind, key.clone())).and_then(|(remote, _)| remote.as_ref()?.id.clone());
+        let known = || {
+            let memory = lane.memories.pipelines.get(pipeline)?;
+            memory.claim(kind, key)?.remote.id.clone()
+        };
+        if let Some(id) = made.or_else(known) {
+            ids.insert(key.clone(), id);
+        }
+    }
+    ids
+}
+
+/// The changes of a plan on their way.
+struct Run<'a> {
+    pending: BTreeMap<usize, &'a Change>,
+    fates: BTreeMap<ChangeId, Fate>,
+    latest: Latest,
+}
+
+impl<'a> Run<'a> {
+    fn new(approved: &'a ApprovedPlan) -> Self {
+        Self { pending: approved.changes().iter().enumerate().collect(), fates: BTreeMap::new(), latest: Latest::new() }
+    }
+
+    fn landed(&self, id: &ChangeId) -> bool {
+        matches!(self.fates.get(id), Some(Fate::Landed | Fate::NotConverged(_)))
+    }
+
+    /// Takes out what requires a change that did not land, or is not to be applied at all.
+    fn defer(&mut self) {
+        loop {
+            let waiting: BTreeSet<ChangeId> = self.pending.values().map(|change| change.id).collect();
+            let broken =
+                |change: &Change| change.requires.iter().find(|id| !self.landed(id) && !waiting.contains(*id)).copied();
+            let deferred: Vec<(usize, ChangeId, ChangeId)> =
+                self.pending.iter().filter_map(|(&at, change)| Some((at, change.id, broken(change)?))).collect();
+            if deferred.is_empty() {
+                return;
+            }
+            for (at, id, by) in deferred {
+                self.pending.remove(&at);
+                self.fates.insert(id, Fate::Deferred(by));
+            }
+        }
+    }
+
+    fn ready(&mut self) -> Vec<&'a Change> {
+        let ready: Vec<usize> = self
+            .pending
+            .iter()
+            .filter(|(_, change)| change.requires.iter().all(|id| self.landed(id)))
+            .map(|(&at, _)| at)
+            .collect();
+        ready.into_iter().filter_map(|at| self.pending.remove(&at)).collect()
+    }
+
+    /// The change, starting from what an earlier one of this pass left on the same record.
+    fn refreshed(&self, change: &Change) -> Change {
+        let mut change = change.clone();
+        if let Some((remote, digest)) = self.latest.get(&(change.pipeline, change.kind, change.key.clone())) {
+            change.expect = Some(*digest);
+            change.remote = remote.clone().or(change.remote);
+        }
+        change
+    }
+
+    fn settle(&mut self, done: &Done, latest: Option<(Option<Remote>, Digest)>) {
+        if let Some(latest) = latest {
+            self.latest.insert((done.change.pipeline, done.change.kind, done.change.key.clone()), latest);
+        }
+        self.fates.insert(done.change.id, done.fate.clone());
+    }
+
+    /// Every change of the plan with its fate, in the plan's order.
+    fn finish(mut self, approved: &ApprovedPlan) -> Vec<Done> {
+        for done in approved.held() {
+            self.fates.insert(done.change.id, done.fate.clone());
+        }
+        let changes = &approved.planned().plan.changes;
+        let fate = |change: &Change| self.fates.get(&change.id).cloned().unwrap_or(Fate::Interrupted);
+        changes.iter().map(|change| Done { change: change.clone(), fate: fate(change) }).collect()
+    }
+}

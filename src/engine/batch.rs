@@ -1,0 +1,270 @@
+//! One batch: look, intent, write, confirm, settle; and halves of it where it is refused as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use futures::future::{BoxFuture, FutureExt};
+use jiff::Timestamp;
+use reconcile_state::journal::{Intent, Landing};
+use reconcile_state::store::{Observed, OutcomeRecord};
+use reconcile_state::{Digest, Key, Remote, Schema};
+
+use super::apply::Stop;
+use super::blocking::blocking;
+use super::confirm::confirm;
+use super::error::PassError;
+use super::memory::{Memories, Memory};
+use super::observe::{Look, look};
+use crate::clock::Clock;
+use crate::model::pass::{Done, Fate};
+use crate::model::{Action, Anchor, Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, TargetError};
+use crate::targets::port::{AnyWriter, Observer};
+
+/// One pipeline while a plan is applied.
+pub struct Lane<'l> {
+    /// Its read half.
+    pub observer: &'l Observer,
+    /// Its write half.
+    pub writer: &'l dyn AnyWriter,
+    /// Its memory.
+    pub memory: &'l Memory,
+    /// Everybody's.
+    pub memories: &'l Memories,
+    /// The time.
+    pub clock: &'l dyn Clock,
+    /// The run.
+    pub run: &'l str,
+    /// When what the plan rests on was read.
+    pub read_at: Timestamp,
+    /// Whether to stop.
+    pub stop: &'l Stop,
+    /// Why nothing more is tried: the target is away, or refuses us as a whole.
+    pub halted: Mutex<Option<TargetError>>,
+}
+
+impl Lane<'_> {
+    /// The schema of a kind.
+    pub fn schema(&self, kind: &str) -> Option<&Schema> {
+        self.observer.project.kinds().iter().find(|schema| schema.kind == kind)
+    }
+
+    /// Unix milliseconds.
+    pub fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    fn halt(&self, error: &TargetError) {
+        let whole = matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable);
+        if whole && error.effect == Effect::None {
+            self.halted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+        }
+    }
+
+    fn is_halted(&self) -> Option<TargetError> {
+        self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A change with its fate, and what the record was then seen to be.
+pub type Settled = (Done, Option<(Option<Remote>, Digest)>);
+
+/// Sends a batch and sees it through.
+///
+/// # Errors
+/// [`PassError::Store`]: without memory nothing is written.
+pub async fn send(lane: &Lane<'_>, batch: Batch) -> Result<Vec<Settled>, PassError> {
+    attempt(lane, batch, Try::First).await
+}
+
+/// How often a batch has been tried: a refusal that may pass is tried once more before it is halved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Try {
+    First,
+    Again,
+    Half,
+}
+
+fn attempt<'a>(lane: &'a Lane<'_>, batch: Batch, tried: Try) -> BoxFuture<'a, Result<Vec<Settled>, PassError>> {
+    async move {
+        if lane.stop.is_requested() {
+            return Ok(all(batch.changes, &Fate::Interrupted));
+        }
+        if let Some(error) = lane.is_halted() {
+            return Ok(all(batch.changes, &Fate::Failed(error)));
+        }
+        let (changes, mut settled) = check(lane, batch.changes, tried).await;
+        if changes.is_empty() {
+            return Ok(settled);
+        }
+        let batch = Batch { request: batch.request, changes };
+        let intents = intend(lane, &batch).await?;
+        let outcomes = lane.writer.write(&batch).await;
+        let mut outcomes: BTreeMap<Digest, Outcome> = outcomes.into_iter().map(|o| (o.id, o)).collect();
+        if let Some(error) = refused_whole(&batch, &outcomes) {
+            refuse(lane, &intents, &error).await?;
+            settled.extend(halve(lane, batch, tried, &error).await?);
+            return Ok(settled);
+        }
+        let written: Vec<(Ready, u64, Outcome)> = batch
+            .changes
+            .into_iter()
+            .zip(intents)
+            .map(|(ready, intent)| {
+                let outcome = outcomes.remove(&ready.change.id).unwrap_or_else(|| unanswered(&ready.change));
+                (ready, intent, outcome)
+            })
+            .collect();
+        for (_, _, outcome) in &written {
+            outcome.error.iter().for_each(|error| lane.halt(error));
+        }
+        settled.extend(confirm(lane, written).await?);
+        Ok(settled)
+    }
+    .boxed()
+}
+
+fn all(changes: Vec<Ready>, fate: &Fate) -> Vec<Settled> {
+    changes.into_iter().map(|ready| (Done { change: ready.change, fate: fate.clone() }, None)).collect()
+}
+
+/// A writer that says nothing of a change leaves it unknown.
+fn unanswered(change: &Change) -> Outcome {
+    let error =
+        TargetError::new(ErrorKind::Malformed, "NO_OUTCOME", "the target's client gave no outcome for the change");
+    Outcome::failed(change, error.effect(Effect::Unknown))
+}
+
+/// What a change is looked up by: before a create every match, else what is remembered.
+pub fn anchor(change: &Change, remote: Option<&Remote>) -> Anchor {
+    Anchor {
+        key: change.key.clone(),
+        remembered: remote.or(change.remote.as_ref()).cloned(),
+        matches: if change.action == Action::Create { change.matches.clone() } else { Vec::new() },
+    }
+}
+
+/// Looks at the records first where the plan's reading is no proof: before every create, where it is
+/// old, and after a batch was refused. A record that moved is not written.
+async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> (Vec<Ready>, Vec<Settled>) {
+    let age = lane.clock.now().duration_since(lane.read_at);
+    let old = age.unsigned_abs() > lane.observer.terms.reread_after || tried != Try::First;
+    let (look_at, fresh): (Vec<Ready>, Vec<Ready>) =
+        changes.into_iter().partition(|ready| old || ready.change.action == Action::Create);
+    let mut settled = Vec::new();
+    let mut go = fresh;
+    let kinds: BTreeSet<&'static str> = look_at.iter().map(|ready| ready.change.kind).collect();
+    let mut looks: BTreeMap<(&'static str, Key), Result<Option<Look>, TargetError>> = BTreeMap::new();
+    for kind in kinds {
+        let Some(schema) = lane.schema(kind) else { continue };
+        let mine = look_at.iter().filter(|ready| ready.change.kind == kind);
+        let anchors: Vec<Anchor> = mine.map(|ready| anchor(&ready.change, None)).collect();
+        match look(lane.observer, schema, lane.memories, lane.memory, &anchors).await {
+            Ok(found) => looks.extend(found.into_iter().map(|(key, look)| ((kind, key), Ok(look)))),
+            Err(error) => {
+                lane.halt(&error);
+                looks.extend(anchors.into_iter().map(|anchor| ((kind, anchor.key), Err(error.clone()))));
+            }
+        }
+    }
+    for mut ready in look_at {
+        let found = looks.remove(&(ready.change.kind, ready.change.key.clone()));
+        let fate = match (found, ready.change.expect) {
+            (Some(Ok(Some(Look::Absent))), None) => None,
+            (Some(Ok(Some(Look::Present(digest, _, remote)))), Some(expect)) if digest == expect => {
+                ready.change.remote =
+                    Some(ready.change.remote.map_or_else(|| remote.clone(), |r| r.refreshed(&remote)));
+                None
+            }
+            (Some(Ok(Some(_))), _) => Some(Fate::Superseded),
+            (Some(Ok(None)) | None, _) => Some(Fate::Failed(unread())),
+            (Some(Err(error)), _) => Some(Fate::Failed(error)),
+        };
+        match fate {
+            None => go.push(ready),
+            Some(fate) => settled.push((Done { change: ready.change, fate }, None)),
+        }
+    }
+    (go, settled)
+}
+
+fn unread() -> TargetError {
+    TargetError::new(
+        ErrorKind::Malformed,
+        "LOOK_UNANSWERED",
+        "the target did not say whether the record is there, so it was not written; it is due again",
+    )
+    .later(None)
+}
+
+/// Makes the intents durable: from here on a crash leaves a trace.
+async fn intend(lane: &Lane<'_>, batch: &Batch) -> Result<Vec<u64>, PassError> {
+    let settle_after = u64::try_from(lane.observer.terms.settle_after.as_millis()).unwrap_or(u64::MAX);
+    let names = |change: &Change| {
+        let schema = lane.schema(change.kind);
+        let name = |edit: &reconcile_state::Edit| match edit.attribute() {
+            None => Some("standing"),
+            Some(id) => schema.and_then(|schema| schema.attribute(id)).map(|attribute| attribute.name),
+        };
+        let names: BTreeSet<&str> = change.edits.iter().filter_map(name).collect();
+        names.into_iter().map(str::to_owned).collect()
+    };
+    let intents: Vec<Intent> = batch
+        .changes
+        .iter()
+        .map(|ready| Intent {
+            run: lane.run.to_owned(),
+            at: lane.now(),
+            kind: ready.change.kind.to_owned(),
+            key: ready.change.key.clone(),
+            change: ready.change.id,
+            action: ready.change.action.to_string(),
+            attributes: names(&ready.change),
+            settle_after_ms: settle_after,
+        })
+        .collect();
+    let store = lane.memory.store.clone();
+    blocking(move || Ok(store.record_intents(&intents)?)).await
+}
+
+/// The error, where a batch of several was refused as a whole and certainly did nothing.
+fn refused_whole(batch: &Batch, outcomes: &BTreeMap<Digest, Outcome>) -> Option<TargetError> {
+    let refusal = |ready: &Ready| {
+        let outcome = outcomes.get(&ready.change.id)?;
+        let error = outcome.error.as_ref().filter(|error| error.effect == Effect::None && outcome.landed.is_empty())?;
+        matches!(error.kind, ErrorKind::Rejected | ErrorKind::Conflict).then_some(error)
+    };
+    let errors: Option<Vec<&TargetError>> = batch.changes.iter().map(refusal).collect();
+    errors.filter(|errors| errors.len() > 1).and_then(|errors| errors.first().map(|error| (*error).clone()))
+}
+
+async fn refuse(lane: &Lane<'_>, intents: &[u64], error: &TargetError) -> Result<(), PassError> {
+    let (at, code) = (lane.now(), error.code.clone());
+    let records: Vec<OutcomeRecord> = intents
+        .iter()
+        .map(|&intent| OutcomeRecord {
+            intent,
+            at,
+            landing: Landing::Failed { code: code.clone() },
+            applied: None,
+            observed: Observed::Unread,
+            claim: None,
+        })
+        .collect();
+    let store = lane.memory.store.clone();
+    blocking(move || Ok(store.record_outcomes(&records)?)).await
+}
+
+/// Tries the batch once more where the refusal may pass, else each half by itself: one bad record must
+/// not hold up the others, and the target does not say which one it is.
+async fn halve(lane: &Lane<'_>, batch: Batch, tried: Try, error: &TargetError) -> Result<Vec<Settled>, PassError> {
+    let Batch { request, mut changes } = batch;
+    if tried == Try::First && matches!(error.retry, Retry::Later(_)) {
+        return attempt(lane, Batch { request, changes }, Try::Again).await;
+    }
+    let second = changes.split_off(changes.len() / 2);
+    let mut settled = Vec::new();
+    for half in [changes, second] {
+        settled.extend(attempt(lane, Batch { request, changes: half }, Try::Half).await?);
+    }
+    Ok(settled)
+}

@@ -1,0 +1,160 @@
+//! Confirm: what was written is read back, and only what was seen is settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reconcile_state::journal::Landing;
+use reconcile_state::store::{Observed, OutcomeRecord};
+use reconcile_state::{Applied, AttributeId, Claim, Digest, Edit, Key, Origin, Record, Remote, Standing, Unsettled};
+
+use super::batch::{Lane, Settled, anchor};
+use super::blocking::blocking;
+use super::diff::remaining;
+use super::error::PassError;
+use super::observe::{Look, look};
+use crate::model::pass::{Done, Fate};
+use crate::model::{Action, Anchor, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
+
+/// Reads back what a batch wrote and settles it. What cannot be read back stays open.
+///
+/// # Errors
+/// [`PassError::Store`]
+pub async fn confirm(lane: &Lane<'_>, written: Vec<(Ready, u64, Outcome)>) -> Result<Vec<Settled>, PassError> {
+    let looks = read_back(lane, &written).await;
+    let mut records = Vec::with_capacity(written.len());
+    let mut settled = Vec::with_capacity(written.len());
+    for (ready, intent, outcome) in written {
+        let look = looks.get(&(ready.change.kind, ready.change.key.clone()));
+        let (fate, record, latest) = judge(lane, &ready.change, intent, outcome, look);
+        records.push(record);
+        settled.push((Done { change: ready.change, fate }, latest));
+    }
+    let store = lane.memory.store.clone();
+    blocking(move || Ok(store.record_outcomes(&records)?)).await?;
+    Ok(settled)
+}
+
+type Looks = BTreeMap<(&'static str, Key), Result<Option<Look>, TargetError>>;
+
+/// Whether something of it may have landed, so that it must be read back now. What is unknown may still
+/// land later: it is read back by a later pass.
+fn is_due(outcome: &Outcome) -> bool {
+    match &outcome.error {
+        None => true,
+        Some(error) => error.effect == Effect::Partial || (error.effect == Effect::None && !outcome.landed.is_empty()),
+    }
+}
+
+async fn read_back(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Looks {
+    let mut by_kind: BTreeMap<&'static str, Vec<Anchor>> = BTreeMap::new();
+    for (ready, _, outcome) in written.iter().filter(|(_, _, outcome)| is_due(outcome)) {
+        let remote = outcome.remote.as_ref();
+        by_kind.entry(ready.change.kind).or_default().push(anchor(&ready.change, remote));
+    }
+    let mut looks = Looks::new();
+    for (kind, anchors) in by_kind {
+        let Some(schema) = lane.schema(kind) else { continue };
+        match look(lane.observer, schema, lane.memories, lane.memory, &anchors).await {
+            Ok(found) => looks.extend(found.into_iter().map(|(key, look)| ((kind, key), Ok(look)))),
+            Err(error) => looks.extend(anchors.into_iter().map(|a| ((kind, a.key), Err(error.clone())))),
+        }
+    }
+    looks
+}
+
+type Judged = (Fate, OutcomeRecord, Option<(Option<Remote>, Digest)>);
+
+fn judge(
+    lane: &Lane<'_>,
+    change: &Change,
+    intent: u64,
+    outcome: Outcome,
+    look: Option<&Result<Option<Look>, TargetError>>,
+) -> Judged {
+    let at = lane.now();
+    let record = |landing, observed| OutcomeRecord { intent, at, landing, applied: None, observed, claim: None };
+    let doubt = |error: TargetError| {
+        let landing = Landing::Unknown { code: error.code.clone() };
+        (Fate::InDoubt(error), record(landing, Observed::Unread), None)
+    };
+    let refusal = outcome.error.or_else(|| outcome.failed.first().map(|(_, error)| error.clone()));
+    match (look, refusal) {
+        (None, Some(error)) if error.effect == Effect::None => {
+            let landing = Landing::Failed { code: error.code.clone() };
+            (Fate::Failed(error), record(landing, Observed::Unread), None)
+        }
+        (None, Some(error)) => doubt(error),
+        (None, None) => doubt(unconfirmed("the kind is not declared")),
+        (Some(Err(error)), _) => doubt(error.clone()),
+        (Some(Ok(None)), _) => doubt(unconfirmed("the target did not answer when it was read back")),
+        (Some(Ok(Some(Look::Absent))), refusal) => match refusal {
+            Some(error) => {
+                let landing = Landing::Partial { code: error.code.clone() };
+                (Fate::Failed(error), record(landing, Observed::Absent), None)
+            }
+            // Accepted and not shown: it may take its time.
+            None => doubt(unconfirmed("the target accepted the write and does not show the record")),
+        },
+        (Some(Ok(Some(Look::Ambiguous(code)))), _) => {
+            doubt(unconfirmed(&format!("the record could not be told from others when it was read back ({code})")))
+        }
+        (Some(Ok(Some(Look::Present(digest, seen, remote)))), refusal) => {
+            settle(lane, change, record, (*digest, seen, remote), refusal)
+        }
+    }
+}
+
+fn unconfirmed(why: &str) -> TargetError {
+    TargetError::new(ErrorKind::Malformed, "NOT_CONFIRMED", format!("{why}; it is read back by a later pass"))
+        .effect(Effect::Unknown)
+}
+
+fn settle(
+    lane: &Lane<'_>,
+    change: &Change,
+    record: impl Fn(Landing, Observed) -> OutcomeRecord,
+    (digest, seen, remote): (Digest, &Record, &Remote),
+    refusal: Option<TargetError>,
+) -> Judged {
+    let Some(schema) = lane.schema(change.kind) else {
+        let error = unconfirmed("the kind is not declared");
+        let landing = Landing::Unknown { code: error.code.clone() };
+        return (Fate::InDoubt(error), record(landing, Observed::Unread), None);
+    };
+    let asked: BTreeSet<Option<AttributeId>> = change.edits.iter().map(Edit::attribute).collect();
+    let left = remaining(schema, &change.desired, seen);
+    let is_ours = |edit: &&Edit| change.action == Action::Create || asked.contains(&edit.attribute());
+    let short: Vec<&'static str> = left.iter().filter(is_ours).map(|edit| name(lane, change, edit)).collect();
+    let observed = Observed::Present(digest, seen.clone());
+    let latest = Some((Some(remote.clone()), digest));
+    if let (false, Some(error)) = (short.is_empty(), refusal) {
+        let landing = Landing::Partial { code: error.code.clone() };
+        return (Fate::Failed(error), record(landing, observed), latest);
+    }
+    let before = lane.memory.claim(change.kind, &change.key);
+    let known = change.remote.as_ref().map_or_else(|| remote.clone(), |known| known.refreshed(remote));
+    let claim = Claim {
+        remote: known.clone(),
+        origin: match (change.action, before) {
+            (Action::Create, _) => Origin::Created,
+            (_, Some(claim)) => claim.origin,
+            (_, None) => Origin::Adopted,
+        },
+        disabled_by_us: match seen.standing {
+            Standing::Active => false,
+            Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
+        },
+        listed: left.len() > short.len(),
+        unsettled: (!short.is_empty()).then(|| Unsettled::after(before.and_then(|claim| claim.unsettled), lane.now())),
+    };
+    let mut outcome = record(Landing::Landed, observed);
+    outcome.applied = Some((Applied { wanted: change.wanted, seen: digest }, change.desired.clone()));
+    outcome.claim = Some(claim);
+    let fate = if short.is_empty() { Fate::Landed } else { Fate::NotConverged(short) };
+    (fate, outcome, Some((Some(known), digest)))
+}
+
+fn name(lane: &Lane<'_>, change: &Change, edit: &Edit) -> &'static str {
+    let schema = lane.schema(change.kind);
+    let attribute = edit.attribute().and_then(|id| schema.and_then(|schema| schema.attribute(id)));
+    attribute.map_or("standing", |attribute| attribute.name)
+}

@@ -1,0 +1,111 @@
+//! Memory: what a pipeline's file remembers, loaded once for a pass.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use reconcile_state::journal::Intent;
+use reconcile_state::store::{AppliedSet, Store};
+use reconcile_state::{Claim, Key, Remote, Schema};
+
+use super::error::PassError;
+use super::processed::Processed;
+use crate::targets::port::Lookup;
+
+/// One pipeline's memory.
+pub struct Memory {
+    /// Its file.
+    pub store: Store,
+    /// Claims, by kind.
+    pub claims: BTreeMap<&'static str, BTreeMap<Key, Claim>>,
+    owners: BTreeMap<&'static str, Owners>,
+    /// Last applied pairs, by kind.
+    pub applied: BTreeMap<&'static str, AppliedSet>,
+    /// Writes of which the outcome is not known, oldest first.
+    pub open: Vec<(u64, Intent)>,
+    /// People carried through.
+    pub processed: Arc<Processed>,
+    /// The larger of the populations at the last trusted whole reading.
+    pub population: u64,
+}
+
+/// Under which name the target's identity is remembered.
+pub const IDENTITY: &str = "identity";
+/// Under which name the population is remembered.
+pub const POPULATION: &str = "population";
+
+impl Memory {
+    /// Loads it. With `anew` nothing that was remembered of the target's records counts: it is another
+    /// target, and the operator said so.
+    pub fn load(store: Store, kinds: &[Schema], anew: bool) -> Result<Self, PassError> {
+        let (mut claims, mut applied, mut owners) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for schema in kinds {
+            let mine = if anew { BTreeMap::new() } else { store.claims(schema.kind)? };
+            owners.insert(schema.kind, Owners::new(&mine));
+            claims.insert(schema.kind, mine);
+            applied.insert(schema.kind, store.applied(schema.kind)?);
+        }
+        Ok(Self {
+            claims,
+            owners,
+            applied,
+            open: store.open_intents()?,
+            processed: Arc::new(Processed::load(&store)?),
+            population: store.meta(POPULATION)?.unwrap_or(0),
+            store,
+        })
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.claims.values().all(BTreeMap::is_empty)
+    }
+
+    /// The claim on a record.
+    pub fn claim(&self, kind: &str, key: &Key) -> Option<&Claim> {
+        self.claims.get(kind)?.get(key)
+    }
+
+    /// Whose a target's record is by what is remembered.
+    pub fn owner(&self, kind: &str, remote: &Remote) -> Option<&Key> {
+        let owners = self.owners.get(kind)?;
+        let by_id = remote.id.as_ref().and_then(|id| owners.by_id.get(id));
+        let by_handle = || remote.handle.as_ref().and_then(|handle| owners.by_handle.get(handle));
+        let key = by_id.or_else(by_handle)?;
+        self.claim(kind, key)?.remote.is(remote).then_some(key)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Owners {
+    by_id: HashMap<String, Key>,
+    by_handle: HashMap<String, Key>,
+}
+
+impl Owners {
+    fn new(claims: &BTreeMap<Key, Claim>) -> Self {
+        let mut owners = Self::default();
+        for (key, Claim { remote, .. }) in claims {
+            owners.by_id.extend(remote.id.clone().map(|id| (id, key.clone())));
+            owners.by_handle.extend(remote.handle.clone().map(|handle| (handle, key.clone())));
+        }
+        owners
+    }
+}
+
+/// The memories of all pipelines in scope, as projections see them.
+pub struct Memories {
+    /// By pipeline.
+    pub pipelines: BTreeMap<&'static str, Arc<Memory>>,
+    /// Whether this pass links on weaker evidence.
+    pub adopt: bool,
+}
+
+impl Lookup for Memories {
+    fn claim(&self, pipeline: &str, kind: &str, key: &Key) -> Option<&Claim> {
+        self.pipelines.get(pipeline)?.claim(kind, key)
+    }
+
+    fn adopt(&self) -> bool {
+        self.adopt
+    }
+}

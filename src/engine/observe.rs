@@ -1,0 +1,352 @@
+//! Observe: a target's read half is asked, its answers are correlated, judged and kept.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures::StreamExt;
+use reconcile_state::store::{Absence, Scope, Side};
+use reconcile_state::trust::{Doubt, ListFigures, Trust, judge_listing};
+use reconcile_state::{Digest, Key, Ownership, Record, Remote, Schema, Shape, Value};
+
+use super::blocking::blocking;
+use super::correlate::{CLAIMED, Correlated, Found, correlate};
+use super::error::PassError;
+use super::memory::{Memories, Memory};
+use super::project::Row;
+use crate::model::pass::Event;
+use crate::model::{Anchor, Call, Candidate, TargetError};
+use crate::targets::port::{Ask, End, Observer, Seen};
+
+/// So many remembered records are asked for beside a narrow scope, to see whether this target still
+/// shows what it should.
+const PROBES: usize = 50;
+
+/// What was read of one kind.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// The records, each under the key of whoever it belongs to.
+    pub seen: Vec<Seen>,
+    /// Their digests, in the same places.
+    pub digests: Vec<Digest>,
+    /// Which record is whose.
+    pub correlated: Correlated,
+    /// Keys for which "not found" means "not there".
+    pub proved: BTreeSet<Key>,
+    /// Whether absences are believed at all.
+    pub trust: Trust,
+    /// What went wrong, if anything.
+    pub event: Option<Event>,
+}
+
+/// What is asked and of whom.
+pub struct Question<'q> {
+    /// Whose records.
+    pub observer: &'q Observer,
+    /// The kind.
+    pub schema: &'q Schema,
+    /// What is called for.
+    pub rows: &'q BTreeMap<Key, Row>,
+    /// The pipeline's memory.
+    pub memory: &'q Memory,
+    /// Everybody's memories, to know the records that values refer to.
+    pub memories: &'q Memories,
+    /// People who are remembered and proved to be gone.
+    pub gone: &'q BTreeSet<Key>,
+    /// Whether everybody is in scope.
+    pub whole: bool,
+}
+
+/// Reads one kind of record.
+///
+/// # Errors
+/// [`PassError::Store`]; a target that fails is told in the result.
+pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
+    let Question { observer, schema, memory, whole, .. } = question;
+    let anchors = anchors(question);
+    let listing = *whole && observer.terms.listable;
+    let mut reading = Reading::default();
+    let failure = read(question, &anchors, listing, &mut reading).await.err();
+    let mut seen = reading.seen;
+    let names = references(question);
+    for one in &mut seen {
+        prepare(question, &names, &mut one.record);
+    }
+    let mut correlated = correlate(&anchors, &seen);
+    refuse_claimed(memory, schema.kind, &seen, &mut correlated);
+    let mut trust = judge(question, reading.end, listing, failure.is_some(), seen.len(), &correlated);
+    if !listing {
+        trust.doubts.extend(nothing_known(question, &correlated).await);
+    }
+    let proved = match (listing, trust.is_trusted()) {
+        (_, false) => BTreeSet::new(),
+        (true, true) => anchors.iter().map(|anchor| anchor.key.clone()).collect(),
+        (false, true) => reading.covered,
+    };
+    let mut digests = Vec::with_capacity(seen.len());
+    for one in &seen {
+        digests.push(memory.store.digester().record(schema, &one.record));
+    }
+    for (key, found) in &correlated.found {
+        if let Found::Present(at) = found {
+            seen[*at].record.key = key.clone();
+        }
+    }
+    keep(question, &seen, &correlated, &proved, listing, trust.is_trusted()).await?;
+    let event = failure.map(|error| event(observer.name, &error));
+    Ok(Observed { seen, digests, correlated, proved, trust, event })
+}
+
+#[derive(Default)]
+struct Reading {
+    seen: Vec<Seen>,
+    covered: BTreeSet<Key>,
+    end: Option<End>,
+}
+
+async fn read(
+    question: &Question<'_>,
+    anchors: &[Anchor],
+    listing: bool,
+    reading: &mut Reading,
+) -> Result<(), TargetError> {
+    let (reader, kind) = (&question.observer.reader, question.schema.kind);
+    let asks: Vec<Ask> = if listing {
+        vec![Ask::All]
+    } else {
+        anchors.chunks(question.observer.terms.chunk.max(1)).map(|some| Ask::These(some.to_vec())).collect()
+    };
+    for ask in asks {
+        let mut pages = reader.observe(kind, ask);
+        while let Some(page) = pages.next().await {
+            let page = page?;
+            reading.seen.extend(page.seen);
+            reading.covered.extend(page.covered);
+            reading.end = reading.end.or(page.end);
+        }
+    }
+    if !listing {
+        // One record may answer several anchors, and two calls.
+        let mut met = BTreeSet::new();
+        reading.seen.retain(|seen| met.insert(seen.remote.clone()));
+    }
+    Ok(())
+}
+
+/// Everybody who is called for, and whoever is remembered: in a listing all of them, else some as probes.
+fn anchors(question: &Question<'_>) -> Vec<Anchor> {
+    let claims = question.memory.claims.get(question.schema.kind);
+    let claim = |key: &Key| claims.and_then(|claims| claims.get(key));
+    let mut anchors: Vec<Anchor> = Vec::with_capacity(question.rows.len());
+    for (key, row) in question.rows {
+        let remembered = claim(key).map(|claim| claim.remote.clone());
+        let asked = question.whole && question.observer.terms.listable;
+        if asked || remembered.is_some() || !matches!(row.call, Call::Untouched(_)) {
+            anchors.push(Anchor { key: key.clone(), remembered, matches: row.matches.clone() });
+        }
+    }
+    let others = claims.into_iter().flatten().filter(|(key, _)| !question.rows.contains_key(*key));
+    let mut probes = if question.whole { usize::MAX } else { PROBES };
+    let others = others.filter(|(key, _)| {
+        let asked = question.gone.contains(*key) || probes > 0;
+        probes = probes.saturating_sub(1);
+        asked
+    });
+    anchors.extend(others.map(|(key, claim)| Anchor {
+        key: key.clone(),
+        remembered: Some(claim.remote.clone()),
+        matches: Vec::new(),
+    }));
+    anchors
+}
+
+/// Keys by the ids that records have at their targets, for values that refer to records.
+fn references(question: &Question<'_>) -> HashMap<(&'static str, &'static str), HashMap<String, Key>> {
+    let mut names = HashMap::new();
+    for attribute in question.schema.attributes() {
+        let Shape::Reference { pipeline, kind } = attribute.shape else { continue };
+        let claims = question.memories.pipelines.get(pipeline).and_then(|memory| memory.claims.get(kind));
+        let by_id = claims.into_iter().flatten();
+        let by_id = by_id.filter_map(|(key, claim)| Some((claim.remote.id.clone()?, key.clone())));
+        names.insert((pipeline, kind), by_id.collect());
+    }
+    names
+}
+
+/// Leaves out what is not ours and puts keys in the places of ids.
+fn prepare(
+    question: &Question<'_>,
+    names: &HashMap<(&'static str, &'static str), HashMap<String, Key>>,
+    record: &mut Record,
+) {
+    for attribute in question.schema.attributes() {
+        match (attribute.shape, attribute.ownership, record.get(attribute.id)) {
+            (Shape::Reference { pipeline, kind }, _, Some(Value::Text(id))) => {
+                if let Some(key) = names.get(&(pipeline, kind)).and_then(|by_id| by_id.get(id)) {
+                    record.set(attribute.id, Value::Reference(key.clone()));
+                }
+            }
+            (_, Ownership::ScopedSet, Some(Value::Set(elements))) => {
+                let owns = |e: &&String| question.observer.project.owns(question.schema.kind, attribute.id, e);
+                let ours = elements.iter().filter(owns).cloned().collect();
+                record.set(attribute.id, Value::Set(ours));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A record that is remembered as somebody else's is theirs, in scope or not.
+fn refuse_claimed(memory: &Memory, kind: &str, seen: &[Seen], correlated: &mut Correlated) {
+    for (key, found) in &mut correlated.found {
+        let Found::Present(at) = *found else { continue };
+        let remote = &seen[at].remote;
+        if memory.owner(kind, remote).is_some_and(|owner| owner != key) {
+            *found = Found::Ambiguous(CLAIMED, vec![Candidate { remote: remote.clone(), by: Vec::new() }]);
+        }
+    }
+}
+
+fn judge(
+    question: &Question<'_>,
+    end: Option<End>,
+    listing: bool,
+    failed: bool,
+    rows: usize,
+    correlated: &Correlated,
+) -> Trust {
+    let name = question.observer.name;
+    let figures = ListFigures {
+        complete: !failed && (!listing || end.is_some()),
+        rows: rows as u64,
+        total: end.and_then(|end| end.total),
+        repeated: correlated.repeated,
+        remembered: correlated.remembered,
+        found: correlated.found_again,
+    };
+    let mut trust = judge_listing(name, &figures);
+    if !listing && correlated.unasked > 0 {
+        trust.doubts.push(Doubt::new(
+            "answered-unasked",
+            format!("{name}: {} records came that no question asked for", correlated.unasked),
+        ));
+    }
+    trust
+}
+
+/// A target that cannot be listed and of which nothing is remembered must first show one record that
+/// the operator knows is there: otherwise "not found" may only mean that we are asking wrongly.
+async fn nothing_known(question: &Question<'_>, correlated: &Correlated) -> Option<Doubt> {
+    let Observer { terms, name, reader, .. } = question.observer;
+    if terms.listable || correlated.found_again > 0 {
+        return None;
+    }
+    let Some(known) = &terms.known else {
+        return Some(Doubt::new(
+            "nothing-known",
+            format!("{name}: nothing is remembered and no known record is configured; name one that is there"),
+        ));
+    };
+    let anchor = Anchor { key: "known".into(), remembered: None, matches: vec![known.clone()] };
+    let mut pages = reader.observe(question.schema.kind, Ask::These(vec![anchor.clone()]));
+    let mut seen = Vec::new();
+    while let Some(page) = pages.next().await {
+        match page {
+            Ok(page) => seen.extend(page.seen),
+            Err(error) => return Some(Doubt::new("known-record-unread", format!("{name}: {error}"))),
+        }
+    }
+    let found = correlate(&[anchor], &seen).found;
+    found.is_empty().then(|| {
+        Doubt::new(
+            "known-record-missing",
+            format!("{name}: the record configured as known was not found by {}", known.field),
+        )
+    })
+}
+
+/// Keeps what was read. Rows that were not shown are dropped only where that proves their absence.
+async fn keep(
+    question: &Question<'_>,
+    seen: &[Seen],
+    correlated: &Correlated,
+    proved: &BTreeSet<Key>,
+    listing: bool,
+    trusted: bool,
+) -> Result<(), PassError> {
+    let mine = |found: &Found| if let Found::Present(at) = found { Some(seen[*at].record.clone()) } else { None };
+    let records: Vec<Record> = correlated.found.values().filter_map(mine).collect();
+    let absent: Vec<Key> = proved.iter().filter(|key| !correlated.found.contains_key(*key)).cloned().collect();
+    let (store, schema) = (question.memory.store.clone(), question.schema.clone());
+    blocking(move || {
+        let scope = Scope::new(schema.kind, Side::Observed);
+        if listing {
+            let mut writer = store.snapshot(scope, &schema, Digest([0; 16]))?;
+            for record in &records {
+                writer.see(record)?;
+            }
+            writer.finish(if trusted { Absence::Believed } else { Absence::Doubted })?;
+        } else {
+            store.put(scope, &schema, &records)?;
+            store.remove(scope, &absent)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn event(pipeline: &'static str, error: &TargetError) -> Event {
+    Event {
+        code: error.code.clone(),
+        pipeline: Some(pipeline),
+        step: "observe",
+        key: None,
+        message: format!("{}; what was not shown is left alone", error.message),
+    }
+}
+
+/// Reads these anchors directly, for a look before a write or after one: what was found for each, and
+/// `None` for an anchor that the target did not answer for good.
+///
+/// # Errors
+/// The target's.
+pub async fn look(
+    observer: &Observer,
+    schema: &Schema,
+    memories: &Memories,
+    memory: &Memory,
+    anchors: &[Anchor],
+) -> Result<BTreeMap<Key, Option<Look>>, TargetError> {
+    let (rows, gone) = (BTreeMap::new(), BTreeSet::new());
+    let question = Question { observer, schema, rows: &rows, memory, memories, gone: &gone, whole: false };
+    let mut reading = Reading::default();
+    read(&question, anchors, false, &mut reading).await?;
+    let names = references(&question);
+    let mut correlated = correlate(anchors, &reading.seen);
+    refuse_claimed(memory, schema.kind, &reading.seen, &mut correlated);
+    let mut looks = BTreeMap::new();
+    for anchor in anchors {
+        let look = match correlated.found.remove(&anchor.key) {
+            Some(Found::Present(at)) => {
+                let seen = &reading.seen[at];
+                let mut record = seen.record.clone();
+                record.key = anchor.key.clone();
+                prepare(&question, &names, &mut record);
+                Some(Look::Present(memory.store.digester().record(schema, &record), record, seen.remote.clone()))
+            }
+            Some(Found::Ambiguous(code, _)) => Some(Look::Ambiguous(code)),
+            None => reading.covered.contains(&anchor.key).then_some(Look::Absent),
+        };
+        looks.insert(anchor.key.clone(), look);
+    }
+    Ok(looks)
+}
+
+/// What a direct look showed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// This record.
+    Present(Digest, Record, Remote),
+    /// A conflict, by its code.
+    Ambiguous(&'static str),
+    /// Nothing.
+    Absent,
+}

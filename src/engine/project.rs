@@ -1,0 +1,116 @@
+//! Project: what each pipeline calls for, person by person.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use reconcile_state::store::Store;
+use reconcile_state::{Digest, Key, Standing};
+
+use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
+use super::error::PassError;
+use super::memory::Memories;
+use crate::config::Protected;
+use crate::model::person::directory;
+use crate::model::{Call, Desired, Match, Person, Reason};
+use crate::policy::is_disabled;
+use crate::targets::port::{Project, Subject};
+
+/// Left alone: a reading that proves nothing did not show the person.
+pub const NOT_READ: Reason = Reason("not-read");
+/// Left alone: something of the person could not be read as it should.
+pub const MALFORMED: Reason = Reason("malformed-attribute");
+/// Held: the configuration protects the person.
+const PROTECTED: Reason = Reason("protected");
+
+/// What is called for, for one record.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What is called for.
+    pub call: Call,
+    /// Digest of the record called for; of nothing where there is none.
+    pub digest: Digest,
+    /// How the record is recognised.
+    pub matches: Vec<Match>,
+    /// Whether what the sources say of the person is not what was carried through.
+    pub moved: bool,
+    /// Why nothing may be written whatever is called for.
+    pub protected: Option<Reason>,
+}
+
+/// One pipeline's rows: by kind, in key order.
+pub type Rows = BTreeMap<&'static str, BTreeMap<Key, Row>>;
+
+/// What projecting works with.
+pub struct Projector {
+    /// The sources file.
+    pub store: Store,
+    /// Pipelines in scope, each with its protected records.
+    pub pipelines: Vec<(&'static str, Arc<dyn Project>, Protected)>,
+    /// Their memories.
+    pub memories: Arc<Memories>,
+    /// The pass's time.
+    pub at: Timestamp,
+}
+
+impl Projector {
+    /// Projects these people onto every pipeline. People who are not in the sources file are left out.
+    ///
+    /// # Errors
+    /// [`PassError::Store`]
+    pub fn project(&self, keys: &[Key], unread: &BTreeSet<Key>) -> Result<BTreeMap<&'static str, Rows>, PassError> {
+        let said = (self.store.digests(DIRECTORY_SCOPE)?, self.store.digests(VAULT_SCOPE)?);
+        let mut projected: BTreeMap<&'static str, Rows> = BTreeMap::new();
+        for key in keys {
+            let Some(directory) = self.store.body(DIRECTORY_SCOPE, key)? else { continue };
+            let person = Person { directory, vault: self.store.body(VAULT_SCOPE, key)? };
+            let away = stay_away(&person, unread.contains(key));
+            let disabled = away != Some(NOT_READ) && is_disabled(&person);
+            for (name, project, protected) in &self.pipelines {
+                let moved = self.memories.pipelines[name].processed.moved(key, &said.0, &said.1);
+                let protected = is_protected(&person, protected).then_some(PROTECTED);
+                let rows = projected.entry(name).or_default();
+                for desired in project.desired(Subject::Person(&person), self.memories.as_ref(), self.at) {
+                    // Disabled is read positively; nothing else is believed of a person read in part.
+                    let row = self.row(project.as_ref(), &desired, away.filter(|_| !disabled));
+                    rows.entry(desired.kind).or_default().insert(desired.key, Row { moved, protected, ..row });
+                }
+            }
+        }
+        Ok(projected)
+    }
+
+    fn row(&self, project: &dyn Project, desired: &Desired, away: Option<Reason>) -> Row {
+        let call = away.map_or_else(|| desired.call.clone(), Call::Untouched);
+        let schema = project.kinds().iter().find(|schema| schema.kind == desired.kind);
+        let digest = match (&call, schema) {
+            (Call::Active(record) | Call::Disabled(record, _), Some(schema)) => {
+                self.store.digester().record(schema, record)
+            }
+            _ => Digest([0; 16]),
+        };
+        Row { call, digest, matches: desired.matches.clone(), moved: false, protected: None }
+    }
+}
+
+fn stay_away(person: &Person, unread: bool) -> Option<Reason> {
+    if unread {
+        return Some(NOT_READ);
+    }
+    person.directory.get(directory::FINDINGS).is_some().then_some(MALFORMED)
+}
+
+fn is_protected(person: &Person, protected: &Protected) -> bool {
+    let named = |names: &[String], value: &str| names.iter().any(|name| name.trim().eq_ignore_ascii_case(value));
+    let usernames = [directory::UH_USERNAME, directory::USERNAME].into_iter().filter_map(|id| person.text(id));
+    named(&protected.keys, person.key().as_str())
+        || usernames.into_iter().any(|name| named(&protected.usernames, name.trim()))
+        || person.directory.elements(directory::USERNAMES).any(|name| named(&protected.usernames, name))
+        || person.directory.elements(directory::BUSINESS_ROLES).any(|role| named(&protected.roles, role))
+}
+
+/// The records that are to be open.
+pub fn active(rows: &BTreeMap<Key, Row>) -> u64 {
+    let open = |row: &&Row| matches!(&row.call, Call::Active(record) if record.standing == Standing::Active);
+    rows.values().filter(open).count() as u64
+}

@@ -1,0 +1,259 @@
+//! Settle: what a pass leaves in memory beside its changes. Links, what is forgotten, what was read back,
+//! and how far people were carried through.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use reconcile_state::journal::{Landing, Note};
+use reconcile_state::store::{Observed, OutcomeRecord, Scope, Side, Store, StoreError};
+use reconcile_state::{Applied, Claim, Key, Origin, Record};
+
+use super::blocking::blocking;
+use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
+use super::error::PassError;
+use super::guard::ApprovedPlan;
+use super::memory::{IDENTITY, Memories, Memory, POPULATION};
+use super::plan::Planner;
+use super::processed::{remember, said};
+use crate::model::Link;
+use crate::model::pass::{Done, Event, Fate, PipelineSummary};
+
+/// Before the first write: the journal is told of the run, a former target's memory is put aside, and
+/// writes whose outcome has been read back since are settled.
+pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memories) -> Result<(), PassError> {
+    for pipeline in passing(approved) {
+        let Some(memory) = memories.pipelines.get(pipeline.name) else { continue };
+        let (memory, at) = (Arc::clone(memory), planner.clock.now().as_millisecond());
+        let note = note(approved, at);
+        let aside = pipeline.anew.then(|| planner.store.path().join("claims").join(aside(approved, pipeline.name)));
+        let in_doubt: BTreeSet<Key> = approved
+            .planned()
+            .plan
+            .pipelines
+            .get(pipeline.name)
+            .into_iter()
+            .flat_map(|plan| plan.in_doubt.iter().cloned())
+            .collect();
+        let people: BTreeSet<Key> = approved.planned().people.iter().cloned().collect();
+        blocking(move || {
+            memory.store.record_note(note)?;
+            if let Some(aside) = aside {
+                put_aside(&memory, &aside)?;
+            }
+            read_back(&memory, at, &|key| people.contains(key) && !in_doubt.contains(key))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+fn aside(approved: &ApprovedPlan, pipeline: &str) -> String {
+    format!("{pipeline}-before-{}.jsonl", approved.planned().run)
+}
+
+fn passing(approved: &ApprovedPlan) -> impl Iterator<Item = &PipelineSummary> {
+    approved.planned().pipelines.iter().filter(|pipeline| approved.passes(pipeline.name))
+}
+
+fn note(approved: &ApprovedPlan, at: i64) -> Note {
+    let consent = approved.consent();
+    let how = if consent.approved.is_some() { "approved plan" } else { "plan" };
+    let allow: Vec<&str> = consent.allow.iter().map(String::as_str).collect();
+    let allow = if allow.is_empty() { String::new() } else { format!(", allowed {}", allow.join(" ")) };
+    let why = consent.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    Note {
+        run: approved.planned().run.clone(),
+        at,
+        what: format!("{how} {} with {} changes{allow}{why}", approved.planned().plan.hash, approved.changes().len()),
+        who: consent.who.clone(),
+    }
+}
+
+/// What was remembered of another target is copied away and dropped.
+fn put_aside(memory: &Memory, to: &Path) -> Result<(), PassError> {
+    make_place(to)?;
+    memory.store.backup_claims(to)?;
+    for (kind, claims) in &memory.claims {
+        let keys: Vec<Key> = claims.keys().cloned().collect();
+        memory.store.put_claims(kind, &keys.iter().map(|key| (key.clone(), None)).collect())?;
+        memory.store.forget_applied(kind, &keys)?;
+    }
+    Ok(())
+}
+
+fn make_place(file: &Path) -> Result<(), PassError> {
+    let place = file.parent().map_or_else(PathBuf::new, Path::to_owned);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&place)
+        .map_err(|source| StoreError::Io { path: place, source })?;
+    Ok(())
+}
+
+/// Settles earlier writes of unknown outcome with what this pass read.
+fn read_back(memory: &Memory, at: i64, is_read: &dyn Fn(&Key) -> bool) -> Result<(), PassError> {
+    let mut records = Vec::new();
+    for (number, intent) in memory.open.iter().filter(|(_, intent)| is_read(&intent.key)) {
+        let scope = Scope::new(&intent.kind, Side::Observed);
+        let digest = memory.store.digests(scope)?.get(&memory.store.digester().key(&intent.key));
+        let observed = match (digest, memory.store.body(scope, &intent.key)?) {
+            (Some(digest), Some(record)) => Observed::Present(digest, record),
+            _ => Observed::Absent,
+        };
+        let landing = Landing::Unknown { code: "READ_BACK".to_owned() };
+        records.push(OutcomeRecord { intent: *number, at, landing, applied: None, observed, claim: None });
+    }
+    Ok(memory.store.record_outcomes(&records)?)
+}
+
+/// Remembers the plan's links and forgets what it says is to be forgotten. Gives the number of records
+/// that were met for the first time.
+pub async fn link(
+    planner: &Planner,
+    approved: &ApprovedPlan,
+    memories: &Memories,
+) -> Result<BTreeMap<&'static str, u64>, PassError> {
+    let mut linked = BTreeMap::new();
+    for pipeline in passing(approved) {
+        let Some(plan) = approved.planned().plan.pipelines.get(pipeline.name) else { continue };
+        let store = planner.store.pipeline(pipeline.name)?;
+        let memory = memories.pipelines.get(pipeline.name).filter(|_| !pipeline.anew);
+        let mut claims: BTreeMap<&str, BTreeMap<Key, Option<Claim>>> = BTreeMap::new();
+        let mut pairs: BTreeMap<&'static str, Vec<(Applied, Record)>> = BTreeMap::new();
+        for link in &plan.links {
+            let before = memory.and_then(|memory| memory.claim(link.kind, &link.key));
+            let claim = claim(link, before);
+            if before != Some(&claim) {
+                claims.entry(link.kind).or_default().insert(link.key.clone(), Some(claim));
+            }
+            let digester = store.digester();
+            let known = memory.and_then(|memory| memory.applied.get(link.kind)?.get(&digester.key(&link.key)));
+            if known != Some(link.applied) {
+                pairs.entry(link.kind).or_default().push((link.applied, link.wanted.clone()));
+            }
+        }
+        let mut forgotten: BTreeMap<&'static str, Vec<Key>> = BTreeMap::new();
+        for (kind, key) in &plan.forgotten {
+            claims.entry(kind).or_default().insert(key.clone(), None);
+            forgotten.entry(kind).or_default().push(key.clone());
+        }
+        linked.insert(pipeline.name, plan.links.iter().filter(|link| link.new).count() as u64);
+        let claims: Vec<(String, BTreeMap<Key, Option<Claim>>)> =
+            claims.into_iter().map(|(kind, claims)| (kind.to_owned(), claims)).collect();
+        blocking(move || {
+            for (kind, claims) in &claims {
+                store.put_claims(kind, claims)?;
+            }
+            for (kind, pairs) in &pairs {
+                store.put_applied(kind, pairs)?;
+            }
+            for (kind, keys) in &forgotten {
+                store.forget_applied(kind, keys)?;
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(linked)
+}
+
+fn claim(link: &Link, before: Option<&Claim>) -> Claim {
+    let known = before.filter(|claim| claim.remote.is(&link.remote));
+    Claim {
+        remote: known.map_or_else(|| link.remote.clone(), |claim| claim.remote.refreshed(&link.remote)),
+        origin: known.map_or(Origin::Adopted, |claim| claim.origin),
+        disabled_by_us: known.is_some_and(|claim| claim.disabled_by_us),
+        listed: !link.differences.is_empty(),
+        unsettled: None,
+    }
+}
+
+/// After the last write: how far people were carried through, what the next readings are held against,
+/// and a copy of the claims.
+pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -> Result<Vec<Event>, PassError> {
+    let planned = approved.planned();
+    let sources = planner.store.sources()?;
+    let said = people_said(&sources, &planned.people).await?;
+    let mut events = Vec::new();
+    for pipeline in passing(approved) {
+        let store = planner.store.pipeline(pipeline.name)?;
+        let left = left(approved, pipeline.name, done);
+        let carried: Vec<_> = said.iter().filter(|(key, _)| !left.contains(key)).cloned().collect();
+        let (identity, population) = (pipeline.target.clone(), pipeline.population);
+        let trusted = planned.whole && pipeline.trust.is_trusted();
+        let backup = planner.store.path().join("claims").join(format!("{}.jsonl", pipeline.name));
+        let kept = blocking(move || {
+            store.fold()?;
+            remember(&store, &carried)?;
+            if store.meta(IDENTITY)? != identity {
+                store.set_meta(IDENTITY, &identity)?;
+            }
+            if trusted {
+                store.set_meta(POPULATION, &population)?;
+            }
+            make_place(&backup)?;
+            Ok(store.backup_claims(&backup)?)
+        })
+        .await;
+        if let Err(error) = kept {
+            events.push(Event {
+                code: error.code().to_owned(),
+                pipeline: Some(pipeline.name),
+                step: "settle",
+                key: None,
+                message: format!("what was written is in the journal, but memory was not brought up to date: {error}"),
+            });
+        }
+    }
+    remember_figures(planner, approved, sources).await?;
+    Ok(events)
+}
+
+async fn people_said(sources: &Store, people: &[Key]) -> Result<Arc<Vec<(Key, reconcile_state::Digest)>>, PassError> {
+    let (sources, people) = (sources.clone(), people.to_vec());
+    blocking(move || {
+        let (directory, vault) = (sources.digests(DIRECTORY_SCOPE)?, sources.digests(VAULT_SCOPE)?);
+        let digester = sources.digester();
+        let all = people.into_iter().map(|key| {
+            let at = digester.key(&key);
+            let said = said(digester, directory.get(&at), vault.get(&at));
+            (key, said)
+        });
+        Ok(Arc::new(all.collect()))
+    })
+    .await
+}
+
+/// People for whom something is left to do.
+fn left(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> BTreeSet<Key> {
+    let open = |done: &&Done| done.change.pipeline == pipeline && done.fate != Fate::Landed;
+    let mut left: BTreeSet<Key> = done.iter().filter(open).map(|done| done.change.key.clone()).collect();
+    if let Some(plan) = approved.planned().plan.pipelines.get(pipeline) {
+        left.extend(plan.in_doubt.iter().chain(&plan.unobserved).cloned());
+        left.extend(plan.conflicts.iter().map(|conflict| conflict.key.clone()));
+    }
+    left
+}
+
+async fn remember_figures(planner: &Planner, approved: &ApprovedPlan, sources: Store) -> Result<(), PassError> {
+    let planned = approved.planned();
+    // Figures move only with a pass that acts, like everything that later passes are held against.
+    if !planned.whole || !passing(approved).any(|_| true) || planner.observers.is_empty() {
+        return Ok(());
+    }
+    let trusted = planned.sources.iter().filter(|source| source.trust.is_trusted());
+    let figures: Vec<_> = trusted
+        .filter_map(|source| Some((figures_name(source.name), planned.figures.get(source.name)?.clone())))
+        .collect();
+    blocking(move || {
+        for (name, figures) in &figures {
+            sources.set_meta(name, figures)?;
+        }
+        Ok(())
+    })
+    .await
+}

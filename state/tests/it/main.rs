@@ -1,0 +1,11 @@
+//! Tests of the vocabulary and the store through their public face: one binary, one module a subject.
+
+// Clippy knows tests by their attribute, and not the functions they share.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod campus;
+mod canonical;
+mod dir;
+mod journal;
+mod rows;
+mod snapshot;

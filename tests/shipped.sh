@@ -1,0 +1,28 @@
+#!/bin/bash
+# The program as it is shipped: no simulator in it, help that teaches, a configuration it accepts.
+set -euo pipefail
+program=$(readlink -f "$1")
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+cd "$here"
+
+fail() {
+  echo "shipped.sh: $1" >&2
+  exit 1
+}
+
+"$program" --help >help
+grep -q -- '--plan' help || fail "--help does not name --plan"
+grep -qi 'exit codes' help || fail "--help does not name the exit codes"
+! grep -q 'demo' help || fail "the demo is in the shipped program"
+
+"$program" init >/dev/null
+[ "$(stat -c %a reconcile.toml)" = 600 ] || fail "the configuration can be read by others"
+
+# Freshly written it names secrets that are not set: an error that says so, and nothing is made.
+code=0
+"$program" --plan >out 2>err || code=$?
+[ "$code" = 78 ] || fail "a configuration without its secrets ends with $code, not 78"
+[ ! -s out ] || fail "an error went to stdout"
+[ "$(ls)" = "$(printf 'err\nhelp\nout\nreconcile.toml')" ] || fail "something was made: $(ls | tr '\n' ' ')"
+echo "shipped program: ok"
