@@ -175,6 +175,7 @@ async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> (Vec<Ready>,
                     Some(ready.change.remote.map_or_else(|| remote.clone(), |r| r.refreshed(&remote)));
                 None
             }
+            (Some(Ok(Some(Look::Ambiguous(code)))), _) => Some(Fate::Failed(in_the_way(code))),
             (Some(Ok(Some(_))), _) => Some(Fate::Superseded),
             (Some(Ok(None)) | None, _) => Some(Fate::Failed(unread())),
             (Some(Err(error)), _) => Some(Fate::Failed(error)),
@@ -185,6 +186,11 @@ async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> (Vec<Ready>,
         }
     }
     (go, settled)
+}
+
+fn in_the_way(code: &'static str) -> TargetError {
+    let message = "another record stands in the way, or it cannot be told which one is meant; settle it at the target";
+    TargetError::new(ErrorKind::Conflict, code, message)
 }
 
 fn unread() -> TargetError {

@@ -81,6 +81,23 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
         (true, true) => anchors.iter().map(|anchor| anchor.key.clone()).collect(),
         (false, true) => reading.covered,
     };
+    let nearer = look_closer(question, &anchors, &correlated, &proved, listing).await;
+    let proved = match &nearer {
+        Ok(_) => proved,
+        // Where the direct look failed nobody knows.
+        Err(_) => proved.into_iter().filter(|key| correlated.found.contains_key(key)).collect(),
+    };
+    let failure = failure.or(nearer.as_ref().err().cloned());
+    let mut nearer = nearer.unwrap_or_default();
+    nearer.retain(|new| !seen.iter().any(|old| old.remote.is(&new.remote)));
+    if !nearer.is_empty() {
+        nearer.iter_mut().for_each(|one| prepare(question, &names, &mut one.record));
+        seen.extend(nearer);
+        let figures = (correlated.remembered, correlated.found_again);
+        correlated = correlate(&anchors, &seen);
+        (correlated.remembered, correlated.found_again) = figures;
+        refuse_claimed(memory, schema.kind, &seen, &mut correlated);
+    }
     let mut digests = Vec::with_capacity(seen.len());
     for one in &seen {
         digests.push(memory.store.digester().record(schema, &one.record));
@@ -93,6 +110,27 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
     keep(question, &seen, &correlated, &proved, listing, trust.is_trusted()).await?;
     let event = failure.map(|error| event(observer.name, &error));
     Ok(Observed { seen, digests, correlated, proved, trust, event })
+}
+
+/// A listing may be filtered: few records that it did not show are looked up directly, so that a plan
+/// does not create what is only out of sight. Many are looked up batch by batch, before their creation.
+async fn look_closer(
+    question: &Question<'_>,
+    anchors: &[Anchor],
+    correlated: &Correlated,
+    proved: &BTreeSet<Key>,
+    listing: bool,
+) -> Result<Vec<Seen>, TargetError> {
+    let called_for = |key: &Key| question.rows.get(key).is_some_and(|row| matches!(row.call, Call::Active(_)));
+    let missing = anchors.iter().filter(|anchor| {
+        called_for(&anchor.key) && proved.contains(&anchor.key) && !correlated.found.contains_key(&anchor.key)
+    });
+    let missing: Vec<Anchor> = missing.cloned().collect();
+    let mut reading = Reading::default();
+    if listing && !missing.is_empty() && missing.len() <= question.observer.terms.chunk {
+        read(question, &missing, false, &mut reading).await?;
+    }
+    Ok(reading.seen)
 }
 
 #[derive(Default)]

@@ -251,4 +251,26 @@ pub trait Definition: Send + Sync {
     /// # Errors
     /// [`OpenError`] naming the key that is wrong.
     fn open(&self, section: toml::Table, around: &Surroundings<'_>) -> Result<Target, OpenError>;
+
+    /// Starts the target's simulator on loopback, for the demo; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where no port is to be had.
+    #[cfg(feature = "sim")]
+    fn simulate(&self) -> BoxFuture<'_, std::io::Result<Option<Box<dyn Simulation>>>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// A target's simulator while it runs.
+#[cfg(feature = "sim")]
+pub trait Simulation: Send + Sync {
+    /// The target's section of a configuration that points here, its `[name]` header included.
+    fn section(&self) -> String;
+
+    /// Values of the `env:` secrets that the section refers to.
+    fn secrets(&self) -> Vec<(String, String)>;
+
+    /// Changes records by hand, as somebody at the target might: says in words what was done.
+    fn tamper(&self) -> Vec<String>;
 }

@@ -1,20 +1,141 @@
-//! Pipeline `moodle`: people's accounts.
+//! Pipeline `moodle`: people's accounts, over Moodle's web services. See the README beside this file.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `config`, `configuration.toml` | the section, as written and as checked |
+//! | `schema`, `templates`, `rules`, `project` | what should be: pure |
+//! | `wire`, `answer` | calls and answers, and what a failure means |
+//! | `transport`, `client` | how a call gets there, and its token |
+//! | `seen`, `report`, `read` | what is |
+//! | `batches`, `compose`, `write` | what is done |
 
-use super::port::{Definition, OpenError, Surroundings, Target};
+mod answer;
+mod batches;
+mod client;
+mod compose;
+mod config;
+mod project;
+mod read;
+mod report;
+mod rules;
+mod schema;
+mod seen;
+#[cfg(feature = "sim")]
+pub mod sim;
+#[cfg(feature = "sim")]
+mod simulate;
+mod templates;
+#[cfg(test)]
+mod testing;
+mod transport;
+mod wire;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use client::Client;
+pub use config::{Access, Columns, Config, ReportConfig, Settings};
+pub use schema::{ACCOUNT, PIPELINE};
+pub use templates::Templates;
+pub use transport::{Judge, Transport};
+
+#[cfg(feature = "sim")]
+use futures::future::BoxFuture;
+
+#[cfg(feature = "sim")]
+use super::port::Simulation;
+use super::port::{Counters, Definition, Observer, OpenError, Surroundings, Target, Terms};
+use crate::wire::{HttpClient, HttpSettings, Pace, RetryConfig, SettingError, tls};
+
+/// Longest answer: a site of 100 000 accounts, read without a report, is some 60 MB.
+const BODY_LIMIT: usize = 256 * 1024 * 1024;
 
 /// The registry's line.
 pub struct Moodle;
 
+impl Moodle {
+    /// The target behind another transport than the configured address.
+    ///
+    /// # Errors
+    /// Never, as long as the schema names each attribute once.
+    pub fn over(transport: Arc<dyn Transport>, settings: Settings) -> Result<Target, OpenError> {
+        let project = project::Accounts::new(&settings)?;
+        let client = Arc::new(Client::new(transport, settings.access.clone()));
+        let settings = Arc::new(settings);
+        let terms = Terms {
+            settle_after: settings.settle_after,
+            reread_after: Duration::from_mins(5),
+            concurrency: settings.pace.concurrency(),
+            listable: true,
+            chunk: read::CHUNK,
+            known: None,
+            counters: Counters {
+                unchanged: "totalUnchangedUser",
+                add: "totalAddUser",
+                update: "totalUpdateUser",
+                rename: None,
+                moved: None,
+                disable: "totalDisableUser",
+                enable: "totalEnable",
+            },
+        };
+        let reader = read::AccountReader::new(Arc::clone(&client), Arc::clone(&settings));
+        let observer = Observer { name: PIPELINE, project: Arc::new(project), reader: Arc::new(reader), terms };
+        Ok(Target { observer, writer: Arc::new(write::AccountWriter::new(client, settings)) })
+    }
+}
+
 impl Definition for Moodle {
     fn name(&self) -> &'static str {
-        "moodle"
+        PIPELINE
     }
 
     fn configuration(&self) -> &'static str {
-        ""
+        include_str!("configuration.toml")
     }
 
-    fn open(&self, _section: toml::Table, _around: &Surroundings<'_>) -> Result<Target, OpenError> {
-        Err(OpenError::Value { field: "url".into(), message: "not built yet".into() })
+    fn open(&self, section: toml::Table, around: &Surroundings<'_>) -> Result<Target, OpenError> {
+        let config: Config = section.try_into()?;
+        let settings = config.check(around)?;
+        let http = http(&settings)?;
+        Self::over(Arc::new(http), settings)
     }
+
+    #[cfg(feature = "sim")]
+    fn simulate(&self) -> BoxFuture<'_, std::io::Result<Option<Box<dyn Simulation>>>> {
+        Box::pin(async {
+            let site: Box<dyn Simulation> = Box::new(simulate::Site::start().await?);
+            Ok(Some(site))
+        })
+    }
+}
+
+fn http(settings: &Settings) -> Result<HttpClient, OpenError> {
+    let tls = match settings.url.scheme() {
+        "https" => {
+            let ca_file = settings.ca_file.as_deref();
+            let config = tls::client_config(ca_file).map_err(|e| config::refused("ca_file", e.to_string()))?;
+            Some(Arc::new(config))
+        }
+        _ => None,
+    };
+    let settings = HttpSettings {
+        target: PIPELINE,
+        base: settings.url.clone(),
+        tls,
+        allow_plaintext: false,
+        connect_timeout: settings.connect_timeout,
+        request_timeout: settings.request_timeout,
+        body_limit: BODY_LIMIT,
+        pace: Pace::new(settings.pace),
+        retry: RetryConfig::default(),
+        // Jitter only has to differ between processes.
+        seed: u64::from(std::process::id()),
+        connection_code: answer::CONNECTION_FAILED,
+    };
+    HttpClient::new(settings).map_err(|SettingError { field, message }| {
+        let field = if field == "base" { "url" } else { field };
+        config::refused(field, message)
+    })
 }

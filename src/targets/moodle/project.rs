@@ -1,0 +1,190 @@
+//! What should be: one account for everybody who is entitled to Moodle. Pure.
+
+use jiff::Timestamp;
+use reconcile_state::{Record, Schema, Standing, Value};
+
+use super::config::Settings;
+use super::rules::{self, TEMPLATE_FAILED};
+use super::schema::{self, ACCOUNT, AUTH, IDNUMBER, PIPELINE, USERNAME};
+use super::templates::Templates;
+use crate::model::{Call, Desired, Match, Person, Reason};
+use crate::policy::{Judgement, judge};
+use crate::targets::port::{Lookup, OpenError, Project, Subject};
+
+/// Counts the rules of this file and of `rules.rs`: raised whenever they answer differently.
+const RULES: u32 = 1;
+
+/// How an account is recognised: its user name, as the site compares it.
+pub const BY_USERNAME: &str = "username";
+/// How an account is recognised: its ID number.
+pub const BY_IDNUMBER: &str = "idnumber";
+
+/// The projection.
+pub struct Accounts {
+    kinds: Vec<Schema>,
+    templates: Templates,
+    auth: String,
+}
+
+impl Accounts {
+    /// The projection of these settings.
+    ///
+    /// # Errors
+    /// Never, as long as the schema names each attribute once.
+    pub fn new(settings: &Settings) -> Result<Self, OpenError> {
+        let account = schema::account(settings.templates.city())
+            .map_err(|error| super::config::refused("attributes", error.to_string()))?;
+        Ok(Self { kinds: vec![account], templates: settings.templates.clone(), auth: settings.auth.clone() })
+    }
+
+    fn call(&self, person: &Person, values: &minijinja::Value) -> Call {
+        let key = person.key().clone();
+        match judge(person, PIPELINE) {
+            Judgement::Untouched(reason) => Call::Untouched(reason),
+            Judgement::Disabled(reason) => Call::Disabled(Record::new(key).standing(Standing::Disabled), reason),
+            Judgement::Active => match self.active(person, values) {
+                Ok(record) => Call::Active(record),
+                Err(reason) => Call::Untouched(reason),
+            },
+        }
+    }
+
+    fn active(&self, person: &Person, values: &minijinja::Value) -> Result<Record, Reason> {
+        let record = self.templates.record(person.key().clone(), values).map_err(|_| TEMPLATE_FAILED)?;
+        rules::check(&record)?;
+        Ok(record.with(AUTH, Value::from(self.auth.as_str())))
+    }
+
+    /// Also for people to be closed: an account made under an earlier rule is found by what it was made of.
+    fn matches(&self, values: &minijinja::Value) -> Vec<Match> {
+        let username = self.templates.username(values).unwrap_or_default();
+        let idnumber = self.templates.idnumber(values).unwrap_or_default();
+        [(BY_USERNAME, username, false), (BY_IDNUMBER, idnumber, true)]
+            .into_iter()
+            .filter(|(_, value, _)| !value.is_empty())
+            .map(|(field, value, only_unique)| Match { field, value, only_unique })
+            .collect()
+    }
+}
+
+impl Project for Accounts {
+    fn kinds(&self) -> &[Schema] {
+        &self.kinds
+    }
+
+    fn desired(&self, subject: Subject<'_>, _look: &dyn Lookup, _at: Timestamp) -> Vec<Desired> {
+        let Subject::Person(person) = subject;
+        let values = self.templates.values(person);
+        vec![Desired {
+            kind: ACCOUNT,
+            key: person.key().clone(),
+            call: self.call(person, &values),
+            matches: self.matches(&values),
+            valid_until: None,
+        }]
+    }
+
+    fn policy_version(&self) -> String {
+        format!("{RULES}\u{1f}{}\u{1f}{}", self.auth, self.templates.text())
+    }
+}
+
+/// The values by which a seen account may be recognised, folded as [`Accounts`] folds them.
+pub(super) fn seen_matches(record: &Record) -> Vec<(&'static str, String)> {
+    let text = |id| record.text(id).unwrap_or_default();
+    [(BY_USERNAME, text(USERNAME).to_lowercase()), (BY_IDNUMBER, text(IDNUMBER).trim().to_owned())]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use reconcile_state::{Claim, Key};
+
+    use super::*;
+    use crate::model::person::directory;
+    use crate::policy::testing::{person, set};
+    use crate::targets::moodle::schema::{DEPARTMENT, EMAIL, FIRSTNAME, INSTITUTION};
+    use crate::targets::moodle::testing::settings;
+
+    struct Nothing;
+
+    impl Lookup for Nothing {
+        fn claim(&self, _: &str, _: &str, _: &Key) -> Option<&Claim> {
+            None
+        }
+
+        fn adopt(&self) -> bool {
+            false
+        }
+    }
+
+    fn desired(person: &Person) -> Desired {
+        let accounts = Accounts::new(&settings("")).unwrap();
+        let mut all = accounts.desired(Subject::Person(person), &Nothing, Timestamp::UNIX_EPOCH);
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    #[test]
+    fn an_entitled_person_is_called_for_as_configured() {
+        let Desired { call: Call::Active(record), matches, .. } = desired(&person()) else { panic!("active") };
+        let rows = [
+            (USERNAME, "kanor"),
+            (EMAIL, "kari.nordmann@example.no"),
+            (FIRSTNAME, "Kari"),
+            (IDNUMBER, "512345"),
+            (DEPARTMENT, "Matematisk institutt"),
+            (INSTITUTION, "Universitetet"),
+            (AUTH, "oidc"),
+        ];
+        for (id, text) in rows {
+            assert_eq!(record.text(id), Some(text));
+        }
+        schema::account(false).unwrap().check(&record).unwrap();
+        let matches: Vec<_> = matches.iter().map(|m| (m.field, m.value.as_str(), m.only_unique)).collect();
+        assert_eq!(matches, [("username", "kanor", false), ("idnumber", "512345", true)]);
+    }
+
+    #[test]
+    fn user_names_are_lower_cased() {
+        let mut someone = person();
+        someone.directory.set(directory::USERNAME, Value::from("KaNor"));
+        let Desired { call: Call::Active(record), .. } = desired(&someone) else { panic!("active") };
+        assert_eq!(record.text(USERNAME), Some("kanor"));
+    }
+
+    #[test]
+    fn a_value_that_moodle_refuses_leaves_an_entitled_person_untouched() {
+        let mut someone = person();
+        someone.directory.set(directory::PREFERRED_SURNAME, Value::from("<script>"));
+        assert_eq!(desired(&someone).call, Call::Untouched(rules::INVALID_NAME));
+        someone.directory.set(directory::BIRTHRIGHT, set(&[]));
+        assert!(matches!(desired(&someone).call, Call::Disabled(..)), "a value that is not sent does not matter");
+    }
+
+    #[test]
+    fn a_person_to_be_closed_is_still_recognised() {
+        let mut someone = person();
+        someone.directory.set(directory::DISABLED, Value::Flag(true));
+        let Desired { call: Call::Disabled(record, reason), matches, .. } = desired(&someone) else { panic!("closed") };
+        assert_eq!((record.standing, record.attributes().len(), reason.0), (Standing::Disabled, 0, "disabled"));
+        assert_eq!(matches.len(), 2);
+    }
+
+    #[test]
+    fn an_empty_id_number_recognises_nobody() {
+        let mut someone = person();
+        someone.directory.set(directory::STUDENT_NUMBER, Value::from(" "));
+        assert_eq!(desired(&someone).matches.len(), 1);
+    }
+
+    #[test]
+    fn the_policy_has_another_version_where_it_answers_differently() {
+        let version = |more: &str| Accounts::new(&settings(more)).unwrap().policy_version();
+        assert_eq!(version(""), version("batch_size = 50"));
+        assert_ne!(version(""), version("[attributes]\nidnumber = ''"));
+        assert_ne!(version(""), version("[attributes]\ncity = ''"));
+    }
+}

@@ -1,0 +1,213 @@
+//! Reads what is: everything by the report, or by a search for the authentication method; single people by
+//! every value they may be recognised by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use reconcile_state::Key;
+
+use super::answer::{CONNECTION_FAILED, FETCH_FAILED};
+use super::client::Client;
+use super::config::{ReportConfig, Settings};
+use super::project::{BY_IDNUMBER, BY_USERNAME};
+use super::report;
+use super::rules::{is_text, is_username};
+use super::schema::ACCOUNT;
+use super::seen::{Row, Scope};
+use super::wire::{Call, FIXED_FIELDS, Found, SiteInfo, User, function};
+use crate::model::{Anchor, ErrorKind, TargetError};
+use crate::targets::port::{Ask, End, Identity, Page, Reader};
+
+/// Most values of one look-up, and most people of one page.
+pub const CHUNK: usize = 500;
+
+/// The reading half.
+pub struct AccountReader {
+    client: Arc<Client>,
+    settings: Arc<Settings>,
+}
+
+impl AccountReader {
+    /// A reader over this client.
+    pub fn new(client: Arc<Client>, settings: Arc<Settings>) -> Self {
+        Self { client, settings }
+    }
+
+    fn scope<'s>(&'s self, site: &'s SiteInfo) -> Scope<'s> {
+        Scope { auth: &self.settings.auth, city: self.settings.templates.city(), site }
+    }
+
+    async fn all(&self) -> Result<Page, TargetError> {
+        let site = self.client.site().await?;
+        let (rows, total) = match &self.settings.report {
+            Some(config) => self.by_report(config).await?,
+            None => (self.by_search().await?, None),
+        };
+        let scope = self.scope(site);
+        let seen = rows.into_iter().map(|row| scope.seen(row)).collect();
+        Ok(Page { seen, covered: Vec::new(), end: Some(End { total }) })
+    }
+
+    async fn by_report(&self, config: &ReportConfig) -> Result<(Vec<Row>, Option<u64>), TargetError> {
+        let report = self.client.call(&Call::Report(config.id)).await?;
+        let (rows, total) = report::accounts(report, config, &self.settings.auth, self.settings.templates.city())?;
+        Ok((rows, Some(total)))
+    }
+
+    async fn by_search(&self) -> Result<Vec<Row>, TargetError> {
+        let found: Found = self.client.call(&Call::Search { key: "auth", value: self.settings.auth.clone() }).await?;
+        if !found.warnings.is_empty() {
+            // A criterion that is not understood is ignored: the answer is everybody, or nobody knows who.
+            let message = "the site did not search by authentication method as asked";
+            return Err(TargetError::new(ErrorKind::Malformed, FETCH_FAILED, message));
+        }
+        found.users.into_iter().filter(|user| !user.is_deleted()).map(Row::try_from).collect()
+    }
+
+    async fn these(&self, anchors: &[Anchor]) -> Result<Page, TargetError> {
+        let site = self.client.site().await?;
+        let mut found = BTreeMap::new();
+        for (field, values) in wanted(anchors) {
+            let values: Vec<String> = values.into_iter().collect();
+            for values in values.chunks(CHUNK.min(self.settings.max_fields - FIXED_FIELDS - 1)) {
+                let users: Vec<User> = self.client.call(&Call::ByField { field, values }).await?;
+                for user in users.into_iter().filter(|user| !user.is_deleted()) {
+                    found.insert(user.id, Row::try_from(user)?);
+                }
+            }
+        }
+        let scope = self.scope(site);
+        let seen = found.into_values().map(|row| scope.seen(row)).collect();
+        let covered: Vec<Key> = anchors.iter().map(|anchor| anchor.key.clone()).collect();
+        Ok(Page { seen, covered, end: None })
+    }
+
+    /// Own account: what it shows of itself it shows of nobody more.
+    async fn check_sight(&self, site: &SiteInfo) -> Result<Option<String>, TargetError> {
+        let values = [site.userid.to_string()];
+        let users: Vec<User> = self.client.call(&Call::ByField { field: "id", values: &values }).await?;
+        let own = users.into_iter().find(|user| user.id == site.userid).map(Row::try_from).transpose()?;
+        Ok(own.filter(|own| own.auth == self.settings.auth).map(|_| {
+            "the service account has the managed authentication method; it is left alone all the same".to_owned()
+        }))
+    }
+
+    /// A look-up that must be refused: only a failure shows whether the site tells causes.
+    async fn provoke(&self) {
+        let values = ["-".to_owned()];
+        // Refused is what it is to be.
+        let _: Result<Vec<User>, TargetError> = self.client.call(&Call::ByField { field: "id", values: &values }).await;
+    }
+}
+
+impl Reader for AccountReader {
+    async fn identity(&self) -> Result<Identity, TargetError> {
+        let site = self.client.ask_site().await?;
+        let listing = if self.settings.report.is_some() { function::REPORT } else { function::SEARCH };
+        let needed = [function::BY_FIELD, function::CREATE, function::UPDATE, listing];
+        let missing: Vec<&str> = needed.into_iter().filter(|name| !site.lists(name)).collect();
+        if !missing.is_empty() {
+            let message = format!("the external service does not list {}; add it there", missing.join(", "));
+            return Err(TargetError::new(ErrorKind::Auth, CONNECTION_FAILED, message));
+        }
+        let mut warnings: Vec<String> = self.check_sight(&site).await?.into_iter().collect();
+        self.provoke().await;
+        if self.client.site_debugs() {
+            warnings.push("debugging is on at the site: its errors and logs show names and addresses".to_owned());
+        }
+        if site.userissiteadmin {
+            warnings.push(
+                "the service account is a site administrator: the site no longer protects administrators from it"
+                    .to_owned(),
+            );
+        }
+        let url = if site.siteurl.is_empty() { self.settings.url.as_str() } else { &site.siteurl };
+        Ok(Identity {
+            id: format!("{} user {}", url.trim_end_matches('/'), site.userid),
+            title: format!("{}, Moodle {}", site.sitename, site.release),
+            warnings,
+        })
+    }
+
+    fn observe(&self, kind: &'static str, ask: Ask) -> BoxStream<'_, Result<Page, TargetError>> {
+        if kind != ACCOUNT {
+            let message = format!("there is no kind `{kind}`");
+            let error = TargetError::new(ErrorKind::Rejected, FETCH_FAILED, message);
+            return stream::once(async { Err(error) }).boxed();
+        }
+        match ask {
+            Ask::All => stream::once(self.all()).boxed(),
+            Ask::These(anchors) => stream::unfold(anchors, move |mut rest| async move {
+                if rest.is_empty() {
+                    return None;
+                }
+                let next = rest.split_off(rest.len().min(CHUNK));
+                let page = self.these(&rest).await;
+                let next = if page.is_ok() { next } else { Vec::new() };
+                Some((page, next))
+            })
+            .boxed(),
+        }
+    }
+}
+
+/// What is looked up: fields with their values. A value that no account can have is not asked for, because
+/// the site refuses the whole call for it.
+fn wanted(anchors: &[Anchor]) -> Vec<(&'static str, BTreeSet<String>)> {
+    let (mut ids, mut usernames, mut idnumbers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for anchor in anchors {
+        if let Some(remote) = &anchor.remembered {
+            match (&remote.id, &remote.handle) {
+                (Some(id), _) => ids.extend(id.parse::<u64>().ok().map(|id| id.to_string())),
+                (None, handle) => usernames.extend(handle.clone()),
+            }
+        }
+        for one in &anchor.matches {
+            match one.field {
+                BY_USERNAME => usernames.insert(one.value.clone()),
+                BY_IDNUMBER => idnumbers.insert(one.value.clone()),
+                _ => false,
+            };
+        }
+    }
+    usernames.retain(|name| is_username(name));
+    idnumbers.retain(|number| !number.is_empty() && is_text(number));
+    let all = [("id", ids), (BY_USERNAME, usernames), (BY_IDNUMBER, idnumbers)];
+    all.into_iter().filter(|(_, values)| !values.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use reconcile_state::Remote;
+
+    use super::*;
+    use crate::model::Match;
+
+    #[test]
+    fn nothing_is_asked_that_the_site_refuses() {
+        let bad = |field, value: &str| Match { field, value: value.into(), only_unique: false };
+        let anchor = Anchor {
+            key: "k".into(),
+            remembered: Some(Remote { id: Some("x7".into()), handle: None }),
+            matches: vec![bad(BY_USERNAME, "ka nor"), bad(BY_IDNUMBER, "5\u{7}"), bad("other", "x")],
+        };
+        assert_eq!(wanted(&[anchor]), []);
+    }
+
+    #[test]
+    fn a_remembered_id_and_every_match_are_looked_up_once() {
+        let one = |field, value: &str| Match { field, value: value.into(), only_unique: false };
+        let anchor = |id: Option<&str>, handle: Option<&str>| Anchor {
+            key: "k".into(),
+            remembered: Some(Remote { id: id.map(str::to_owned), handle: handle.map(str::to_owned) }),
+            matches: vec![one(BY_USERNAME, "kari"), one(BY_IDNUMBER, "5")],
+        };
+        let set = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(
+            wanted(&[anchor(Some("7"), Some("old")), anchor(None, Some("older"))]),
+            [("id", set(&["7"])), ("username", set(&["kari", "older"])), ("idnumber", set(&["5"]))]
+        );
+    }
+}

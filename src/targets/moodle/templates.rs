@@ -1,0 +1,99 @@
+//! The attribute templates of `[moodle.attributes]`, checked.
+
+use minijinja::Value;
+use reconcile_state::{AttributeId, Key, Record};
+
+use super::config::{Attributes, refused};
+use super::schema as id;
+use crate::config::Institution;
+use crate::model::Person;
+use crate::policy::{PERSON_NAMES, Template, TemplateError, person_values};
+use crate::targets::port::OpenError;
+
+/// One template for each attribute that is made of one.
+#[derive(Clone, Debug)]
+pub struct Templates {
+    username: Template,
+    rest: Vec<(AttributeId, Template)>,
+    institution: Institution,
+}
+
+impl Templates {
+    /// Parses and checks all of them.
+    ///
+    /// # Errors
+    /// [`OpenError::Value`] naming the attribute.
+    pub(super) fn parse(written: Attributes, institution: &Institution) -> Result<Self, OpenError> {
+        let nobody = Person { directory: Record::new(Key::new("")), vault: None };
+        let blank = person_values(&nobody, institution);
+        let parse = |name: &str, source: &str| {
+            Template::parse(source, PERSON_NAMES, &blank)
+                .map_err(|error| refused(&format!("attributes.{name}"), error.to_string()))
+        };
+        let mut rest = vec![
+            (id::EMAIL, parse("email", &written.email)?),
+            (id::FIRSTNAME, parse("firstname", &written.firstname)?),
+            (id::LASTNAME, parse("lastname", &written.lastname)?),
+            (id::IDNUMBER, parse("idnumber", &written.idnumber)?),
+            (id::DEPARTMENT, parse("department", &written.department)?),
+            (id::INSTITUTION, parse("institution", &written.institution)?),
+        ];
+        if let Some(city) = &written.city {
+            rest.push((id::CITY, parse("city", city)?));
+        }
+        Ok(Self { username: parse("username", &written.username)?, rest, institution: institution.clone() })
+    }
+
+    /// Whether the city is managed.
+    pub fn city(&self) -> bool {
+        self.rest.iter().any(|(attribute, _)| *attribute == id::CITY)
+    }
+
+    /// What templates may say of a person.
+    pub(super) fn values(&self, person: &Person) -> Value {
+        person_values(person, &self.institution)
+    }
+
+    /// The user name, in the lower case in which Moodle takes it.
+    ///
+    /// # Errors
+    /// A template that fails on these values.
+    pub(super) fn username(&self, values: &Value) -> Result<String, TemplateError> {
+        Ok(self.username.render(values)?.to_lowercase())
+    }
+
+    /// The ID number.
+    ///
+    /// # Errors
+    /// A template that fails on these values.
+    pub(super) fn idnumber(&self, values: &Value) -> Result<String, TemplateError> {
+        match self.rest.iter().find(|(attribute, _)| *attribute == id::IDNUMBER) {
+            Some((_, template)) => template.render(values),
+            None => Ok(String::new()),
+        }
+    }
+
+    /// An active record with every attribute that is made of a template.
+    ///
+    /// # Errors
+    /// The first template that fails on these values.
+    pub(super) fn record(&self, key: Key, values: &Value) -> Result<Record, TemplateError> {
+        let mut record = Record::new(key).with(id::USERNAME, self.username(values)?);
+        for (attribute, template) in &self.rest {
+            record.set(*attribute, template.render(values)?.into());
+        }
+        Ok(record)
+    }
+
+    /// All of it as one text, for the version of the policy.
+    pub(super) fn text(&self) -> String {
+        let sources = std::iter::once(&self.username).chain(self.rest.iter().map(|(_, template)| template));
+        let mut text: Vec<&str> = sources.map(Template::source).collect();
+        let Institution { number, name, mail_domain } = &self.institution;
+        text.extend([number.as_str(), name, mail_domain]);
+        if self.city() {
+            text.push("city");
+        }
+        text.join("\u{1f}")
+    }
+}

@@ -1,0 +1,77 @@
+//! Settings for this target's own tests.
+
+use std::collections::BTreeMap;
+
+use reconcile_state::{Digester, Drift, Edit, Record, Remote};
+
+use super::config::{Config, Settings};
+use super::schema as id;
+use crate::config::Institution;
+use crate::model::{Action, Cause, Change, Ready};
+use crate::targets::port::Surroundings;
+
+pub(super) fn institution() -> Institution {
+    Institution { number: "185".into(), name: "Universitetet".into(), mail_domain: "example.no".into() }
+}
+
+/// The least section and what `more` says beside it.
+pub(super) fn section(more: &str) -> toml::Table {
+    toml::from_str(&format!("url = 'http://127.0.0.1:9'\ntoken = 'env:TOKEN'\nauth = 'oidc'\n{more}")).unwrap()
+}
+
+pub(super) fn settings(more: &str) -> Settings {
+    let config: Config = section(more).try_into().unwrap();
+    let environment = |_: &str| Some("token".to_owned());
+    config.check(&Surroundings { institution: &institution(), environment: &environment }).unwrap()
+}
+
+/// An invented account with all that a new one needs.
+pub(super) fn account(username: &str) -> Record {
+    Record::new(format!("key-{username}").as_str().into())
+        .with(id::USERNAME, username)
+        .with(id::EMAIL, format!("{username}@example.invalid"))
+        .with(id::FIRSTNAME, "Kari")
+        .with(id::LASTNAME, "Nordmann")
+        .with(id::AUTH, "oidc")
+}
+
+fn change(action: Action, desired: Record, edits: Vec<Edit>, remote: Option<Remote>) -> Ready {
+    let digest = Digester::new([0; 32]).texts([desired.key.as_str()]);
+    let change = Change {
+        id: digest,
+        pipeline: id::PIPELINE,
+        kind: id::ACCOUNT,
+        key: desired.key.clone(),
+        action,
+        edits,
+        cause: Cause::Source,
+        reason: None,
+        drift: Drift::Missing,
+        wanted: digest,
+        expect: None,
+        remote,
+        protected: None,
+        requires: Vec::new(),
+        matches: Vec::new(),
+        desired,
+    };
+    Ready { change, references: BTreeMap::new() }
+}
+
+pub(super) fn create(desired: Record) -> Ready {
+    let schema = id::account(true).unwrap();
+    let edits = reconcile_state::edit::creation(&schema, &desired);
+    change(Action::Create, desired, edits, None)
+}
+
+pub(super) fn update(key: &str, remote: &str, edits: Vec<Edit>) -> Ready {
+    let remote = Remote { id: Some(remote.to_owned()), handle: None };
+    change(Action::Update, Record::new(key.into()), edits, Some(remote))
+}
+
+/// A change of an account known by its user name only, as a report shows it.
+#[cfg(feature = "sim")]
+pub(super) fn update_named(handle: &str, edits: Vec<Edit>) -> Ready {
+    let remote = Remote { id: None, handle: Some(handle.to_owned()) };
+    change(Action::Update, Record::new(format!("key-{handle}").as_str().into()), edits, Some(remote))
+}
