@@ -1,11 +1,13 @@
 //! Keeps target systems in agreement with what the directory says: desired against actual, shown as a
 //! plan, judged by a guard, converged at a pace.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod model;
 pub mod policy;
+pub mod report;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod sources;

@@ -51,6 +51,23 @@ pub struct GuardSettings {
     pub protected: Protected,
 }
 
+impl GuardSettings {
+    /// The limits by class, under their keys.
+    pub fn limits(&self) -> [(&'static str, Limit); 9] {
+        [
+            ("creates", self.creates),
+            ("lost", self.lost),
+            ("updates", self.updates),
+            ("disables", self.disables),
+            ("renames", self.renames),
+            ("moves", self.moves),
+            ("removals", self.removals),
+            ("one_attribute", self.one_attribute),
+            ("collapse", self.collapse),
+        ]
+    }
+}
+
 /// `[guard.protected]`
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

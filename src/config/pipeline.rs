@@ -6,20 +6,22 @@ use serde::Deserialize;
 use super::guard::GuardSettings;
 
 /// What to do about a difference.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FirstMeeting {
     /// Link, list the differences, write nothing.
+    #[default]
     Report,
     /// Link and bring about what is wanted.
     Enforce,
 }
 
 /// What to do when the target moved by itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnDrift {
     /// Repair.
+    #[default]
     Enforce,
     /// List.
     Report,
@@ -28,10 +30,11 @@ pub enum OnDrift {
 }
 
 /// What to do about records of people who are gone from the sources.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnSurplus {
     /// List.
+    #[default]
     Report,
     /// Close.
     Disable,

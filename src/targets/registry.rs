@@ -14,6 +14,11 @@ impl Registry {
         Self(vec![Arc::new(super::moodle::Moodle)])
     }
 
+    /// No targets: what tests and demonstrations start from.
+    pub fn empty() -> Self {
+        Self(Vec::new())
+    }
+
     /// The same registry and one target more.
     #[must_use]
     pub fn with(mut self, target: impl Definition + 'static) -> Self {

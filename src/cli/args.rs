@@ -1,0 +1,212 @@
+//! The command line as clap reads it. What clap cannot say about combinations stands in [`Args::check`].
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use super::exit::Failure;
+use crate::model::scope::KeyField;
+
+const EXAMPLES: &str = "\
+Examples:
+  reconcile init                                   write a commented configuration, fill it in
+  reconcile --plan                                 what would be done, and why; nothing is written
+  reconcile                                        the same, and do it after a typed `yes`
+  reconcile --yes --changed --report-dir /var/log/reconcile    from a timer
+  reconcile --plan --key username=kari             one person
+  reconcile --plan --out plan.json                 save a plan, read it, and then, within 24 hours:
+  reconcile --approve plan.json --why \"term start\"
+
+Without a terminal nothing is written unless --yes or --approve is given.
+
+Exit codes:
+    0  in sync, or applied              6  another process holds the store
+    1  error                           64  usage
+    2  the plan holds changes          78  configuration
+    3  the guard refused              130  interrupted
+    4  changes failed, were deferred or are in doubt
+    5  a snapshot is not trusted
+  With several pipelines the first of 1, 3, 5, 4, 2 that any earned.";
+
+/// Keeps target systems in agreement with what the directory says.
+///
+/// One pass: reads the sources (Portal LDAP, MetaVault) and the targets, compares, shows a plan, has the
+/// guard judge it, and applies what was consented to.
+#[derive(Parser, Clone, PartialEq, Debug)]
+#[command(name = "reconcile", version, after_help = EXAMPLES, max_term_width = 110, disable_help_subcommand = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub pass: PassArgs,
+    /// Configuration file
+    #[arg(long, global = true, value_name = "PATH", default_value = "reconcile.toml")]
+    pub config: PathBuf,
+    /// Show more: all changes and what is going on; -vv and -vvv for finding faults
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Subcommand, Clone, PartialEq, Debug)]
+pub(super) enum Command {
+    /// Write a commented configuration with every default
+    Init,
+}
+
+/// The pass.
+#[derive(clap::Args, Clone, PartialEq, Debug, Default)]
+pub(super) struct PassArgs {
+    /// Show what would be done and write nothing
+    #[arg(long, help_heading = "Acting", conflicts_with_all = ["yes", "why"])]
+    pub plan: bool,
+    /// Apply without a question
+    #[arg(long, help_heading = "Acting")]
+    pub yes: bool,
+    /// Link people to accounts that exist already and write nothing at the target
+    #[arg(long, help_heading = "Acting")]
+    pub adopt: bool,
+    /// Apply the changes of a saved plan that are still called for; once, within 24 hours
+    #[arg(
+        long, value_name = "FILE", help_heading = "Acting",
+        conflicts_with_all = ["plan", "yes", "adopt", "pipeline", "key", "keys_from", "changed", "limit"]
+    )]
+    pub approve: Option<PathBuf>,
+    /// Let this rule of the guard trip, this once; repeatable
+    #[arg(long, value_name = "RULE", help_heading = "Acting")]
+    pub allow: Vec<String>,
+    /// Why: kept in the journal
+    #[arg(long, value_name = "TEXT", help_heading = "Acting")]
+    pub why: Option<String>,
+
+    /// Only this pipeline; repeatable
+    #[arg(long, value_name = "NAME", help_heading = "Scope")]
+    pub pipeline: Vec<String>,
+    /// Only this person; FIELD is username, uh-username or idautoID (uhid); repeatable
+    #[arg(long, value_name = "FIELD=VALUE", help_heading = "Scope", value_parser = parse_key)]
+    pub key: Vec<(KeyField, String)>,
+    /// Only the people in FILE (- is standard input): one UH-ID or FIELD=VALUE in a line, # starts a comment
+    #[arg(long, value_name = "FILE", help_heading = "Scope", conflicts_with_all = ["key", "changed"])]
+    pub keys_from: Option<PathBuf>,
+    /// Only people of whom the sources say something else than last time
+    #[arg(long, help_heading = "Scope", conflicts_with = "key")]
+    pub changed: bool,
+    /// Only the first N people of the scope, in the order of their keys
+    #[arg(long, value_name = "N", help_heading = "Scope", value_parser = parse_limit)]
+    pub limit: Option<usize>,
+
+    /// Save the plan for --approve
+    #[arg(long, value_name = "FILE", help_heading = "Output", requires = "plan")]
+    pub out: Option<PathBuf>,
+    /// Form of what is written to standard output
+    #[arg(long, value_name = "FORMAT", help_heading = "Output", default_value = "text")]
+    pub format: Format,
+    /// Keep each pipeline's report here as <pipeline>-<yyyyMMdd>-<run>.json
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub report_dir: Option<PathBuf>,
+}
+
+/// Form of the output.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one object.
+    Json,
+}
+
+impl Args {
+    /// Refuses what each option allows and all together do not.
+    pub fn check(&self, terminal: bool) -> Result<(), Failure> {
+        let pass = &self.pass;
+        if self.command.is_some() {
+            return match *pass == PassArgs::default() {
+                true => Ok(()),
+                false => Err(Failure::usage("options of a pass do not go with a subcommand")),
+            };
+        }
+        let consents = pass.yes || pass.approve.is_some();
+        if !pass.plan && !consents && !terminal {
+            return Err(Failure::usage(
+                "nobody can be asked here, so nothing would be written: say --plan to see what would be done, \
+                 --yes to do it, or --approve FILE to do what was read before",
+            ));
+        }
+        if !pass.plan && !consents && pass.format == Format::Json {
+            return Err(Failure::usage("--format json asks no question: add --plan, --yes or --approve FILE"));
+        }
+        if pass.keys_from.as_deref().is_some_and(|path| path.as_os_str() == "-") && !pass.plan && !pass.yes {
+            return Err(Failure::usage("--keys-from - takes standard input from the question: add --plan or --yes"));
+        }
+        Ok(())
+    }
+}
+
+/// `FIELD=VALUE`.
+pub(super) fn parse_key(text: &str) -> Result<(KeyField, String), String> {
+    const FIELDS: &str = "FIELD=VALUE, where FIELD is username, uh-username or idautoID (uhid)";
+    let (field, value) = text.split_once('=').ok_or_else(|| format!("a key is {FIELDS}"))?;
+    let field = KeyField::named(field.trim()).ok_or_else(|| format!("a key is {FIELDS}"))?;
+    match value.trim() {
+        "" => Err("the value is empty".to_owned()),
+        value => Ok((field, value.to_owned())),
+    }
+}
+
+fn parse_limit(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| "a whole number above 0".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn combinations_that_make_no_sense_are_refused() {
+        let parse = |line: &str, terminal| {
+            let args = Args::try_parse_from(line.split(' ')).map_err(|e| e.kind().to_string())?;
+            args.check(terminal).map_err(|failure| failure.message).map(|()| args)
+        };
+        for line in [
+            "reconcile --plan --yes",
+            "reconcile --plan --key username=a --changed",
+            "reconcile --plan --key username=a --keys-from f",
+            "reconcile --plan --changed --keys-from f",
+            "reconcile --yes --out f",
+            "reconcile --approve f --yes",
+            "reconcile --approve f --limit 3",
+            "reconcile --approve f --pipeline moodle",
+            "reconcile --plan --key mail=a",
+            "reconcile --plan --key username=",
+            "reconcile --plan --limit 0",
+            "reconcile --plan --why x",
+            "reconcile --plan init",
+            "reconcile --format json",
+            "reconcile --keys-from -",
+            "reconcile --no-such-option",
+        ] {
+            assert!(parse(line, true).is_err(), "{line}");
+        }
+        for line in [
+            "reconcile",
+            "reconcile --plan --format json",
+            "reconcile --approve f --allow disables --allow lost --why x",
+            "reconcile --yes --keys-from - --limit 3 --pipeline a --pipeline b",
+            "reconcile init --config x.toml",
+            "reconcile --config x.toml init",
+            "reconcile --plan --key username=a --key uhid=b -vv",
+        ] {
+            assert!(parse(line, true).is_ok(), "{line}: {:?}", parse(line, true));
+        }
+        let refused = parse("reconcile", false).unwrap_err();
+        assert!(refused.contains("--yes"), "{refused}");
+        assert!(parse("reconcile --yes", false).is_ok() && parse("reconcile --plan", false).is_ok());
+    }
+}

@@ -1,0 +1,96 @@
+//! Exit codes, and what earns each (design, Acting and exit codes).
+
+use std::fmt;
+
+use crate::config::ConfigError;
+use crate::report::{Mode, Report};
+
+/// An exit code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Exit {
+    /// In sync, or applied.
+    Done = 0,
+    /// Something failed before its end: a source, a target that could not be reached, a file.
+    Error = 1,
+    /// The plan holds changes that have not been made.
+    Changes = 2,
+    /// The guard refused a pipeline.
+    Refused = 3,
+    /// Changes failed, were deferred or superseded, did not converge, or are in doubt.
+    Incomplete = 4,
+    /// A snapshot is not trusted.
+    Untrusted = 5,
+    /// Another process holds the store.
+    Locked = 6,
+    /// The command line makes no sense.
+    Usage = 64,
+    /// The configuration cannot be used.
+    Config = 78,
+    /// Stopped by a signal.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The code of a report: with several pipelines the first of 1, 3, 5, 4, 2 that any earned.
+    pub fn of(report: &Report) -> Self {
+        let any = |results: &[&str]| results.iter().any(|result| report.fates(result) > 0);
+        let in_doubt = report.pipelines.iter().any(|pipeline| !pipeline.in_doubt.is_empty());
+        let untrusted = report.sources.iter().any(|source| !source.trust.is_trusted())
+            || report.pipelines.iter().any(|pipeline| !pipeline.trust.is_trusted());
+        if report.interrupted {
+            Self::Interrupted
+        } else if report.pipelines.iter().any(|pipeline| pipeline.stopped.is_some()) {
+            Self::Error
+        } else if report.refused().next().is_some() {
+            Self::Refused
+        } else if untrusted {
+            Self::Untrusted
+        } else if in_doubt || any(&["failed", "deferred", "in-doubt", "not-converged", "superseded"]) {
+            Self::Incomplete
+        } else if any(&["not-approved"]) || (report.mode == Mode::Plan && report.acting() > 0) {
+            Self::Changes
+        } else {
+            Self::Done
+        }
+    }
+}
+
+/// A command that ended early: what to say, and the code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// The code.
+    pub exit: Exit,
+    /// What happened and the next step; no personal values.
+    pub message: String,
+}
+
+impl Failure {
+    /// A command line that makes no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into() }
+    }
+
+    /// Anything else that went wrong.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Error, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self { exit: Exit::Config, message: error.to_string() }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::error(format!("output: {error}"))
+    }
+}

@@ -1,0 +1,73 @@
+//! What a command is handed of the world outside.
+
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::clock::Clock;
+use crate::engine::{Progress, Stop};
+
+/// Which streams are terminals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Terminal {
+    /// Questions can be answered.
+    pub input: bool,
+    /// Colour and a question can be shown.
+    pub output: bool,
+}
+
+/// How a command learns that it is to end.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    /// Asks the pass to stop: no new write starts, running ones settle.
+    pub stop: Stop,
+    writing: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Whether writes may be running. While none are, a signal may end the process at once: the store
+    /// recovers from that at any point, and a target has nothing to recover from.
+    pub fn is_writing(&self) -> bool {
+        self.writing.load(Ordering::SeqCst)
+    }
+
+    /// Says from now on that writes may be running.
+    pub(super) fn begin_writing(&self) {
+        self.writing.store(true, Ordering::SeqCst);
+    }
+
+    /// Says that none are any more.
+    pub(super) fn end_writing(&self) {
+        self.writing.store(false, Ordering::SeqCst);
+    }
+}
+
+/// What a command is handed.
+pub struct Io<'i> {
+    /// Results.
+    pub out: &'i mut dyn Write,
+    /// Errors and questions.
+    pub err: &'i mut dyn Write,
+    /// Answers, and keys for `--keys-from -`.
+    pub input: &'i mut dyn BufRead,
+    /// Which of them are terminals.
+    pub terminal: Terminal,
+    /// Environment variables.
+    pub environment: &'i dyn Fn(&str) -> Option<String>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh random bytes.
+    pub random: &'i dyn Fn() -> [u8; 32],
+    /// How the command learns that it is to end.
+    pub interrupt: Interrupt,
+    /// Where progress is told: changes done, and how many there are.
+    pub progress: &'i Progress<'i>,
+}
+
+impl Io<'_> {
+    /// Whether results may be painted: on a terminal that can, unless `NO_COLOR` says no.
+    pub(super) fn colour(&self) -> bool {
+        let set = |name| (self.environment)(name).filter(|value| !value.is_empty());
+        self.terminal.output && set("NO_COLOR").is_none() && set("TERM").as_deref() != Some("dumb")
+    }
+}

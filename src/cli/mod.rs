@@ -1,0 +1,26 @@
+//! The command line: one file per command, and what they share.
+//!
+//! Nothing else in the library prints, asks, exits or reads the environment; and of this module only
+//! [`process`] does so by itself. [`run`] is handed an [`Io`], so that tests run whole commands in-process.
+
+mod approval;
+mod args;
+mod ask;
+mod exit;
+mod init;
+mod io;
+mod keys;
+mod logs;
+mod open;
+mod pass;
+mod plan_file;
+mod private_file;
+pub mod process;
+mod run;
+#[cfg(test)]
+mod sample;
+mod scope;
+
+pub use exit::{Exit, Failure};
+pub use io::{Interrupt, Io, Terminal};
+pub use run::run;

@@ -1,0 +1,76 @@
+//! From a configuration to what a pass runs on: sources, targets and store. Nothing is connected yet; the
+//! store's lock is taken last, so that a wrong configuration never waits for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use reconcile_state::store::{StoreDir, StoreError};
+
+use super::exit::{Exit, Failure};
+use super::io::Io;
+use super::pass::Steps;
+use crate::config::{Config, Pipeline, PipelineSettings};
+use crate::engine::{self, Applied, ApprovedPlan, Order, PassError, Planner, Progress, Stop};
+use crate::model::pass::Planned;
+use crate::sources::metavault::{self, MetaVaultConfig};
+use crate::sources::portal_ldap::{PortalLdap, PortalLdapConfig};
+use crate::targets::Registry;
+use crate::targets::port::AnyWriter;
+
+/// What a pass runs on: readers for planning, and writers apart from them.
+pub(super) struct Opened {
+    planner: Planner,
+    writers: BTreeMap<&'static str, Arc<dyn AnyWriter>>,
+}
+
+/// Opens sources, the chosen pipelines' targets and the store.
+pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, io: &Io<'_>) -> Result<Opened, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure {
+        exit: Exit::Config,
+        message: format!("{}: {error}", config.path.display()),
+    };
+    let portal: PortalLdapConfig = config.section("portal_ldap")?;
+    let password = portal.password.resolve(io.environment);
+    let password = password.map_err(|error| config.refuse("portal_ldap", "password", &error.to_string()))?;
+    let directory = PortalLdap::new(&portal, password).map_err(|error| wrong(&error))?;
+    let vault = metavault::open(&config.section::<MetaVaultConfig>("metavault")?).map_err(|error| wrong(&error))?;
+    let (mut observers, mut writers) = (Vec::new(), BTreeMap::new());
+    for pipeline in chosen {
+        let target = config.open(pipeline, registry, io.environment)?;
+        observers.push((target.observer, pipeline.settings.clone()));
+        writers.insert(pipeline.name, target.writer);
+    }
+    let store = StoreDir::open(&config.store, (io.random)()).map_err(|error| refuse(&error))?;
+    let planner = Planner {
+        directory: Arc::new(directory),
+        vault: Arc::from(vault),
+        observers,
+        shrink: config.guard.shrink,
+        store: Arc::new(store),
+        clock: Arc::clone(&io.clock),
+    };
+    Ok(Opened { planner, writers })
+}
+
+fn refuse(error: &StoreError) -> Failure {
+    let exit = if matches!(error, StoreError::Locked { .. }) { Exit::Locked } else { Exit::Error };
+    Failure { exit, message: error.to_string() }
+}
+
+impl Steps for Opened {
+    async fn plan(&self, order: &Order) -> Result<Planned, PassError> {
+        engine::plan(&self.planner, order).await
+    }
+
+    fn settings(&self) -> BTreeMap<&'static str, PipelineSettings> {
+        self.planner.settings()
+    }
+
+    async fn apply(&self, approved: &ApprovedPlan, stop: &Stop, progress: &Progress<'_>) -> Result<Applied, PassError> {
+        engine::apply(&self.planner, &self.writers, approved, stop, progress).await
+    }
+
+    fn store(&self) -> &StoreDir {
+        &self.planner.store
+    }
+}

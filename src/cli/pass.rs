@@ -1,0 +1,157 @@
+//! The default command: one pass.
+//!
+//! Plan, judge, show; then, with consent, apply and report. Without consent nothing is written, and
+//! there is no other way to the writers than through the guard's verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reconcile_state::store::StoreDir;
+
+use super::args::{Format, PassArgs};
+use super::ask::ask;
+use super::exit::{Exit, Failure};
+use super::io::Io;
+use super::plan_file::{self, Asked, PlanFile};
+use super::private_file::{self, Existing};
+use super::{approval, logs};
+use crate::config::PipelineSettings;
+use crate::engine::{Applied, ApprovedPlan, Consent, Judged, Order, PassError, Progress, Stop, judge};
+use crate::model::ChangeId;
+use crate::model::pass::Planned;
+use crate::report::text::Style;
+use crate::report::{Approval, Report, json, text};
+
+/// So many changes of a class are listed without `-v`.
+const LISTED: usize = 20;
+
+/// The steps of a pass that read and write: the engine, or what stands for it in tests.
+pub(super) trait Steps {
+    /// Reads and plans; writes to no target.
+    async fn plan(&self, order: &Order) -> Result<Planned, PassError>;
+    /// What the guard is told, by pipeline.
+    fn settings(&self) -> BTreeMap<&'static str, PipelineSettings>;
+    /// Writes what was approved.
+    async fn apply(&self, approved: &ApprovedPlan, stop: &Stop, progress: &Progress<'_>) -> Result<Applied, PassError>;
+    /// Memory.
+    fn store(&self) -> &StoreDir;
+}
+
+/// What a pass is asked for.
+pub(super) struct Request<'a> {
+    /// Scope, pipelines, rules that may trip.
+    pub asked: Asked,
+    /// The saved plan that is approved.
+    pub approve: Option<PlanFile>,
+    /// How to act and what to put out.
+    pub args: &'a PassArgs,
+    /// Whether everything is listed.
+    pub verbose: bool,
+    /// The command in words, without what it does; and its scope in words.
+    pub words: (String, String),
+}
+
+/// Runs one pass.
+pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let at = io.clock.now();
+    if let Some(file) = &request.approve {
+        file.check(steps.store().digester(), at)?;
+        approval::check(steps.store(), file, at)?;
+    }
+    let allow: BTreeSet<String> = request.asked.allow.iter().cloned().collect();
+    let (scope, adopt) = (request.asked.scope.clone(), request.asked.adopt);
+    let order = Order { scope, adopt, allow: allow.clone(), run: run_id(io), at };
+    let planned = steps.plan(&order).await.map_err(|error| failed(&error))?;
+    planned.events.iter().for_each(logs::event);
+
+    let approved = request.approve.as_ref().map(|file| file.approval.changes.iter().map(|one| one.id).collect());
+    let comparison = request.approve.as_ref().map(|file| compare(file, &planned));
+    let consent = Consent { approved, allow, who: who(io), why: request.args.why.clone() };
+    let Judged { verdicts, approved } = judge(planned, &steps.settings(), consent);
+    let mut report = Report::of_plan(approved.planned(), &verdicts, approved.held());
+    report.approval = comparison.clone();
+
+    if request.args.plan {
+        show(&report, &request, io)?;
+        if let Some(path) = &request.args.out {
+            plan_file::save(path, request.asked.clone(), &report, steps.store().digester(), at)?;
+        }
+        return end(&report, &request);
+    }
+    if request.args.format == Format::Text {
+        show(&report, &request, io)?;
+    }
+    // Without a change there is nothing to ask: records are linked and people are remembered as seen.
+    let count = approved.changes().len();
+    let asks = count > 0 && !request.args.yes && request.approve.is_none();
+    if asks && !ask(&format!("Make {count} changes?"), io)? {
+        writeln!(io.err, "Nothing was written.")?;
+        return end(&report, &request);
+    }
+    if let Some(file) = &request.approve {
+        approval::spend(steps.store(), file, at)?;
+    }
+    io.interrupt.begin_writing();
+    let applied = steps.apply(&approved, &io.interrupt.stop, io.progress).await;
+    io.interrupt.end_writing();
+    let applied = applied.map_err(|error| failed(&error))?;
+    applied.events.iter().for_each(logs::event);
+    let mut report = Report::of_pass(approved.planned(), &verdicts, &applied.done, &applied.events);
+    report.approval = comparison;
+    if count > 0 || request.args.format == Format::Json {
+        show(&report, &request, io)?;
+    }
+    end(&report, &request)
+}
+
+fn show(report: &Report, request: &Request<'_>, io: &mut Io<'_>) -> std::io::Result<()> {
+    let (command, scope) = request.words.clone();
+    let most = (!request.verbose).then_some(LISTED);
+    match request.args.format {
+        Format::Text => text::write(report, &Style { colour: io.colour(), most, command, scope }, io.out)?,
+        Format::Json => json::write(report, io.out)?,
+    }
+    io.out.flush()
+}
+
+/// Keeps the reports where that is asked for.
+fn end(report: &Report, request: &Request<'_>) -> Result<Exit, Failure> {
+    if let Some(dir) = &request.args.report_dir {
+        for pipeline in &report.pipelines {
+            let mut bytes = Vec::new();
+            json::write(&json::single(report, pipeline), &mut bytes)?;
+            let path = dir.join(format!("{}-{}-{}.json", pipeline.name, report.at.strftime("%Y%m%d"), report.run));
+            private_file::write(&path, &bytes, Existing::Replace)
+                .map_err(|error| Failure::error(format!("{} cannot be written: {}", path.display(), error.kind())))?;
+        }
+    }
+    Ok(Exit::of(report))
+}
+
+/// What was approved and is no longer called for, and the other way round.
+fn compare(file: &PlanFile, planned: &Planned) -> Approval {
+    let now: BTreeSet<ChangeId> = planned.plan.changes.iter().map(|change| change.id).collect();
+    let approved: BTreeSet<ChangeId> = file.approval.changes.iter().map(|one| one.id).collect();
+    let gone = file.approval.changes.iter().filter(|one| !now.contains(&one.id));
+    Approval { gone: gone.map(|one| one.what.clone()).collect(), new: now.difference(&approved).count() as u64 }
+}
+
+fn failed(error: &PassError) -> Failure {
+    let exit = if error.code() == "STORE_LOCKED" { Exit::Locked } else { Exit::Error };
+    Failure { exit, message: format!("{}: {error}", error.code()) }
+}
+
+/// Ordered by time, and told apart by chance.
+fn run_id(io: &Io<'_>) -> String {
+    let chance = (io.random)();
+    let [one, two, three, four, ..] = chance;
+    format!("{}-{one:02x}{two:02x}{three:02x}{four:02x}", io.clock.now().strftime("%Y%m%dT%H%M%S"))
+}
+
+/// Who consents, for the journal: the person behind `sudo` where there is one.
+fn who(io: &Io<'_>) -> String {
+    let named = |name: &&str| (io.environment)(name).filter(|value| !value.is_empty());
+    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(named).unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! The process around a command: its streams, its environment, its signals, its clock. Nothing is
+//! decided here.
+
+use std::io::{self, BufReader, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::exit::Exit;
+use super::io::{Interrupt, Io, Terminal};
+use crate::clock::SystemClock;
+use crate::targets::Registry;
+
+/// Runs the program with these targets.
+pub fn main(registry: &Registry) -> ExitCode {
+    let fail = |what: &str, error: &dyn std::fmt::Display| {
+        // There is nobody to tell when this fails too.
+        let _ = writeln!(io::stderr(), "error: {what}: {error}");
+        ExitCode::from(Exit::Error as u8)
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail("no runtime", &error),
+    };
+    let mut seed = [0; 32];
+    if let Err(error) = getrandom::fill(&mut seed) {
+        return fail("no random numbers", &error);
+    }
+    let interrupt = Interrupt::default();
+    if let Err(error) = runtime.block_on(async { listen(interrupt.clone()) }) {
+        return fail("signals", &error);
+    }
+    let terminal =
+        Terminal { input: io::stdin().is_terminal() && io::stderr().is_terminal(), output: io::stdout().is_terminal() };
+    let show = io::stderr().is_terminal();
+    let progress = |done: usize, all: usize| {
+        if show {
+            let end = if done == all { "\n" } else { "" };
+            let _ = write!(io::stderr(), "\r{done} of {all} changes{end}");
+        }
+    };
+    let mut io = Io {
+        out: &mut io::stdout(),
+        err: &mut io::stderr(),
+        input: &mut BufReader::new(io::stdin()),
+        terminal,
+        environment: &|name| std::env::var(name).ok(),
+        clock: Arc::new(SystemClock),
+        random: &|| seed,
+        interrupt,
+        progress: &progress,
+    };
+    let exit = runtime.block_on(super::run(std::env::args_os(), registry, &mut io));
+    ExitCode::from(exit as u8)
+}
+
+/// The first SIGINT or SIGTERM asks a writing pass to stop; any other ends the process at once.
+fn listen(interrupt: Interrupt) -> io::Result<()> {
+    let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = int.recv() => {}
+                _ = term.recv() => {}
+            }
+            if !interrupt.is_writing() || interrupt.stop.is_requested() {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+            interrupt.stop.request();
+            let _ = writeln!(io::stderr(), "\nStopping: no new write starts; once more stops at once.");
+        }
+    });
+    Ok(())
+}

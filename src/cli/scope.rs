@@ -1,0 +1,101 @@
+//! From arguments to what is asked for: people, pipelines, and the words for a command that asks the same.
+
+use std::path::Path;
+
+use super::args::{Args, PassArgs};
+use super::exit::Failure;
+use super::io::Io;
+use super::keys;
+use super::plan_file::Asked;
+use crate::config::{Config, Pipeline};
+use crate::model::scope::{Pick, Scope};
+use crate::targets::Registry;
+
+/// What the arguments ask for; reads the list of `--keys-from`.
+pub(super) fn asked(args: &PassArgs, io: &mut Io<'_>) -> Result<Asked, Failure> {
+    let pick = match &args.keys_from {
+        Some(path) => Pick::Keys(listed(path, io)?),
+        None if args.changed => Pick::Changed,
+        None if args.key.is_empty() => Pick::Everything,
+        None => Pick::Keys(args.key.clone()),
+    };
+    let (allow, pipelines) = (args.allow.clone(), args.pipeline.clone());
+    Ok(Asked { scope: Scope { pick, limit: args.limit }, adopt: args.adopt, allow, pipelines })
+}
+
+fn listed(path: &Path, io: &mut Io<'_>) -> Result<Vec<(crate::model::scope::KeyField, String)>, Failure> {
+    let refuse = |what: String| Failure::usage(format!("--keys-from {}: {what}", path.display()));
+    let mut text = String::new();
+    let read = match path.as_os_str() == "-" {
+        true => io.input.read_to_string(&mut text).map(drop),
+        false => std::fs::read_to_string(path).map(|content| text = content),
+    };
+    read.map_err(|error| refuse(error.kind().to_string()))?;
+    keys::parse(&text).map_err(refuse)
+}
+
+/// The pipelines with these names, in the order of the configuration; all that are enabled where none is named.
+pub(super) fn pipelines<'c>(
+    names: &[String],
+    config: &'c Config,
+    registry: &Registry,
+) -> Result<Vec<&'c Pipeline>, Failure> {
+    for name in names {
+        if config.pipelines.iter().any(|pipeline| pipeline.name == name) {
+            continue;
+        }
+        let enabled: Vec<&str> = config.pipelines.iter().map(|pipeline| pipeline.name).collect();
+        let file = config.path.display();
+        return Err(Failure::usage(match registry.get(name) {
+            _ if config.disabled.iter().any(|disabled| disabled == name) => {
+                format!("pipeline {name} has `enabled = false` in {file}")
+            }
+            Some(_) => format!("pipeline {name} has no section in {file}; `reconcile init` shows one"),
+            None => format!("there is no pipeline {name}; enabled in {file}: {}", enabled.join(", ")),
+        }));
+    }
+    Ok(config.pipelines.iter().filter(|one| names.is_empty() || names.iter().any(|name| name == one.name)).collect())
+}
+
+/// The command as it was given, without what it was to do; and, apart, what it was to be done to.
+pub(super) fn words(args: &Args) -> (String, String) {
+    let mut command = "reconcile".to_owned();
+    if args.config != Path::new("reconcile.toml") {
+        command.push_str(&format!(" --config {}", quoted(&args.config.to_string_lossy())));
+    }
+    let (pass, mut scope) = (&args.pass, String::new());
+    let mut add = |text: String| scope.push_str(&text);
+    pass.key.iter().for_each(|(field, value)| add(format!(" --key {}", quoted(&format!("{field}={value}")))));
+    pass.keys_from.iter().for_each(|path| add(format!(" --keys-from {}", quoted(&path.to_string_lossy()))));
+    if pass.changed {
+        add(" --changed".to_owned());
+    }
+    pass.limit.iter().for_each(|limit| add(format!(" --limit {limit}")));
+    if pass.adopt {
+        add(" --adopt".to_owned());
+    }
+    (command, scope)
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_a_quoted_word_as_it_was() {
+        assert_eq!(quoted("a/b=c"), "a/b=c");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("o'hara; rm"), r"'o'\''hara; rm'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,378 @@
+//! Reads a configuration: sections, their defaults, and the targets they open.
+//!
+//! A pipeline's section belongs to two readers: keys that mean the same in every section are the
+//! engine's and are taken out here; the rest goes to the target as it stands.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::document::Document;
+use super::error::ConfigError;
+use super::guard::GuardSettings;
+use super::institution::Institution;
+use super::limits;
+use super::pipeline::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
+use super::refusal::suggest;
+use crate::targets::Registry;
+use crate::targets::port::{Definition, OpenError, Surroundings, Target};
+
+/// Sections that are no pipelines.
+const SECTIONS: [&str; 5] = ["store", "institution", "portal_ldap", "metavault", "guard"];
+
+/// Keys of a pipeline's section that the engine takes.
+const ENGINE_KEYS: [&str; 5] = ["enabled", "first_meeting", "drift", "surplus", "guard"];
+
+/// The defaults and their explanation; see [`default_document`].
+const DEFAULT: &str = include_str!("default.toml");
+
+/// A whole configuration, checked as far as that goes without opening anything.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// The store's directory.
+    pub store: PathBuf,
+    /// `[institution]`
+    pub institution: Institution,
+    /// `[guard]`, upon the defaults.
+    pub guard: GuardSettings,
+    /// Pipelines that are configured and enabled, in the order of the registry.
+    pub pipelines: Vec<Pipeline>,
+    /// Pipelines that are configured and not enabled.
+    pub disabled: Vec<&'static str>,
+    document: Document,
+}
+
+/// One pipeline's section.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pipeline {
+    /// Its name.
+    pub name: &'static str,
+    /// What the engine is told.
+    pub settings: PipelineSettings,
+    section: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoreSection {
+    path: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct EngineSection {
+    #[serde(default = "yes")]
+    enabled: bool,
+    #[serde(default)]
+    first_meeting: FirstMeeting,
+    #[serde(default)]
+    drift: OnDrift,
+    #[serde(default)]
+    surplus: OnSurplus,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The commented configuration that `reconcile init` writes: the general part, then every target's.
+pub fn default_document(registry: &Registry) -> String {
+    let mut text = DEFAULT.to_owned();
+    for target in registry.iter().map(Definition::configuration).filter(|section| !section.is_empty()) {
+        text.push('\n');
+        text.push_str(target.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; for a missing file it names the next step.
+    pub fn load(path: &Path, registry: &Registry) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let next = if error.kind() == std::io::ErrorKind::NotFound {
+                format!("there is no such file; `reconcile init --config {}` writes a commented one", path.display())
+            } else {
+                format!("the file cannot be read: {}", error.kind())
+            };
+            ConfigError::new(path, None, next)
+        })?;
+        Self::parse(path, &text, registry)
+    }
+
+    /// Reads `text` as if it stood in the file at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub fn parse(path: &Path, text: &str, registry: &Registry) -> Result<Self, ConfigError> {
+        let document = Document::parse(path, text)?;
+        refuse_unknown_sections(&document, registry)?;
+        let store: StoreSection = read(&document, "store")?;
+        let institution: Institution = read(&document, "institution")?;
+        let fields =
+            [("number", &institution.number), ("name", &institution.name), ("mail_domain", &institution.mail_domain)];
+        if let Some((key, _)) = fields.iter().find(|(_, value)| value.trim().is_empty()) {
+            return Err(
+                document.error(&format!("institution.{key}"), format!("[institution] `{key}` is empty; fill it in"))
+            );
+        }
+        let base = Document::parse(Path::new("(defaults)"), DEFAULT)?.table("guard")?.unwrap_or_default();
+        let guards = limits::layer(&base, &document.table("guard")?.unwrap_or_default());
+        let guard = limits::read(&document, "guard", guards.clone())?;
+        let mut config = Self {
+            path: path.to_owned(),
+            store: path.parent().unwrap_or(Path::new("")).join(store.path),
+            institution,
+            guard,
+            pipelines: Vec::new(),
+            disabled: Vec::new(),
+            document,
+        };
+        for target in registry.iter() {
+            let Some(mut section) = config.document.table(target.name())? else { continue };
+            let (engine, own) = config.engine_section(target.name(), &mut section, &guards)?;
+            if engine.enabled {
+                config.pipelines.push(Pipeline { name: target.name(), settings: own, section });
+            } else {
+                config.disabled.push(target.name());
+            }
+        }
+        if config.pipelines.is_empty() {
+            let names: Vec<_> = registry.iter().map(|target| format!("[{}]", target.name())).collect();
+            let message = format!("no pipeline is configured and enabled; there are {}", names.join(", "));
+            return Err(ConfigError::new(path, None, message));
+        }
+        Ok(config)
+    }
+
+    fn engine_section(
+        &self,
+        name: &str,
+        section: &mut toml::Table,
+        guards: &toml::Table,
+    ) -> Result<(EngineSection, PipelineSettings), ConfigError> {
+        let mut taken: toml::Table =
+            ENGINE_KEYS.iter().filter_map(|key| section.remove(*key).map(|value| ((*key).to_owned(), value))).collect();
+        let guard = match taken.remove("guard") {
+            None => self.guard.clone(),
+            Some(toml::Value::Table(over)) => {
+                limits::read(&self.document, &format!("{name}.guard"), limits::layer(guards, &over))?
+            }
+            Some(_) => {
+                let message = format!("[{name}] `guard` is a section: write [{name}.guard] on a line of its own");
+                return Err(self.document.error(&format!("{name}.guard"), message));
+            }
+        };
+        let engine: EngineSection = self.document.read(name, taken, &[])?;
+        let (first_meeting, drift, surplus) = (engine.first_meeting, engine.drift, engine.surplus);
+        Ok((engine, PipelineSettings { first_meeting, drift, surplus, guard }))
+    }
+
+    /// A section that is no pipeline's, as the settings of whoever it belongs to.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where it is missing or wrong.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, ConfigError> {
+        read(&self.document, name)
+    }
+
+    /// An error about a key of this file, for whoever finds a value wrong that parses.
+    pub fn refuse(&self, section: &str, key: &str, message: &str) -> ConfigError {
+        self.document.error(&format!("{section}.{key}"), format!("[{section}] `{key}`: {message}"))
+    }
+
+    /// Opens a pipeline's target. No request is made; `environment` is where `env:NAME` is looked up.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the key that is wrong, or the secret that is missing.
+    pub fn open(
+        &self,
+        pipeline: &Pipeline,
+        registry: &Registry,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Target, ConfigError> {
+        let name = pipeline.name;
+        let unknown = || self.document.error(name, format!("no target is called `{name}`"));
+        let definition = registry.get(name).ok_or_else(unknown)?;
+        let around = Surroundings { institution: &self.institution, environment };
+        definition.open(pipeline.section.clone(), &around).map_err(|error| match error {
+            OpenError::Syntax(error) => self.document.explain(name, &error, &ENGINE_KEYS),
+            OpenError::Value { field, message } => self.refuse(name, &field, &message),
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(document: &Document, name: &str) -> Result<T, ConfigError> {
+    let Some(table) = document.table(name)? else {
+        let message = format!("section [{name}] is missing; `reconcile init` writes a file that explains it");
+        return Err(document.error(name, message));
+    };
+    document.read(name, table, &[])
+}
+
+fn refuse_unknown_sections(document: &Document, registry: &Registry) -> Result<(), ConfigError> {
+    let known: Vec<&str> = SECTIONS.iter().copied().chain(registry.iter().map(Definition::name)).collect();
+    match document.keys().find(|key| !known.contains(key)) {
+        None => Ok(()),
+        Some(key) => Err(document.error(key, format!("there is no section [{key}]{}", suggest(key, &known)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::guard::Limit;
+    use super::super::toy::Toy;
+    use super::*;
+
+    const GOOD: &str = r#"
+[store]
+path = "state"
+[institution]
+number = "185"
+name = "Testing"
+mail_domain = "uni.example"
+[portal_ldap]
+[metavault]
+[toy]
+url = "https://toy.example"
+token = "env:TOY_TOKEN"
+"#;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(Path::new("/etc/r.toml"), text, &Registry::empty().with(Toy))
+    }
+
+    fn open(text: &str) -> Result<Target, ConfigError> {
+        let config = parse(text)?;
+        let environment = |name: &str| (name == "TOY_TOKEN").then(|| "hunter2".to_owned());
+        config.open(&config.pipelines[0], &Registry::empty().with(Toy), &environment)
+    }
+
+    #[test]
+    fn the_embedded_document_parses_and_explains_every_guard_key() {
+        let text = default_document(&Registry::builtin().with(Toy));
+        let document = Document::parse(Path::new("default"), &text).unwrap();
+        let guard = document.table("guard").unwrap().unwrap();
+        let settings = limits::read(&document, "guard", guard.clone()).unwrap();
+        // Every field is required when it is read alone, so a key that parses is a key that stands here.
+        for key in guard.keys() {
+            let mut less = guard.clone();
+            less.remove(key);
+            assert!(limits::read(&document, "guard", less).is_err(), "{key} is not read");
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        for (key, _) in settings.limits() {
+            let at = lines.iter().position(|line| line.starts_with(&format!("{key} = "))).unwrap();
+            assert!(lines[at - 1].starts_with("# "), "{key} is not explained");
+        }
+        for key in ENGINE_KEYS.iter().filter(|key| **key != "guard") {
+            assert!(text.contains(&format!("# {key} = ")), "{key}");
+        }
+        assert!(text.contains("[toy]"));
+    }
+
+    #[test]
+    fn defaults_stand_where_nothing_else_does() {
+        let config = parse(GOOD).unwrap();
+        assert_eq!(config.store, Path::new("/etc/state"));
+        assert_eq!((config.guard.floor, config.guard.first_load), (10, false));
+        assert_eq!(config.guard.disables, Limit { number: Some(50), percent: Some(2) });
+        let toy = &config.pipelines[0].settings;
+        assert_eq!(
+            (toy.first_meeting, toy.drift, toy.surplus),
+            (FirstMeeting::Report, OnDrift::Enforce, OnSurplus::Report)
+        );
+        assert_eq!(toy.guard, config.guard);
+        assert!(open(GOOD).is_ok());
+    }
+
+    #[test]
+    fn a_pipeline_replaces_single_limits_and_only_adds_protection() {
+        let text = format!(
+            "{GOOD}surplus = \"disable\"\n[guard]\nfloor = 3\nupdates = {{ percent = 7 }}\n[guard.protected]\nkeys = [\"a\"]\n\
+             [guard.shrink]\npercent = 1\n[toy.guard]\nupdates = {{ number = 9 }}\nprotected = {{ keys = [\"b\"] }}\n"
+        );
+        let config = parse(&text).unwrap();
+        assert_eq!(config.guard.updates, Limit { number: None, percent: Some(7) });
+        assert_eq!((config.guard.shrink.percent, config.guard.shrink.floor), (1, 10));
+        let toy = &config.pipelines[0].settings;
+        assert_eq!((toy.guard.floor, toy.guard.updates), (3, Limit { number: Some(9), percent: None }));
+        assert_eq!(toy.guard.protected.keys, ["a", "b"]);
+        assert_eq!(toy.surplus, OnSurplus::Disable);
+        assert!(open(&text).is_ok(), "the target never sees the engine's keys");
+    }
+
+    #[test]
+    fn a_section_that_is_not_enabled_is_left_out() {
+        let error = parse(&format!("{GOOD}enabled = false\n")).unwrap_err();
+        assert_eq!(error.message, "no pipeline is configured and enabled; there are [toy]");
+    }
+
+    #[test]
+    fn errors_name_line_section_key_and_what_would_be_right() {
+        let cases = [
+            (GOOD.replace("[toy]", "[toi]"), 10, "there is no section [toi]; did you mean `toy`? It takes `store`"),
+            (format!("{GOOD}[guard]\nflor = 3\n"), 14, "[guard] has no key `flor`; did you mean `floor`?"),
+            (
+                format!("{GOOD}[guard]\nfloor = \"3\"\n"),
+                14,
+                "[guard] `floor` must be a whole number, not negative, not a text",
+            ),
+            (format!("{GOOD}[guard]\nfloor = -3\n"), 14, "[guard] `floor` must be a whole number, not negative"),
+            (
+                format!("{GOOD}[guard]\nlost = {{ numbr = 3 }}\n"),
+                14,
+                "[guard.lost] has no key `numbr`; did you mean `number`? It takes `number`, `percent`",
+            ),
+            (format!("{GOOD}[guard]\nlost = {{}}\n"), 14, "[guard] `lost` needs `number`, `percent` or both"),
+            (
+                format!("{GOOD}[toy.guard]\nmoves = {{ percent = 101 }}\n"),
+                14,
+                "[toy.guard] `moves.percent` is above 100",
+            ),
+            (
+                format!("{GOOD}[guard.protected]\nkey = []\n"),
+                14,
+                "[guard.protected] has no key `key`; did you mean `keys`?",
+            ),
+            (format!("{GOOD}drift = \"enforced\"\n"), 13, "[toy] `drift`: unknown variant `enforced`, expected one of"),
+            (format!("{GOOD}guard = 3\n"), 13, "[toy] `guard` is a section"),
+            (format!("{GOOD}firstmeeting = 3\n"), 13, "[toy] has no key `firstmeeting`; did you mean `first_meeting`?"),
+            (
+                format!("{GOOD}timeout = \"long\"\n"),
+                13,
+                "[toy] `timeout` must be a whole number, not negative, not a text",
+            ),
+            (GOOD.replace("https://toy.example", ""), 11, "[toy] `url`: is empty"),
+            (GOOD.replace("url = \"https://toy.example\"", ""), 10, "[toy] lacks `url`"),
+            (GOOD.replace("env:TOY_TOKEN", "env:OTHER"), 12, "[toy] `token`: environment variable OTHER is not set"),
+            (GOOD.replace("env:TOY_TOKEN", "hunter2"), 12, "[toy] `token`: a secret is given as `env:NAME`"),
+            (GOOD.replace("\"185\"", "\"\""), 5, "[institution] `number` is empty; fill it in"),
+            (GOOD.replace("number = \"185\"", ""), 4, "[institution] lacks `number`"),
+            (format!("{GOOD}token = \"hunter2\"\n"), 13, "this is not TOML: "),
+            (format!("{GOOD}what = hunter2\n"), 13, "this is not TOML: "),
+            (format!("toy = 1\n{}", GOOD.replace("[toy]", "[toy2]")), 11, "there is no section [toy2]"),
+            (format!("guard = 1\n{GOOD}"), 1, "`guard` is a section"),
+        ];
+        for (text, line, message) in cases {
+            let error = open(&text).map(|_| ()).expect_err(&text);
+            assert!(error.message.starts_with(message), "{error}");
+            assert_eq!(error.line, Some(line), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+            assert!(error.to_string().starts_with("/etc/r.toml:"));
+        }
+    }
+
+    #[test]
+    fn a_missing_section_or_file_names_the_next_step() {
+        let error = parse(&GOOD.replace("[store]\npath = \"state\"", "")).unwrap_err();
+        assert!(error.message.contains("[store] is missing; `reconcile init`"), "{error}");
+        let error = Config::load(Path::new("/nonexistent/r.toml"), &Registry::empty().with(Toy)).unwrap_err();
+        assert!(error.message.contains("reconcile init --config /nonexistent/r.toml"), "{error}");
+    }
+}

@@ -1,0 +1,103 @@
+//! One change as text.
+
+use std::io::{self, Write};
+
+use reconcile_state::Drift;
+
+use super::paint::Paint;
+use crate::model::Cause;
+use crate::report::redact::Shown;
+use crate::report::value::{ChangeReport, EditReport, FateReport};
+
+/// Writes a change with its edits, its cause and, where something came of it already, what.
+pub(super) fn write(change: &ChangeReport, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let who = change.username.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+    let (sign, action) = (paint.sign(change.action), change.action);
+    let why = paint.faint(&format!("({})", cause(change)));
+    writeln!(out, "  {sign} {action} {} {}{who}  {why}", change.kind, change.key)?;
+    edits("      ", &change.edits, out)?;
+    match &change.fate {
+        Some(fate) => writeln!(out, "      {}", outcome(fate, paint)),
+        None => Ok(()),
+    }
+}
+
+/// Writes edits, one on a line, values under each other.
+pub(super) fn edits(indent: &str, edits: &[EditReport], out: &mut dyn Write) -> io::Result<()> {
+    let width = edits.iter().map(|edit| attribute(edit).chars().count()).max().unwrap_or(0);
+    for edit in edits {
+        let name = attribute(edit);
+        let what = match edit {
+            EditReport::Standing { to } => format!("becomes {to}"),
+            EditReport::Set { from: None, to, .. } => value(to),
+            EditReport::Set { from: Some(from), to, .. } => format!("{} -> {}", value(from), value(to)),
+            EditReport::Clear { from, .. } => format!("{} -> (empty)", value(from)),
+            EditReport::Add { element, .. } => format!("+ {}", value(element)),
+            EditReport::Remove { element, .. } => format!("- {}", value(element)),
+        };
+        writeln!(out, "{indent}{name:width$}  {what}")?;
+    }
+    Ok(())
+}
+
+fn attribute(edit: &EditReport) -> &str {
+    match edit {
+        EditReport::Standing { .. } => "standing",
+        EditReport::Set { attribute, .. }
+        | EditReport::Clear { attribute, .. }
+        | EditReport::Add { attribute, .. }
+        | EditReport::Remove { attribute, .. } => attribute,
+    }
+}
+
+/// Control characters are escaped: a value must not repaint the operator's terminal.
+fn value(shown: &Shown) -> String {
+    match shown {
+        Shown::Text(text) => format!("{text:?}"),
+        Shown::Flag(flag) => flag.to_string(),
+        Shown::Number(number) => number.to_string(),
+        Shown::Set(elements) => format!("{elements:?}"),
+        Shown::Record(key) => format!("record {key:?}"),
+        Shown::Secret => "(secret)".to_owned(),
+    }
+}
+
+fn cause(change: &ChangeReport) -> String {
+    let cause = match (change.drift, change.cause) {
+        (Drift::Lost, _) => "it vanished from the target",
+        (Drift::Missing, _) => "not there yet",
+        (Drift::Surplus, _) => "gone from the sources",
+        (_, Cause::Source) => "the sources changed",
+        (_, Cause::Policy) => "configuration or program changed",
+        (_, Cause::Drift) => "repair: the target changed",
+    };
+    match change.reason {
+        Some(reason) => format!("{reason}; {cause}"),
+        None => cause.to_owned(),
+    }
+}
+
+fn outcome(fate: &FateReport, paint: Paint) -> String {
+    let code = fate.code.as_deref().unwrap_or_default();
+    let message = fate.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+    match fate.result {
+        "landed" => paint.good("made"),
+        "not-converged" => {
+            let attributes = fate.attributes.join(", ");
+            format!(
+                "{} the target shows something else in {attributes}; tried again later",
+                paint.warn("not converged:")
+            )
+        }
+        "superseded" => paint.warn("superseded: the record moved since it was planned; due in the next pass"),
+        "failed" => format!("{} {code}{message}", paint.bad("failed:")),
+        "in-doubt" => format!("{} {code}{message}; read back before the next write", paint.bad("in doubt:")),
+        "deferred" => {
+            let by = fate.by.map(|id| id.to_string()).unwrap_or_default();
+            format!("{} it requires {by}, which was not made", paint.warn("deferred:"))
+        }
+        "held" => format!("{} {code}", paint.warn("held:")),
+        "not-approved" => paint.warn("not made: it is not in the approved plan"),
+        _ => paint.warn("not made: interrupted"),
+    }
+}

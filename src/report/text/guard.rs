@@ -1,0 +1,40 @@
+//! The guard's verdict as text, in full: an operator decides on it.
+
+use std::io::{self, Write};
+
+use super::paint::Paint;
+use super::{Style, changes};
+use crate::report::value::PipelineReport;
+
+/// Writes why a pipeline may not act, or which rules were allowed this once, and how to go on.
+pub(super) fn write(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let (paint, verdict) = (Paint(style.colour), &pipeline.verdict);
+    for trip in &verdict.allowed {
+        writeln!(out, "  {} {}: {}", paint.warn("allowed:"), trip.rule, trip.message)?;
+    }
+    if verdict.passes() {
+        return Ok(());
+    }
+    let all = changes(pipeline.changes.len() as u64);
+    writeln!(out, "  {} nothing of {} is written ({all} held).", paint.bad("Guard refuses:"), pipeline.name)?;
+    for trip in &verdict.trips {
+        writeln!(out, "    {}: {}", paint.title(trip.rule), trip.message)?;
+        if !trip.may_allow {
+            writeln!(out, "      This rule cannot be allowed; remove its cause.")?;
+        }
+    }
+    if verdict.trips.iter().any(|trip| !trip.may_allow) {
+        return Ok(());
+    }
+    // Approving a plan is all that a first load needs; a limit must be named.
+    let allow: String = verdict
+        .trips
+        .iter()
+        .filter(|trip| trip.rule != "first-load")
+        .map(|trip| format!(" --allow {}", trip.rule))
+        .collect();
+    let file = format!("{}-plan.json", pipeline.name);
+    writeln!(out, "    If this is right, save the plan, read it, and approve it within 24 hours:")?;
+    writeln!(out, "      {}", style.plan_command(pipeline.name, &file))?;
+    writeln!(out, "      {} --approve {file}{allow} --why \"...\"", style.command)
+}

@@ -1,0 +1,154 @@
+//! A report as text: what an operator reads before typing `yes`, and after.
+//!
+//! A plan shows every change by class, long classes cut and the cut said; a pass that wrote shows what
+//! did not come out as planned. Whatever is refused comes with the command that would go on.
+
+mod change;
+mod guard;
+mod paint;
+mod pipeline;
+
+use std::io::{self, Write};
+
+use reconcile_state::trust::Trust;
+
+use self::paint::Paint;
+use super::value::{Mode, Report};
+
+/// How much is shown, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Style {
+    /// Whether escape codes for colour may be written.
+    pub colour: bool,
+    /// So many changes of a class are listed; `None` = all.
+    pub most: Option<usize>,
+    /// The command as it was given, without what it was to do: `reconcile --config uni.toml`.
+    pub command: String,
+    /// What it was to be done to, as further arguments: ` --key uhid=...`; empty for everything.
+    pub scope: String,
+}
+
+impl Style {
+    /// The command that plans the same again, for one pipeline.
+    fn plan_command(&self, pipeline: &str, file: &str) -> String {
+        format!("{}{} --pipeline {pipeline} --plan --out {file}", self.command, self.scope)
+    }
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// Where `out` refuses.
+pub fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let paint = Paint(style.colour);
+    head(report, paint, out)?;
+    for pipeline in &report.pipelines {
+        writeln!(out)?;
+        pipeline::write(report.mode, pipeline, style, out)?;
+    }
+    events(report, paint, out)?;
+    writeln!(out)?;
+    approval(report, out)?;
+    foot(report, style, paint, out)
+}
+
+fn head(report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let what = match report.mode {
+        Mode::Plan => "Plan",
+        Mode::Apply => "Pass",
+    };
+    writeln!(out, "{}  {}", paint.title(what), paint.faint(&format!("run {}, {:.0}", report.run, report.at)))?;
+    writeln!(out, "  scope: {}, {}", report.scope.what, people(report.scope.people))?;
+    if !report.scope.unknown_keys.is_empty() {
+        let keys = report.scope.unknown_keys.join(", ");
+        writeln!(out, "  {} no source knows {keys}", paint.warn("unknown:"))?;
+    }
+    for source in &report.sources {
+        let (new, changed, gone) = (source.new, source.changed, source.gone);
+        let known = people(source.people);
+        writeln!(out, "  source {}: {known}, {new} new, {changed} changed, {gone} gone", source.name)?;
+        trust("    ", &source.trust, "disables and removals that follow from an absence in it are held", paint, out)?;
+        for (code, count) in &source.findings {
+            writeln!(out, "    {count} {code}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What is doubted in a reading, and what follows.
+fn trust(indent: &str, trust: &Trust, then: &str, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    if trust.is_trusted() {
+        return Ok(());
+    }
+    writeln!(out, "{indent}{}: {then}", paint.warn("not trusted"))?;
+    trust.doubts.iter().try_for_each(|doubt| writeln!(out, "{indent}  {}: {}", doubt.code, doubt.message))
+}
+
+fn events(report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    // Why a pipeline is stopped already stands with the pipeline.
+    let stopped = |event: &_| report.pipelines.iter().any(|pipeline| pipeline.stopped.as_ref() == Some(event));
+    let events: Vec<_> = report.events.iter().filter(|event| !stopped(event)).collect();
+    if !events.is_empty() {
+        writeln!(out, "\n{}", paint.title("Events"))?;
+    }
+    for event in events {
+        let key = event.key.as_ref().map(|key| format!(" {key}")).unwrap_or_default();
+        let place = event.pipeline.unwrap_or("pass");
+        writeln!(out, "  {} {place} {}{key}: {}", paint.warn(&event.code), event.step, event.message)?;
+    }
+    Ok(())
+}
+
+fn approval(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let Some(approval) = &report.approval else { return Ok(()) };
+    if !approval.gone.is_empty() {
+        writeln!(out, "Approved and no longer called for:")?;
+        approval.gone.iter().try_for_each(|change| writeln!(out, "  {change}"))?;
+    }
+    if approval.new > 0 {
+        writeln!(out, "Called for by now and not in the approved plan, so not made: {}.", changes(approval.new))?;
+    }
+    Ok(())
+}
+
+fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let acting = report.acting();
+    let refused: Vec<_> = report.refused().map(|pipeline| pipeline.name).collect();
+    let total: u64 = report.pipelines.iter().map(|pipeline| pipeline.changes.len() as u64).sum();
+    match report.mode {
+        Mode::Plan if total == 0 => writeln!(out, "{} Nothing to do.", paint.good("In sync."))?,
+        Mode::Plan => {
+            let not = if acting < total { format!(", {acting} of them to be made") } else { String::new() };
+            writeln!(out, "{} {}{not}. Nothing has been written.", paint.title("Plan:"), changes(total))?;
+        }
+        Mode::Apply => {
+            let landed = report.fates("landed");
+            let left = total - landed;
+            let rest = if left > 0 { format!(", {left} not; see above") } else { String::new() };
+            writeln!(out, "{} {} made{rest}.", paint.title("Done:"), changes(landed))?;
+        }
+    }
+    if report.interrupted {
+        writeln!(out, "{} Run the same command again for the rest.", paint.warn("Interrupted."))?;
+    }
+    if !refused.is_empty() {
+        writeln!(out, "{} {}", paint.bad("Refused by the guard:"), refused.join(", "))?;
+    }
+    if report.mode == Mode::Plan && acting > 0 {
+        writeln!(out, "To make them: {}{}", style.command, style.scope)?;
+    }
+    Ok(())
+}
+
+/// `1 person`, `2 people`.
+fn people(count: u64) -> String {
+    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+}
+
+/// `1 change`, `2 changes`.
+fn changes(count: u64) -> String {
+    if count == 1 { "1 change".to_owned() } else { format!("{count} changes") }
+}
+
+#[cfg(test)]
+mod tests;

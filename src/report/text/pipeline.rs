@@ -1,0 +1,170 @@
+//! One pipeline as text.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use reconcile_state::{Drift, Remote};
+
+use super::paint::Paint;
+use super::{Style, change, guard, trust};
+use crate::model::{Action, Reason};
+use crate::report::value::{ChangeReport, Mode, PipelineReport};
+
+/// Actions in the order in which they are shown: what takes away stands last, next to the question.
+const ORDER: [Action; 4] = [Action::Create, Action::Enable, Action::Update, Action::Disable];
+
+/// Writes a pipeline.
+pub(super) fn write(mode: Mode, pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let paint = Paint(style.colour);
+    let title = pipeline.target.as_ref().map(|target| format!("  {}", target.title)).unwrap_or_default();
+    writeln!(out, "{}{title}", paint.title(pipeline.name))?;
+    for warning in pipeline.target.iter().flat_map(|target| &target.warnings) {
+        writeln!(out, "  {} {warning}", paint.warn("warning:"))?;
+    }
+    if let Some(stopped) = &pipeline.stopped {
+        return writeln!(out, "  {} {}: {}", paint.bad("stopped:"), stopped.code, stopped.message);
+    }
+    let first = if pipeline.first_load { "; nothing is remembered of it yet" } else { "" };
+    writeln!(out, "  {} records read{first}", pipeline.observed)?;
+    trust("  ", &pipeline.trust, "nothing is created that it did not show to be absent", paint, out)?;
+    state(pipeline, out)?;
+    listed(pipeline, style, out)?;
+    match mode {
+        Mode::Plan => changes(pipeline.changes.iter().collect(), "to ", style, out)?,
+        Mode::Apply => {
+            counters(pipeline, out)?;
+            let shown = |change: &&ChangeReport| {
+                style.most.is_none() || change.fate.as_ref().is_none_or(|fate| fate.result != "landed")
+            };
+            changes(pipeline.changes.iter().filter(shown).collect(), "", style, out)?;
+        }
+    }
+    guard::write(pipeline, style, out)
+}
+
+fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
+    let known: Vec<String> = pipeline
+        .drift
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(class, n)| format!("{n} {}", label(*class)))
+        .collect();
+    if !known.is_empty() {
+        writeln!(out, "  {}", known.join(", "))?;
+    }
+    reasons("untouched", &pipeline.untouched, out)?;
+    reasons("disabled", &pipeline.disabled, out)?;
+    if pipeline.foreign > 0 {
+        writeln!(out, "  {} records of nobody we know, never touched", pipeline.foreign)?;
+    }
+    match pipeline.counters.get("waiting") {
+        0 => Ok(()),
+        count => writeln!(out, "  {count} elements wait for their other end (a course) to exist"),
+    }
+}
+
+fn reasons(what: &str, reasons: &BTreeMap<Reason, u64>, out: &mut dyn Write) -> io::Result<()> {
+    let counted: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    if counted.is_empty() { Ok(()) } else { writeln!(out, "  {what}: {}", counted.join(", ")) }
+}
+
+fn listed(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let paint = Paint(style.colour);
+    let most = style.most.unwrap_or(usize::MAX);
+    for conflict in pipeline.conflicts.iter().take(most) {
+        let (kind, key, code) = (conflict.kind, &conflict.key, conflict.code);
+        writeln!(out, "  {} {kind} {key}: {code}; nothing is written until one is left:", paint.bad("! conflict"))?;
+        for candidate in &conflict.candidates {
+            writeln!(out, "      {}, found by {}", remote(&candidate.remote), candidate.by.join(" and "))?;
+        }
+    }
+    rest(pipeline.conflicts.len(), most, "conflicts", out)?;
+    for key in pipeline.in_doubt.iter().take(most) {
+        writeln!(
+            out,
+            "  {} {key}: an earlier write has no known outcome; it is read back first",
+            paint.warn("? in doubt")
+        )?;
+    }
+    rest(pipeline.in_doubt.len(), most, "in doubt", out)?;
+    if pipeline.linked > 0 {
+        writeln!(out, "  {} records met for the first time and linked; nothing is written for that", pipeline.linked)?;
+    }
+    for item in pipeline.listed.iter().take(most) {
+        let (kind, key, class) = (item.kind, &item.key, label(item.drift));
+        writeln!(out, "  = {kind} {key} differs ({class}); listed, not written:")?;
+        change::edits("      ", &item.differences, out)?;
+    }
+    rest(pipeline.listed.len(), most, "that differ and are only listed", out)
+}
+
+fn rest(all: usize, most: usize, what: &str, out: &mut dyn Write) -> io::Result<()> {
+    match all.saturating_sub(most) {
+        0 => Ok(()),
+        more => writeln!(out, "    ... and {more} more {what} (-v shows all)"),
+    }
+}
+
+fn changes(changes: Vec<&ChangeReport>, word: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut by_action: BTreeMap<Action, Vec<&ChangeReport>> = BTreeMap::new();
+    changes.into_iter().for_each(|change| by_action.entry(change.action).or_default().push(change));
+    let counts: Vec<String> = ORDER
+        .iter()
+        .filter_map(|action| by_action.get(action).map(|changes| format!("{} {word}{action}", changes.len())))
+        .collect();
+    if counts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  changes: {}", counts.join(", "))?;
+    for action in ORDER {
+        let Some(changes) = by_action.get(&action) else { continue };
+        let most = style.most.unwrap_or(usize::MAX);
+        for one in changes.iter().take(most) {
+            change::write(one, Paint(style.colour), out)?;
+        }
+        let more = changes.len().saturating_sub(most);
+        if more > 0 {
+            writeln!(out, "    ... and {more} more {word}{action} (-v shows all, --out FILE keeps them)")?;
+        }
+    }
+    Ok(())
+}
+
+fn counters(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
+    let counted: Vec<String> = pipeline
+        .counters
+        .0
+        .iter()
+        .filter(|(name, count)| *count > 0 || name == "total")
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    writeln!(out, "  {}", counted.join(", "))
+}
+
+fn remote(remote: &Remote) -> String {
+    match (&remote.id, &remote.handle) {
+        (Some(id), Some(handle)) => format!("{id} ({handle})"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => "a record without id".to_owned(),
+    }
+}
+
+fn label(class: Drift) -> &'static str {
+    match class {
+        Drift::Untouched => "untouched",
+        Drift::Unobserved => "unobserved",
+        Drift::Conflict => "in conflict",
+        Drift::Missing => "missing",
+        Drift::Lost => "lost",
+        Drift::NotThere => "rightly not there",
+        Drift::InSync => "in sync",
+        Drift::Adopt => "to adopt",
+        Drift::FirstMeeting => "first meetings",
+        Drift::Behind => "behind",
+        Drift::Drifted => "drifted",
+        Drift::Diverged => "diverged",
+        Drift::Surplus => "surplus",
+        Drift::Forgotten => "forgotten",
+        Drift::Foreign => "foreign",
+    }
+}

@@ -1,0 +1,145 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
+use crate::model::{ErrorKind, TargetError};
+use crate::report::sample::planned;
+
+fn style() -> Style {
+    Style { colour: false, most: Some(20), command: "reconcile --config r.toml".into(), scope: String::new() }
+}
+
+fn text(report: &Report, style: &Style) -> String {
+    let mut out = Vec::new();
+    write(report, style, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn of_plan(planned: &Planned) -> Report {
+    Report::of_plan(planned, &BTreeMap::new(), &[])
+}
+
+const PLAN: &str = r#"Plan  run r1, 2026-08-03T02:00:00Z
+  scope: everything, 14 people
+  source Portal LDAP: 14 people, 1 new, 2 changed, 0 gone
+
+toy  Toy 1.0
+  14 records read
+  2 untouched, 1 in conflict, 1 missing, 5 in sync, 1 first meetings, 3 behind, 1 drifted
+  untouched: 2 not-entitled
+  1 records of nobody we know, never touched
+  ! conflict account p5: two-candidates; nothing is written until one is left:
+      21, found by username
+      22, found by idnumber
+  1 records met for the first time and linked; nothing is written for that
+  = account p6 differs (first meetings); listed, not written:
+      email  "old@uni.example" -> (empty)
+  = account p7 differs (drifted); listed, not written:
+      email  "x" -> "y"
+  changes: 1 to create, 1 to enable, 1 to update, 1 to disable
+  + create account p1 new-p1  (not there yet)
+      username  "new-p1"
+      pin       (secret)
+  ^ enable account p4 u-p4  (the sources changed)
+      standing  becomes active
+  ~ update account p2 u-p2  (the sources changed)
+      email  "a@uni.example" -> "b@uni.example"
+  - disable account p3 u-p3  (not-entitled; the sources changed)
+      standing  becomes disabled
+
+Plan: 4 changes. Nothing has been written.
+To make them: reconcile --config r.toml
+"#;
+
+#[test]
+fn a_plan_says_who_what_and_why() {
+    assert_eq!(text(&of_plan(&planned()), &style()), PLAN);
+}
+
+#[test]
+fn a_cut_is_said_and_nothing_is_cut_without_a_limit() {
+    let mut planned = planned();
+    let more = planned.plan.changes[0].clone();
+    planned.plan.changes.push(more);
+    let cut = text(&of_plan(&planned), &Style { most: Some(1), ..style() });
+    assert!(cut.contains("    ... and 1 more to create (-v shows all, --out FILE keeps them)\n"), "{cut}");
+    let whole = text(&of_plan(&planned), &Style { most: None, ..style() });
+    assert!(!whole.contains("... and"), "{whole}");
+}
+
+#[test]
+fn colour_adds_nothing_but_escape_codes() {
+    let painted = text(&of_plan(&planned()), &Style { colour: true, ..style() });
+    let mut plain = String::new();
+    let mut rest = painted.as_str();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        rest = after.split_once('m').unwrap().1;
+    }
+    plain.push_str(rest);
+    assert_eq!(plain, PLAN);
+}
+
+#[test]
+fn a_value_cannot_repaint_the_terminal() {
+    let mut planned = planned();
+    planned.plan.changes[1].edits = vec![crate::report::sample::set(crate::report::sample::EMAIL, None, "\u{1b}[2J")];
+    assert!(!text(&of_plan(&planned), &style()).contains('\u{1b}'));
+}
+
+#[test]
+fn a_refusal_shows_what_would_have_been_done_and_the_next_command() {
+    let planned = planned();
+    let trip = |rule| Trip {
+        rule,
+        message: "120 records would be disabled; the limit is 50".into(),
+        count: 120,
+        limit: 50,
+        changes: Vec::new(),
+        may_allow: true,
+    };
+    let verdict = Verdict { trips: vec![trip("first-load"), trip("disables")], ..Verdict::default() };
+    let held: Vec<Done> = planned
+        .plan
+        .changes
+        .iter()
+        .map(|change| Done { change: change.clone(), fate: Fate::Held(crate::model::Reason("refused")) })
+        .collect();
+    let report = Report::of_plan(&planned, &[("toy", verdict)].into(), &held);
+    let text = text(&report, &Style { scope: " --changed".into(), ..style() });
+    let expected = r#"  Guard refuses: nothing of toy is written (4 changes held).
+    first-load: 120 records would be disabled; the limit is 50
+    disables: 120 records would be disabled; the limit is 50
+    If this is right, save the plan, read it, and approve it within 24 hours:
+      reconcile --config r.toml --changed --pipeline toy --plan --out toy-plan.json
+      reconcile --config r.toml --approve toy-plan.json --allow disables --why "..."
+
+Plan: 4 changes, 0 of them to be made. Nothing has been written.
+Refused by the guard: toy
+"#;
+    assert!(text.ends_with(expected), "{text}");
+    assert!(text.contains("  - disable account p3"), "{text}");
+}
+
+#[test]
+fn a_pass_shows_its_counters_and_what_did_not_come_out_as_planned() {
+    let planned = planned();
+    let error = TargetError::new(ErrorKind::Rejected, "TOY_UPDATE_FAILED", "the address is taken");
+    let fates = [Fate::Landed, Fate::Failed(error), Fate::Deferred(planned.plan.changes[1].id), Fate::Interrupted];
+    let done: Vec<Done> =
+        planned.plan.changes.iter().cloned().zip(fates).map(|(change, fate)| Done { change, fate }).collect();
+    let report = Report::of_pass(&planned, &BTreeMap::new(), &done, &[]);
+    let text = text(&report, &style());
+    for line in [
+        "total 14, totalSkipped 5, totalUnchanged 7, totalAdd 1, totalUpdateFail 1",
+        "      failed: TOY_UPDATE_FAILED: the address is taken\n",
+        "      deferred: it requires ",
+        "      not made: interrupted\n",
+        "Done: 1 change made, 3 not; see above.\n",
+        "Interrupted. Run the same command again for the rest.\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("+ create"), "what landed is not listed again\n{text}");
+    assert!(!text.contains("4711"));
+}

@@ -1,0 +1,274 @@
+//! The report's value. Its field names are the JSON report's, documented in [`super::json`]: renaming one
+//! is a change of the format's version.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use reconcile_state::trust::Trust;
+use reconcile_state::{Drift, Key, Remote};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::redact::Shown;
+use crate::model::pass::{Event, Fate, ScopeSummary, SourceSummary, Verdict};
+use crate::model::{Action, Candidate, Cause, ChangeId, Reason};
+use crate::targets::port::Identity;
+
+/// Whether changes were made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Nothing was written: counters say what would be.
+    Plan,
+    /// Changes were made: counters say what was.
+    Apply,
+}
+
+/// One pass.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Report {
+    /// Version of the format.
+    pub version: u32,
+    /// Whether changes were made.
+    pub mode: Mode,
+    /// Identifies the run.
+    pub run: String,
+    /// When it began.
+    pub at: Timestamp,
+    /// Hash of the plan: the same world gives the same one.
+    pub plan: ChangeId,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
+    /// Who was in scope.
+    pub scope: ScopeSummary,
+    /// What was read.
+    pub sources: Vec<SourceSummary>,
+    /// In the order of the registry.
+    pub pipelines: Vec<PipelineReport>,
+    /// What the operator is told at once.
+    pub events: Vec<Event>,
+    /// How an approved plan compares with this one, where one was given.
+    pub approval: Option<Approval>,
+}
+
+/// One pipeline.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PipelineReport {
+    /// Its name.
+    pub name: &'static str,
+    /// What the target is; none where it could not be reached.
+    pub target: Option<Identity>,
+    /// Whether absences at the target are believed.
+    pub trust: Trust,
+    /// Records read at the target.
+    pub observed: u64,
+    /// Whether nothing is remembered of it yet.
+    pub first_load: bool,
+    /// Why nothing is planned here at all.
+    pub stopped: Option<Event>,
+    /// Under the seeds' names, in their order, then this program's own.
+    pub counters: Counts,
+    /// Records by class of the drift table.
+    pub drift: BTreeMap<Drift, u64>,
+    /// Untouched records by reason.
+    pub untouched: BTreeMap<Reason, u64>,
+    /// Disabled records by reason.
+    pub disabled: BTreeMap<Reason, u64>,
+    /// Records at the target that belong to nobody we know.
+    pub foreign: u64,
+    /// Records of which an earlier write has an unknown outcome.
+    pub in_doubt: Vec<Key>,
+    /// Nothing is written for these until a person has decided.
+    pub conflicts: Vec<ConflictReport>,
+    /// Records that were linked without a write.
+    pub linked: u64,
+    /// Linked records whose differences are only listed, and drift that is only reported.
+    pub listed: Vec<Listed>,
+    /// What the guard says.
+    pub verdict: Verdict,
+    /// All changes of the plan, in its order.
+    pub changes: Vec<ChangeReport>,
+}
+
+/// A conflict.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ConflictReport {
+    /// The kind.
+    pub kind: &'static str,
+    /// The person.
+    pub key: Key,
+    /// Code of the rule that found it.
+    pub code: &'static str,
+    /// Records that may be meant.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A record with differences that are not written.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Listed {
+    /// The kind.
+    pub kind: &'static str,
+    /// The record.
+    pub key: Key,
+    /// Its class.
+    pub drift: Drift,
+    /// What differs.
+    pub differences: Vec<EditReport>,
+}
+
+/// One change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ChangeReport {
+    /// Its id: the same change planned again has the same.
+    pub id: ChangeId,
+    /// The kind.
+    pub kind: &'static str,
+    /// The record.
+    pub key: Key,
+    /// The user name, where one is known.
+    pub username: Option<String>,
+    /// The record at the target, before the change.
+    pub remote: Option<Remote>,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub cause: Cause,
+    /// The class in the drift table.
+    pub drift: Drift,
+    /// Why it is closed, where it is.
+    pub reason: Option<Reason>,
+    /// Attribute by attribute.
+    pub edits: Vec<EditReport>,
+    /// Changes it waits for.
+    pub requires: Vec<ChangeId>,
+    /// What came of it, or why it will not be made; none for a planned change that may be.
+    pub fate: Option<FateReport>,
+}
+
+/// One edit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "op")]
+pub enum EditReport {
+    /// Opened or closed.
+    Standing {
+        /// What it becomes.
+        to: reconcile_state::Standing,
+    },
+    /// Given a value.
+    Set {
+        /// The attribute.
+        attribute: String,
+        /// What it held.
+        from: Option<Shown>,
+        /// What it is to hold.
+        to: Shown,
+    },
+    /// Emptied.
+    Clear {
+        /// The attribute.
+        attribute: String,
+        /// What it held.
+        from: Shown,
+    },
+    /// An element more.
+    Add {
+        /// The set.
+        attribute: String,
+        /// The element.
+        element: Shown,
+    },
+    /// An element less.
+    Remove {
+        /// The set.
+        attribute: String,
+        /// The element.
+        element: Shown,
+    },
+}
+
+/// What came of a change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FateReport {
+    /// `landed`, `not-converged`, `superseded`, `failed`, `in-doubt`, `deferred`, `held`, `not-approved`,
+    /// `interrupted`.
+    pub result: &'static str,
+    /// Code of the error, or reason it was held.
+    pub code: Option<String>,
+    /// What happened and the next step.
+    pub message: Option<String>,
+    /// Attributes that did not come out as wanted.
+    pub attributes: Vec<&'static str>,
+    /// The change it waited for.
+    pub by: Option<ChangeId>,
+}
+
+impl FateReport {
+    /// What a fate means to a reader.
+    pub fn of(fate: &Fate) -> Self {
+        let plain = |result| Self { result, code: None, message: None, attributes: Vec::new(), by: None };
+        match fate {
+            Fate::Landed => plain("landed"),
+            Fate::NotConverged(attributes) => Self { attributes: attributes.clone(), ..plain("not-converged") },
+            Fate::Superseded => plain("superseded"),
+            Fate::Failed(error) => {
+                Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("failed") }
+            }
+            Fate::InDoubt(error) => {
+                Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("in-doubt") }
+            }
+            Fate::Deferred(by) => Self { by: Some(*by), ..plain("deferred") },
+            Fate::Held(reason) => Self { code: Some(reason.to_string()), ..plain("held") },
+            Fate::NotApproved => plain("not-approved"),
+            Fate::Interrupted => plain("interrupted"),
+        }
+    }
+}
+
+/// How an approved plan compares with the one planned now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Approval {
+    /// Changes that were approved and are no longer called for, in words.
+    pub gone: Vec<String>,
+    /// How many changes are called for now and were not approved: they are not made.
+    pub new: u64,
+}
+
+/// Counters in the order in which they are shown; a JSON object.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts(pub Vec<(String, u64)>);
+
+impl Counts {
+    /// The counter with this name; 0 where there is none.
+    pub fn get(&self, name: &str) -> u64 {
+        self.0.iter().find(|(own, _)| own == name).map_or(0, |(_, count)| *count)
+    }
+}
+
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, count) in &self.0 {
+            map.serialize_entry(name, count)?;
+        }
+        map.end()
+    }
+}
+
+impl Report {
+    /// How many changes have this fate.
+    pub fn fates(&self, result: &str) -> u64 {
+        let all = self.pipelines.iter().flat_map(|pipeline| &pipeline.changes);
+        all.filter(|change| change.fate.as_ref().is_some_and(|fate| fate.result == result)).count() as u64
+    }
+
+    /// How many planned changes may be made and have not been yet.
+    pub fn acting(&self) -> u64 {
+        let all = self.pipelines.iter().flat_map(|pipeline| &pipeline.changes);
+        all.filter(|change| change.fate.is_none()).count() as u64
+    }
+
+    /// Pipelines that the guard refused.
+    pub fn refused(&self) -> impl Iterator<Item = &PipelineReport> {
+        self.pipelines.iter().filter(|pipeline| !pipeline.verdict.passes())
+    }
+}
