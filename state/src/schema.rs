@@ -24,12 +24,16 @@ pub enum Normal {
 impl Normal {
     /// The form in which a text is compared.
     pub fn form(self, text: &str) -> Cow<'_, str> {
-        let text: Cow<'_, str> = if is_nfc(text) { text.into() } else { text.nfc().collect::<String>().into() };
-        match self {
-            Self::Exact => text,
-            Self::Trimmed if text.trim().len() == text.len() => text,
-            Self::Trimmed => text.trim().to_owned().into(),
-            Self::Folded => text.trim().to_lowercase().into(),
+        // Nearly every value is plain ASCII, which is NFC; a pass normalises millions of them.
+        let plain = text.is_ascii();
+        let text: Cow<'_, str> =
+            if plain || is_nfc(text) { text.into() } else { text.nfc().collect::<String>().into() };
+        let trimmed = self == Self::Exact || text.trim().len() == text.len();
+        let folded = self != Self::Folded || (plain && !text.bytes().any(|byte| byte.is_ascii_uppercase()));
+        match (trimmed, folded) {
+            (true, true) => text,
+            (false, true) => text.trim().to_owned().into(),
+            (_, false) => text.trim().to_lowercase().into(),
         }
     }
 }
