@@ -113,6 +113,8 @@ pub struct Attribute {
     pub ownership: Ownership,
     /// Whether the target may give back something else than was sent and still be right.
     pub rewritten: bool,
+    /// Whether no two records of the target may hold one value.
+    pub unique: bool,
     /// Whether it stays managed while the record is disabled.
     pub while_disabled: bool,
     /// What changing it means.
@@ -130,6 +132,7 @@ impl Attribute {
             normal: Normal::Exact,
             ownership: Ownership::Managed,
             rewritten: false,
+            unique: false,
             while_disabled: false,
             role: Role::Plain,
             sensitivity: Sensitivity::Personal,
@@ -188,6 +191,13 @@ impl Attribute {
     #[must_use]
     pub const fn rewritten(mut self) -> Self {
         self.rewritten = true;
+        self
+    }
+
+    /// The same attribute, of which no two records may hold one value.
+    #[must_use]
+    pub const fn unique(mut self) -> Self {
+        self.unique = true;
         self
     }
 
