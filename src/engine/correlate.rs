@@ -48,8 +48,8 @@ pub const FOREIGN: &str = "held-by-foreign";
 
 const REMEMBERED: &str = "remembered";
 
-/// Finds each anchor's record.
-pub fn correlate(anchors: &[Anchor], seen: &[Seen]) -> Correlated {
+/// Finds each anchor's record. `owner` tells whose a record is by what is remembered.
+pub fn correlate<'o>(anchors: &[Anchor], seen: &[Seen], owner: &dyn Fn(&Remote) -> Option<&'o Key>) -> Correlated {
     let index = Index::new(seen);
     let borne = borne(anchors);
     let mut result = Correlated { repeated: index.repeated, ..Correlated::default() };
@@ -66,7 +66,11 @@ pub fn correlate(anchors: &[Anchor], seen: &[Seen]) -> Correlated {
         }
         for wanted in &anchor.matches {
             let at = index.matching(wanted.field, &wanted.value);
-            let unique = at.len() == 1 && borne.get(&(wanted.field, wanted.value.as_str())) == Some(&1);
+            // What somebody else's record shows too is borne twice, whether or not they are asked for here.
+            let others = |&at: &usize| owner(&seen[at].remote).is_some_and(|owner| *owner != anchor.key);
+            let unique = at.len() == 1
+                && borne.get(&(wanted.field, wanted.value.as_str())) == Some(&1)
+                && !at.iter().any(others);
             if !wanted.only_unique || unique {
                 at.iter().for_each(|&at| mine.entry(at).or_default().push(wanted.field));
             }
@@ -80,6 +84,7 @@ pub fn correlate(anchors: &[Anchor], seen: &[Seen]) -> Correlated {
     }
 
     for (key, mine) in hits {
+        let owned = |at: usize| owner(&seen[at].remote).is_some_and(|owner| owner != key);
         let candidates = || {
             mine.iter()
                 .map(|(&at, by)| Candidate { remote: seen[at].remote.clone(), by: by.clone() })
@@ -89,6 +94,7 @@ pub fn correlate(anchors: &[Anchor], seen: &[Seen]) -> Correlated {
         let found = match only {
             None => Found::Ambiguous(SEVERAL, candidates()),
             Some(at) if seen[at].foreign.is_some() => Found::Ambiguous(FOREIGN, candidates()),
+            Some(at) if owned(at) => Found::Ambiguous(CLAIMED, candidates()),
             Some(at) => match rivals(key, &hit_by[&at]) {
                 None => Found::Present(at),
                 Some(code) => Found::Ambiguous(code, candidates()),
@@ -183,6 +189,10 @@ mod tests {
     use crate::model::{Match, Reason};
     use reconcile_state::Record;
 
+    fn correlate(anchors: &[Anchor], seen: &[Seen]) -> Correlated {
+        super::correlate(anchors, seen, &|_| None)
+    }
+
     fn seen(id: &str, name: &str, number: &str) -> Seen {
         Seen {
             remote: Remote { id: Some(id.into()), handle: Some(name.into()) },
@@ -248,6 +258,16 @@ mod tests {
         let two = [anchor("p", None, "x", "30"), anchor("q", None, "y", "30")];
         let result = correlate(&two, &world);
         assert_eq!((code(&result, "p"), code(&result, "q")), ("absent", "absent"));
+    }
+
+    #[test]
+    fn what_is_remembered_as_somebody_elses_is_theirs_in_scope_or_not() {
+        let world = [seen("1", "a", "10")];
+        let owner: Key = "somebody".into();
+        let theirs = |anchor: Anchor| super::correlate(&[anchor], &world, &|_| Some(&owner));
+        assert_eq!(code(&theirs(anchor("p", None, "a", "")), "p"), CLAIMED);
+        assert_eq!(code(&theirs(anchor("p", None, "new", "10")), "p"), "absent", "the number is borne twice");
+        assert_eq!(code(&theirs(anchor("somebody", None, "a", "10")), "somebody"), "present");
     }
 
     #[test]

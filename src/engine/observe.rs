@@ -8,12 +8,12 @@ use reconcile_state::trust::{Doubt, ListFigures, Trust, judge_listing};
 use reconcile_state::{Digest, Key, Ownership, Record, Remote, Schema, Shape, Value};
 
 use super::blocking::blocking;
-use super::correlate::{CLAIMED, Correlated, Found, correlate};
+use super::correlate::{Correlated, Found, correlate};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
 use super::project::Row;
 use crate::model::pass::Event;
-use crate::model::{Anchor, Call, Candidate, TargetError};
+use crate::model::{Anchor, Call, TargetError};
 use crate::targets::port::{Ask, End, Observer, Seen};
 
 /// So many remembered records are asked for beside a narrow scope, to see whether this target still
@@ -70,8 +70,8 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
     for one in &mut seen {
         prepare(question, &names, &mut one.record);
     }
-    let mut correlated = correlate(&anchors, &seen);
-    refuse_claimed(memory, schema.kind, &seen, &mut correlated);
+    let owner = |remote: &Remote| memory.owner(schema.kind, remote);
+    let mut correlated = correlate(&anchors, &seen, &owner);
     let mut trust = judge(question, reading.end, listing, failure.is_some(), seen.len(), &correlated);
     if !listing {
         trust.doubts.extend(nothing_known(question, &correlated).await);
@@ -94,9 +94,8 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
         nearer.iter_mut().for_each(|one| prepare(question, &names, &mut one.record));
         seen.extend(nearer);
         let figures = (correlated.remembered, correlated.found_again);
-        correlated = correlate(&anchors, &seen);
+        correlated = correlate(&anchors, &seen, &owner);
         (correlated.remembered, correlated.found_again) = figures;
-        refuse_claimed(memory, schema.kind, &seen, &mut correlated);
     }
     let mut digests = Vec::with_capacity(seen.len());
     for one in &seen {
@@ -232,17 +231,6 @@ fn prepare(
     }
 }
 
-/// A record that is remembered as somebody else's is theirs, in scope or not.
-fn refuse_claimed(memory: &Memory, kind: &str, seen: &[Seen], correlated: &mut Correlated) {
-    for (key, found) in &mut correlated.found {
-        let Found::Present(at) = *found else { continue };
-        let remote = &seen[at].remote;
-        if memory.owner(kind, remote).is_some_and(|owner| owner != key) {
-            *found = Found::Ambiguous(CLAIMED, vec![Candidate { remote: remote.clone(), by: Vec::new() }]);
-        }
-    }
-}
-
 fn judge(
     question: &Question<'_>,
     end: Option<End>,
@@ -292,7 +280,7 @@ async fn nothing_known(question: &Question<'_>, correlated: &Correlated) -> Opti
             Err(error) => return Some(Doubt::new("known-record-unread", format!("{name}: {error}"))),
         }
     }
-    let found = correlate(&[anchor], &seen).found;
+    let found = correlate(&[anchor], &seen, &|_| None).found;
     found.is_empty().then(|| {
         Doubt::new(
             "known-record-missing",
@@ -358,8 +346,7 @@ pub async fn look(
     let mut reading = Reading::default();
     read(&question, anchors, false, &mut reading).await?;
     let names = references(&question);
-    let mut correlated = correlate(anchors, &reading.seen);
-    refuse_claimed(memory, schema.kind, &reading.seen, &mut correlated);
+    let mut correlated = correlate(anchors, &reading.seen, &|remote| memory.owner(schema.kind, remote));
     let mut looks = BTreeMap::new();
     for anchor in anchors {
         let look = match correlated.found.remove(&anchor.key) {

@@ -1,6 +1,6 @@
 //! Project: what each pipeline calls for, person by person.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -77,6 +77,7 @@ impl Projector {
                 }
             }
         }
+        projected.values_mut().flat_map(BTreeMap::values_mut).for_each(drop_shared);
         Ok(projected)
     }
 
@@ -90,6 +91,18 @@ impl Projector {
             _ => Digest([0; 16]),
         };
         Row { call, digest, matches: desired.matches.clone(), moved: false, protected: None }
+    }
+}
+
+/// What counts only where one person bears it does not count where two do.
+fn drop_shared(rows: &mut BTreeMap<Key, Row>) {
+    let mut borne: HashMap<(&'static str, String), u32> = HashMap::new();
+    for one in rows.values().flat_map(|row| &row.matches).filter(|one| one.only_unique) {
+        *borne.entry((one.field, one.value.clone())).or_default() += 1;
+    }
+    borne.retain(|_, bearers| *bearers > 1);
+    for row in rows.values_mut() {
+        row.matches.retain(|one| !one.only_unique || !borne.contains_key(&(one.field, one.value.clone())));
     }
 }
 
