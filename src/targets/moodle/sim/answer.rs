@@ -80,13 +80,13 @@ fn json_refusal(refusal: &Refusal, debugging: bool) -> Value {
 fn xml_refusal(refusal: &Refusal, debugging: bool) -> String {
     let text = |text: &str| html_escape::encode_text(text).into_owned();
     let mut body = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n");
-    body += &format!("<EXCEPTION class=\"{}\">\n", refusal.exception);
+    body.extend(["<EXCEPTION class=\"", refusal.exception, "\">\n"]);
     if let Some(code) = &refusal.errorcode {
-        body += &format!("<ERRORCODE>{}</ERRORCODE>\n", text(code));
+        body.extend(["<ERRORCODE>", &text(code), "</ERRORCODE>\n"]);
     }
-    body += &format!("<MESSAGE>{}</MESSAGE>\n", text(&refusal.message));
+    body.extend(["<MESSAGE>", &text(&refusal.message), "</MESSAGE>\n"]);
     if debugging {
-        body += &format!("<DEBUGINFO>{}</DEBUGINFO>\n", text(&refusal.debuginfo));
+        body.extend(["<DEBUGINFO>", &text(&refusal.debuginfo), "</DEBUGINFO>\n"]);
     }
     body + "</EXCEPTION>\n"
 }
@@ -95,22 +95,24 @@ fn xml_value(value: &Value, out: &mut String) {
     match value {
         Value::Array(list) => {
             out.push_str("<MULTIPLE>\n");
-            list.iter().for_each(|item| xml_value(item, out));
+            for item in list {
+                xml_value(item, out);
+            }
             out.push_str("</MULTIPLE>\n");
         }
         Value::Object(object) => {
             out.push_str("<SINGLE>\n");
             for (key, item) in object {
-                out.push_str(&format!("<KEY name=\"{key}\">"));
+                out.extend(["<KEY name=\"", key, "\">"]);
                 xml_value(item, out);
                 out.push_str("</KEY>\n");
             }
             out.push_str("</SINGLE>\n");
         }
         Value::Null => out.push_str("<VALUE null=\"null\"/>\n"),
-        Value::String(text) => out.push_str(&format!("<VALUE>{}</VALUE>\n", html_escape::encode_text(text))),
-        Value::Bool(flag) => out.push_str(&format!("<VALUE>{}</VALUE>\n", u8::from(*flag))),
-        Value::Number(number) => out.push_str(&format!("<VALUE>{number}</VALUE>\n")),
+        Value::String(text) => out.extend(["<VALUE>", &html_escape::encode_text(text), "</VALUE>\n"]),
+        Value::Bool(flag) => out.extend(["<VALUE>", if *flag { "1" } else { "0" }, "</VALUE>\n"]),
+        Value::Number(number) => out.extend(["<VALUE>", &number.to_string(), "</VALUE>\n"]),
     }
 }
 

@@ -180,7 +180,7 @@ fn row(state: &State, place: usize, path: &[u64], category: &Category, call: &Ca
         "visibleold": 1,
         "timemodified": category.modified,
         "depth": path.len(),
-        "path": path.iter().map(|id| format!("/{id}")).collect::<String>(),
+        "path": path.iter().fold(String::new(), |path, id| path + "/" + &id.to_string()),
         "theme": category.theme,
     })
 }

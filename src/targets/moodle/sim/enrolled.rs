@@ -112,7 +112,7 @@ pub(super) fn of_course(state: &State, mut fields: Fields<'_>, call: &Call) -> R
     match options.sort.as_str() {
         "firstname" => people.sort_by_key(|(user, _)| (user.firstname.as_str(), user.id)),
         "lastname" | "siteorder" => {
-            people.sort_by_key(|(user, _)| (user.lastname.as_str(), user.firstname.as_str(), user.id))
+            people.sort_by_key(|(user, _)| (user.lastname.as_str(), user.firstname.as_str(), user.id));
         }
         _ => {}
     }

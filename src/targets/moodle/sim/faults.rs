@@ -14,7 +14,8 @@ pub enum Fault {
     Refuse,
     /// The work is done, the answer is lost.
     CutAfter,
-    /// The connection is closed at once, and the work is done so much later.
+    /// The connection is closed at once, and the work is done so much later. Its uniqueness checks see the site as it
+    /// was when the call arrived, so a create sent again in between can leave two.
     LandsLater(Duration),
     /// 504 HTML at once, and the work is done so much later.
     GatewayTimeout(Duration),
@@ -261,5 +262,23 @@ mod tests {
         let left = some["data"]["rows"].as_array().unwrap().len();
         assert!(left > 0 && left < 10);
         assert_eq!(some["data"]["totalrowcount"], left);
+    }
+
+    #[test]
+    fn the_same_users_vanish_from_every_reader() {
+        let users: Vec<_> = (0..40).map(|n| json!({"username": format!("u{n}")})).collect();
+        let rows: Vec<_> = (0..40).map(|n| json!({"columns": [format!("u{n}")]})).collect();
+        let mut by_field = Value::Array(users.clone());
+        let mut search = json!({"users": users, "warnings": []});
+        let mut report = json!({"data": {"headers": ["Brukernavn"], "rows": rows, "totalrowcount": 40}});
+        for answer in [&mut by_field, &mut search, &mut report] {
+            Fault::UsersVanish(50).distort(answer);
+        }
+        let left = by_field.as_array().unwrap().len();
+        assert!(left > 0 && left < 40);
+        assert_eq!(search["users"], by_field);
+        assert_eq!(report["data"]["totalrowcount"], left);
+        Fault::HalfUsers.distort(&mut search);
+        assert_eq!(search["users"].as_array().unwrap().len(), left / 2);
     }
 }

@@ -142,7 +142,7 @@ impl Patch {
         let mut text = String::new();
         let mut demand = |met: bool, what: &str| {
             if !met {
-                text.push_str(&format!("<div>Passwords must have at least {what}.</div>"));
+                text.extend(["<div>Passwords must have at least ", what, ".</div>"]);
             }
         };
         demand(password.chars().count() >= 8, "8 characters");
@@ -164,7 +164,7 @@ impl Patch {
     /// Changes the row by what was sent.
     pub(super) fn apply(&self, user: &mut User, profile_fields: &BTreeSet<String>) {
         for (place, text) in &self.texts {
-            *COLUMNS[*place].3(user) = text.clone();
+            COLUMNS[*place].3(user).clone_from(text);
         }
         if !is_country(&user.country) {
             user.country.clear();

@@ -9,6 +9,9 @@ use super::refusal::Refusal;
 use super::strict::{Fields, Text, integer};
 use super::world::State;
 
+/// One criterion of a search.
+type Test = Box<dyn Fn(&User) -> bool>;
+
 /// `core_user_get_users_by_field`.
 pub(super) fn by_field(state: &State, mut fields: Fields<'_>) -> Result<Value, Refusal> {
     let field = fields.need_text("field", Text::Alpha)?;
@@ -63,7 +66,7 @@ pub(super) fn search(state: &State, mut fields: Fields<'_>) -> Result<Value, Ref
     }
     let mut used = BTreeSet::new();
     let mut warnings = Vec::new();
-    let mut tests: Vec<Box<dyn Fn(&User) -> bool>> = Vec::new();
+    let mut tests: Vec<Test> = Vec::new();
     for (key, value) in criteria {
         if !used.insert(key.clone()) {
             return Err(Refusal::moodle("keyalreadyset"));
@@ -94,7 +97,7 @@ pub(super) fn search(state: &State, mut fields: Fields<'_>) -> Result<Value, Ref
     Ok(json!({"users": users, "warnings": warnings}))
 }
 
-fn like(pattern: &str, pick: fn(&User) -> &String) -> Box<dyn Fn(&User) -> bool> {
+fn like(pattern: &str, pick: fn(&User) -> &String) -> Test {
     let pattern = parse_pattern(pattern);
     Box::new(move |user| matches(&pattern, &pick(user).to_lowercase().chars().collect::<Vec<_>>()))
 }

@@ -1,7 +1,5 @@
 //! Properties of the user functions.
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
 
 use super::testing::{ask, at, code, site, token_form, user};
@@ -353,10 +351,9 @@ fn calls_that_overlap_do_not_see_each_other() {
 }
 
 #[test]
-fn twenty_thousand_users_are_made_and_reported_in_little_time() {
+fn twenty_thousand_users_are_made_in_batches_and_reported_in_one_page() {
     let world = site();
     let token = SitePlan::default().token;
-    let start = Instant::now();
     for batch in 0..100 {
         let mut fields = Vec::new();
         for place in 0..200 {
@@ -374,9 +371,6 @@ fn twenty_thousand_users_are_made_and_reported_in_little_time() {
         let made = world.call(&token_form(&token, CREATE, &fields), at(0)).json();
         assert_eq!(made.as_array().map(Vec::len), Some(200));
     }
-    let created = start.elapsed();
-    let start = Instant::now();
     let report = ask(&world, "core_reportbuilder_retrieve_report", &[("reportid", "1"), ("perpage", "300000")]);
     assert_eq!(report["data"]["rows"].as_array().unwrap().len(), 20_002);
-    println!("created in {created:?}, reported in {:?}", start.elapsed());
 }
