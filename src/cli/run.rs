@@ -26,8 +26,8 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry, 
 }
 
 async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    args.check(io.terminal.input)?;
-    logs::start(args.verbose, io.colour());
+    args.check(io.terminal.input && io.terminal.error)?;
+    logs::start(args.verbose, io.colour_of_logs());
     match args.command {
         Some(Command::Init) => init::run(&args.config, registry, io),
         None => one_pass(args, registry, io).await,
