@@ -51,6 +51,9 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Write a commented configuration with every default
     Init,
+    /// Show all of it on a generated campus with simulated targets; nothing to install, nothing left behind
+    #[cfg(feature = "sim")]
+    Demo,
 }
 
 /// The pass.

@@ -6,6 +6,8 @@
 mod approval;
 mod args;
 mod ask;
+#[cfg(feature = "sim")]
+mod demo;
 mod exit;
 mod init;
 mod io;

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use clap::Parser;
 
 use super::args::{Args, Command};
+#[cfg(feature = "sim")]
+use super::demo;
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::pass::Request;
@@ -29,6 +31,8 @@ async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Ex
     args.check(io.terminal.input && io.terminal.error)?;
     logs::start(args.verbose, io.colour_of_logs());
     match args.command {
+        #[cfg(feature = "sim")]
+        Some(Command::Demo) => demo::run(registry, io).await,
         Some(Command::Init) => init::run(&args.config, registry, io),
         None => one_pass(args, registry, io).await,
     }

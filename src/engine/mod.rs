@@ -8,6 +8,7 @@ mod batch;
 mod blocking;
 mod collect;
 mod confirm;
+mod contest;
 mod correlate;
 mod diff;
 mod error;

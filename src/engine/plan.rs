@@ -11,6 +11,7 @@ use reconcile_state::{Digest, Drift, Key, Record, Schema, Standing};
 
 use super::blocking::blocking;
 use super::collect::{Collected, Collector, collect};
+use super::contest::{WANTED_TWICE, contested};
 use super::correlate::Found;
 use super::diff::{Draft, Facts, Have, Step, Want, decide};
 use super::error::PassError;
@@ -260,6 +261,14 @@ fn gone(memory: &Memory, schema: &Schema, collected: &Collected) -> BTreeSet<Key
     claims.map(|(key, _)| key).filter(|key| collected.proves_gone && !collected.known.contains(*key)).cloned().collect()
 }
 
+fn conflict(schema: &Schema, key: &Key, observed: &Observed, rivals: Option<&Vec<Key>>) -> Conflict {
+    let (code, candidates) = match observed.correlated.found.get(key) {
+        Some(Found::Ambiguous(code, candidates)) => (*code, candidates.clone()),
+        _ => (WANTED_TWICE, Vec::new()),
+    };
+    Conflict { kind: schema.kind, key: key.clone(), code, candidates, rivals: rivals.cloned().unwrap_or_default() }
+}
+
 /// Records that belong to somebody we know.
 fn owned(observed: &Observed) -> u64 {
     observed.correlated.found.values().filter(|found| matches!(found, Found::Present(_))).count() as u64
@@ -283,14 +292,22 @@ impl Judging<'_> {
         observed: &Observed,
     ) -> Result<(), PassError> {
         self.plan.foreign += observed.correlated.foreign;
+        let contested = contested(schema, rows, observed);
         let keys: BTreeSet<&Key> = rows.keys().chain(gone).collect();
         for key in keys {
-            self.record(schema, key, rows.get(key), observed)?;
+            self.record(schema, key, rows.get(key), observed, contested.get(key))?;
         }
         Ok(())
     }
 
-    fn record(&mut self, schema: &Schema, key: &Key, row: Option<&Row>, observed: &Observed) -> Result<(), PassError> {
+    fn record(
+        &mut self,
+        schema: &Schema,
+        key: &Key,
+        row: Option<&Row>,
+        observed: &Observed,
+        rivals: Option<&Vec<Key>>,
+    ) -> Result<(), PassError> {
         let now = self.order.at.as_millisecond();
         if self.in_doubt(schema.kind, key, now, observed) {
             self.plan.in_doubt.push(key.clone());
@@ -309,6 +326,7 @@ impl Judging<'_> {
             }
         };
         let have = match observed.correlated.found.get(key) {
+            _ if rivals.is_some() => Have::Ambiguous,
             Some(Found::Present(at)) => {
                 let seen = &observed.seen[*at];
                 Have::Present(&seen.record, observed.digests[*at], &seen.remote)
@@ -346,15 +364,8 @@ impl Judging<'_> {
         if drift == Drift::Unobserved {
             self.plan.unobserved.push(key.clone());
         }
-        if let Some(Found::Ambiguous(code, candidates)) = observed.correlated.found.get(key)
-            && drift == Drift::Conflict
-        {
-            self.plan.conflicts.push(Conflict {
-                kind: schema.kind,
-                key: key.clone(),
-                code,
-                candidates: candidates.clone(),
-            });
+        if drift == Drift::Conflict {
+            self.plan.conflicts.push(conflict(schema, key, observed, rivals));
         }
         self.step(schema, &facts, row, drift, step);
         Ok(())

@@ -106,6 +106,8 @@ pub struct Conflict {
     pub code: &'static str,
     /// Records at the target, each with the fields that hit.
     pub candidates: Vec<Candidate>,
+    /// Other people of whom the same is called for.
+    pub rivals: Vec<Key>,
 }
 
 /// A record that may be meant.

@@ -66,7 +66,9 @@ mod tests {
 
     fn without(ids: &[AttributeId]) -> Person {
         let mut person = person();
-        ids.iter().for_each(|id| person.directory.set(*id, Value::from("")));
+        for id in ids {
+            person.directory.set(*id, Value::from(""));
+        }
         person
     }
 

@@ -8,6 +8,7 @@
 //! u8    encoding version (1)
 //! text  kind
 //! u8    standing: 0 active, 1 disabled
+//! u16   number of attributes
 //! then every attribute in ascending order of its id; an absent or empty one is left out:
 //!   u16 id
 //!   u8  tag, then the value:
@@ -109,8 +110,10 @@ impl Digester {
 
     /// The digest of the comparable record.
     pub fn record(&self, schema: &Schema, record: &Record) -> Digest {
-        let mut bytes = Vec::with_capacity(256);
+        let mut bytes = Vec::with_capacity(1024);
         put_head(&mut bytes, schema.kind, record.standing);
+        let count_at = put_count(&mut bytes);
+        let mut count = 0;
         for (id, value) in record.attributes() {
             let Some(attribute) = schema.attribute(*id) else { continue };
             if attribute.ownership == Ownership::CreateOnly {
@@ -119,8 +122,10 @@ impl Digester {
             let value = attribute.comparable(value);
             if !value.is_empty() {
                 put_attribute(&mut bytes, *id, &value);
+                count += 1;
             }
         }
+        set_count(&mut bytes, count_at, count);
         self.bytes(&bytes)
     }
 
@@ -146,8 +151,10 @@ pub enum DecodeError {
 
 /// The bytes of a whole record, every value as it stands.
 pub fn encode(kind: &str, record: &Record) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256);
+    let mut bytes = Vec::with_capacity(1024);
     put_head(&mut bytes, kind, record.standing);
+    let count_at = put_count(&mut bytes);
+    set_count(&mut bytes, count_at, record.attributes().len());
     record.attributes().iter().for_each(|(id, value)| put_attribute(&mut bytes, *id, value));
     bytes
 }
@@ -171,8 +178,9 @@ pub fn decode(kind: &str, key: Key, bytes: &[u8]) -> Result<Record, DecodeError>
         _ => return Err(DecodeError::Malformed),
     };
     let mut record = Record::new(key).standing(standing);
+    let count = u16::from_be_bytes(rest.array()?);
     let mut last = None;
-    while !rest.0.is_empty() {
+    for _ in 0..count {
         let id = AttributeId(u16::from_be_bytes(rest.array()?));
         if last.is_some_and(|last| last >= id) {
             return Err(DecodeError::Malformed);
@@ -207,7 +215,7 @@ pub fn decode(kind: &str, key: Key, bytes: &[u8]) -> Result<Record, DecodeError>
         }
         record.set(id, value);
     }
-    Ok(record)
+    if rest.0.is_empty() { Ok(record) } else { Err(DecodeError::Malformed) }
 }
 
 fn put_head(bytes: &mut Vec<u8>, kind: &str, standing: Standing) {
@@ -217,6 +225,17 @@ fn put_head(bytes: &mut Vec<u8>, kind: &str, standing: Standing) {
         Standing::Active => 0,
         Standing::Disabled => 1,
     });
+}
+
+/// Makes room for the number of attributes; gives its place.
+fn put_count(bytes: &mut Vec<u8>) -> usize {
+    bytes.extend_from_slice(&[0, 0]);
+    bytes.len() - 2
+}
+
+/// Attribute ids are `u16` and distinct, so there are never more of them than that.
+fn set_count(bytes: &mut [u8], at: usize, count: usize) {
+    bytes[at..at + 2].copy_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_be_bytes());
 }
 
 /// Lengths above `u32` cannot occur: no source or target gives a text of 4 GiB.

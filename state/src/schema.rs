@@ -24,12 +24,16 @@ pub enum Normal {
 impl Normal {
     /// The form in which a text is compared.
     pub fn form(self, text: &str) -> Cow<'_, str> {
-        let text: Cow<'_, str> = if is_nfc(text) { text.into() } else { text.nfc().collect::<String>().into() };
-        match self {
-            Self::Exact => text,
-            Self::Trimmed if text.trim().len() == text.len() => text,
-            Self::Trimmed => text.trim().to_owned().into(),
-            Self::Folded => text.trim().to_lowercase().into(),
+        // Nearly every value is plain ASCII, which is NFC; a pass normalises millions of them.
+        let plain = text.is_ascii();
+        let text: Cow<'_, str> =
+            if plain || is_nfc(text) { text.into() } else { text.nfc().collect::<String>().into() };
+        let trimmed = self == Self::Exact || text.trim().len() == text.len();
+        let folded = self != Self::Folded || (plain && !text.bytes().any(|byte| byte.is_ascii_uppercase()));
+        match (trimmed, folded) {
+            (true, true) => text,
+            (false, true) => text.trim().to_owned().into(),
+            (_, false) => text.trim().to_lowercase().into(),
         }
     }
 }
@@ -109,6 +113,8 @@ pub struct Attribute {
     pub ownership: Ownership,
     /// Whether the target may give back something else than was sent and still be right.
     pub rewritten: bool,
+    /// Whether no two records of the target may hold one value.
+    pub unique: bool,
     /// Whether it stays managed while the record is disabled.
     pub while_disabled: bool,
     /// What changing it means.
@@ -126,6 +132,7 @@ impl Attribute {
             normal: Normal::Exact,
             ownership: Ownership::Managed,
             rewritten: false,
+            unique: false,
             while_disabled: false,
             role: Role::Plain,
             sensitivity: Sensitivity::Personal,
@@ -184,6 +191,13 @@ impl Attribute {
     #[must_use]
     pub const fn rewritten(mut self) -> Self {
         self.rewritten = true;
+        self
+    }
+
+    /// The same attribute, of which no two records may hold one value.
+    #[must_use]
+    pub const fn unique(mut self) -> Self {
+        self.unique = true;
         self
     }
 

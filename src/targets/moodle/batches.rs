@@ -26,17 +26,14 @@ fn fill(request: &'static str, changes: Vec<Ready>, batch_size: usize, most: usi
         let (count, names) = (fields_of(&ready), names_of(&ready));
         let fits =
             |batch: &Batch| batch.changes.len() < batch_size && fields + count <= most && names.is_disjoint(&taken);
-        match batches.last_mut().filter(|batch| fits(batch)) {
-            Some(batch) => {
-                fields += count;
-                taken.extend(names);
-                batch.changes.push(ready);
-            }
-            None => {
-                fields = count;
-                taken = names;
-                batches.push(Batch { request, changes: vec![ready] });
-            }
+        if let Some(batch) = batches.last_mut().filter(|batch| fits(batch)) {
+            fields += count;
+            taken.extend(names);
+            batch.changes.push(ready);
+        } else {
+            fields = count;
+            taken = names;
+            batches.push(Batch { request, changes: vec![ready] });
         }
     }
     batches

@@ -224,7 +224,7 @@ impl Config {
             url,
             access,
             auth,
-            templates: Templates::parse(self.attributes, around.institution)?,
+            templates: Templates::parse(&self.attributes, around.institution)?,
             report: self.report,
             pace,
             batch_size: self.batch_size,
@@ -270,7 +270,7 @@ fn check_auth(auth: Option<String>) -> Result<String, OpenError> {
     Ok(auth)
 }
 
-fn within<N: PartialOrd + std::fmt::Display>(
+fn within<N: Copy + PartialOrd + std::fmt::Display>(
     field: &str,
     value: N,
     range: std::ops::RangeInclusive<N>,

@@ -5,7 +5,7 @@
 //! | `config`, `configuration.toml` | the section, as written and as checked |
 //! | `schema`, `templates`, `rules`, `project` | what should be: pure |
 //! | `wire`, `answer` | calls and answers, and what a failure means |
-//! | `transport`, `client` | how a call gets there, and its token |
+//! | `transport`, `memory`, `client` | how a call gets there, and its token |
 //! | `seen`, `report`, `read` | what is |
 //! | `batches`, `compose`, `write` | what is done |
 
@@ -14,6 +14,8 @@ mod batches;
 mod client;
 mod compose;
 mod config;
+#[cfg(feature = "sim")]
+mod memory;
 mod project;
 mod read;
 mod report;
@@ -27,6 +29,9 @@ mod simulate;
 mod templates;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+#[cfg(feature = "sim")]
+mod tests;
 mod transport;
 mod wire;
 mod write;
@@ -36,6 +41,8 @@ use std::time::Duration;
 
 pub use client::Client;
 pub use config::{Access, Columns, Config, ReportConfig, Settings};
+#[cfg(feature = "sim")]
+pub use memory::Memory;
 pub use schema::{ACCOUNT, PIPELINE};
 pub use templates::Templates;
 pub use transport::{Judge, Transport};

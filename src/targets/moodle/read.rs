@@ -184,6 +184,28 @@ mod tests {
 
     use super::*;
     use crate::model::Match;
+    use crate::targets::moodle::config::Access;
+    use crate::targets::moodle::testing::{Script, settings};
+
+    #[tokio::test]
+    async fn a_search_that_the_site_did_not_understand_is_no_list_of_ours() {
+        let info = r#"{"userid":3,"username":"svc","functions":[]}"#;
+        let everybody = r#"{"users":[],"warnings":[{"item":"auth","itemid":0,"warningcode":"invalidfieldparameter"}]}"#;
+        let client =
+            Client::new(Arc::new(Script::of([info, everybody])), Access::Token(crate::config::Secret::new("t")));
+        let reader = AccountReader::new(Arc::new(client), Arc::new(settings("")));
+        let pages: Vec<_> = reader.observe(ACCOUNT, Ask::All).collect().await;
+        assert_eq!(pages.len(), 1);
+        assert_eq!(pages[0].as_ref().unwrap_err().kind, ErrorKind::Malformed);
+    }
+
+    #[tokio::test]
+    async fn a_kind_that_is_not_ours_is_refused_without_a_request() {
+        let client = Client::new(Arc::new(Script::of([])), Access::Token(crate::config::Secret::new("t")));
+        let reader = AccountReader::new(Arc::new(client), Arc::new(settings("")));
+        let pages: Vec<_> = reader.observe("badge", Ask::All).collect().await;
+        assert_eq!(pages[0].as_ref().unwrap_err().kind, ErrorKind::Rejected);
+    }
 
     #[test]
     fn nothing_is_asked_that_the_site_refuses() {

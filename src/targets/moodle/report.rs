@@ -24,7 +24,7 @@ pub fn accounts(report: Report, config: &ReportConfig, auth: &str, city: bool) -
     let mut accounts = Vec::with_capacity(rows.len());
     for row in rows {
         if row.columns.len() != headers.len() {
-            return Err(malformed("a row has another number of cells than there are headers".into()));
+            return Err(malformed("a row has another number of cells than there are headers"));
         }
         let cell = |name: &str| {
             let text = places.get(name).and_then(|at| row.columns[*at].as_deref()).unwrap_or_default();
@@ -44,9 +44,7 @@ pub fn accounts(report: Report, config: &ReportConfig, auth: &str, city: bool) -
             suspended: truth(&cell("suspended"), config)?,
         };
         if account.username.is_empty() || !names.insert(account.username.clone()) {
-            return Err(malformed(
-                "a user name is empty or stands twice; is the report one of source \"Users\"?".into(),
-            ));
+            return Err(malformed("a user name is empty or stands twice; is the report one of source \"Users\"?"));
         }
         accounts.push(account);
     }
@@ -77,11 +75,11 @@ fn places(headers: &[String], config: &ReportConfig, city: bool) -> Result<BTree
         match (hits.next(), hits.next()) {
             (Some(at), None) => places.insert(name, at),
             (None, _) => {
-                return Err(malformed(format!(
+                return Err(malformed(&format!(
                     "no column is headed `{header}`; set report.columns.{name} to the header as the report shows it"
                 )));
             }
-            (Some(_), Some(_)) => return Err(malformed(format!("two columns are headed `{header}` ({name})"))),
+            (Some(_), Some(_)) => return Err(malformed(&format!("two columns are headed `{header}` ({name})"))),
         };
     }
     Ok(places)
@@ -91,7 +89,7 @@ fn truth(text: &str, config: &ReportConfig) -> Result<bool, TargetError> {
     match text.trim() {
         word if word == config.yes.trim() => Ok(true),
         word if word == config.no.trim() => Ok(false),
-        _ => Err(malformed(format!(
+        _ => Err(malformed(&format!(
             "column `suspended` (headed `{}`) holds neither report.yes nor report.no",
             config.columns.suspended
         ))),
@@ -102,7 +100,7 @@ fn method(text: String, config: &ReportConfig, auth: &str) -> String {
     if config.auth.as_deref().is_some_and(|title| title.trim() == text.trim()) { auth.to_owned() } else { text }
 }
 
-fn malformed(what: String) -> TargetError {
+fn malformed(what: &str) -> TargetError {
     TargetError::new(ErrorKind::Malformed, FETCH_FAILED, format!("report: {what}"))
 }
 
@@ -228,7 +226,7 @@ mod tests {
         #[test]
         fn no_cell_panics(cells in prop::collection::vec(any::<String>(), 0..12)) {
             let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
-            let read = read(&HEADERS, &[cells.clone()]);
+            let read = read(&HEADERS, std::slice::from_ref(&cells));
             prop_assert!(read.is_err() || cells.len() == HEADERS.len());
         }
     }

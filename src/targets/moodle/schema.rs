@@ -32,8 +32,8 @@ pub const AUTH: AttributeId = AttributeId(9);
 /// Never, as long as the list names each attribute once.
 pub fn account(city: bool) -> Result<Schema, SchemaError> {
     let mut attributes = vec![
-        Attribute::text(USERNAME.0, "username").normal(Normal::Folded).role(Role::Name),
-        Attribute::text(EMAIL.0, "email").normal(Normal::Folded),
+        Attribute::text(USERNAME.0, "username").normal(Normal::Folded).role(Role::Name).unique(),
+        Attribute::text(EMAIL.0, "email").normal(Normal::Folded).unique(),
         Attribute::text(FIRSTNAME.0, "firstname"),
         Attribute::text(LASTNAME.0, "lastname"),
         Attribute::text(IDNUMBER.0, "idnumber"),

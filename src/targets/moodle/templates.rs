@@ -23,7 +23,7 @@ impl Templates {
     ///
     /// # Errors
     /// [`OpenError::Value`] naming the attribute.
-    pub(super) fn parse(written: Attributes, institution: &Institution) -> Result<Self, OpenError> {
+    pub(super) fn parse(written: &Attributes, institution: &Institution) -> Result<Self, OpenError> {
         let nobody = Person { directory: Record::new(Key::new("")), vault: None };
         let blank = person_values(&nobody, institution);
         let parse = |name: &str, source: &str| {

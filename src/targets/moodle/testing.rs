@@ -1,14 +1,19 @@
 //! Settings for this target's own tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use futures::future::BoxFuture;
 
 use reconcile_state::{Digester, Drift, Edit, Record, Remote};
 
 use super::config::{Config, Settings};
 use super::schema as id;
 use crate::config::Institution;
-use crate::model::{Action, Cause, Change, Ready};
+use crate::model::{Action, Cause, Change, Ready, TargetError};
+use crate::targets::moodle::transport::{Judge, Transport};
 use crate::targets::port::Surroundings;
+use crate::wire::{Reply, Request};
 
 pub(super) fn institution() -> Institution {
     Institution { number: "185".into(), name: "Universitetet".into(), mail_domain: "example.no".into() }
@@ -74,4 +79,21 @@ pub(super) fn update(key: &str, remote: &str, edits: Vec<Edit>) -> Ready {
 pub(super) fn update_named(handle: &str, edits: Vec<Edit>) -> Ready {
     let remote = Remote { id: None, handle: Some(handle.to_owned()) };
     change(Action::Update, Record::new(format!("key-{handle}").as_str().into()), edits, Some(remote))
+}
+
+/// Answers that are given one after the other, whatever is asked. More requests than answers fail the test.
+pub(super) struct Script(Mutex<VecDeque<&'static str>>);
+
+impl Script {
+    pub(super) fn of<const N: usize>(bodies: [&'static str; N]) -> Self {
+        Self(Mutex::new(bodies.into()))
+    }
+}
+
+impl Transport for Script {
+    fn post<'t>(&'t self, _: Request, judge: Judge<'t>) -> BoxFuture<'t, Result<(), TargetError>> {
+        let body = self.0.lock().unwrap().pop_front().expect("a request that was expected");
+        let reply = Reply { status: 200, content_type: String::new(), retry_after: None, body: body.into() };
+        Box::pin(async move { judge(&reply) })
+    }
 }

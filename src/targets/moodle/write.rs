@@ -41,9 +41,10 @@ impl AccountWriter {
         let composed: Vec<Result<UserFields, TargetError>> = changes.iter().map(|r| creation(&r.change)).collect();
         let users: Vec<UserFields> = composed.iter().filter_map(|fields| fields.as_ref().ok().cloned()).collect();
         let alone = users.len() == 1;
-        let answer = match users.is_empty() {
-            true => Ok(BTreeMap::new()),
-            false => self.client.call::<Vec<Created>>(&Call::Create(users)).await.map(by_name),
+        let answer = if users.is_empty() {
+            Ok(BTreeMap::new())
+        } else {
+            self.client.call::<Vec<Created>>(&Call::Create(users)).await.map(by_name)
         };
         let mut outcomes = Vec::with_capacity(changes.len());
         for (ready, fields) in changes.iter().zip(composed) {
@@ -79,9 +80,10 @@ impl AccountWriter {
             })
             .collect();
         let users: Vec<UserFields> = composed.iter().filter_map(|one| Some(one.as_ref().ok()?.1.clone())).collect();
-        let answer = match users.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.client.call::<Updated>(&Call::Update(users)).await.map(|updated| updated.warnings),
+        let answer = if users.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.client.call::<Updated>(&Call::Update(users)).await.map(|updated| updated.warnings)
         };
         let answer = answer.and_then(|warnings| by_id(warnings, &composed));
         let mut outcomes = Vec::with_capacity(changes.len());
@@ -91,7 +93,7 @@ impl AccountWriter {
                 (Err(error), _) => Outcome::failed(change, error),
                 (Ok(_), Err(error)) => Outcome::failed(change, as_step(error.clone(), change)),
                 (Ok((id, _)), Ok(warnings)) => match warnings.get(&id) {
-                    None => Outcome::landed(change, Some(self.renamed(change, id))),
+                    None => Outcome::landed(change, Some(renamed(change, id))),
                     Some(code) => {
                         let error = as_step(refusal(code), change);
                         Outcome::failed(change, self.named(error, taken(change, USERNAME), None, Some(id)).await)
@@ -138,14 +140,6 @@ impl AccountWriter {
             found.insert(row.username.to_lowercase(), ours);
         }
         Ok(found)
-    }
-
-    fn renamed(&self, change: &Change, id: u64) -> Remote {
-        let held = change.remote.as_ref().and_then(|remote| remote.handle.as_deref());
-        match taken(change, USERNAME).or(held) {
-            Some(username) => remote(id, username),
-            None => Remote { id: Some(id.to_string()), handle: None },
-        }
     }
 
     /// The same refusal with its cause, where another account holds the name or the address. Asked only for
@@ -211,6 +205,15 @@ fn remote(id: u64, username: &str) -> Remote {
     Remote { id: Some(id.to_string()), handle: Some(username.to_owned()) }
 }
 
+/// What identifies a changed account from now on.
+fn renamed(change: &Change, id: u64) -> Remote {
+    let held = change.remote.as_ref().and_then(|remote| remote.handle.as_deref());
+    match taken(change, USERNAME).or(held) {
+        Some(username) => remote(id, username),
+        None => Remote { id: Some(id.to_string()), handle: None },
+    }
+}
+
 fn id_of(change: &Change) -> Option<u64> {
     change.remote.as_ref()?.id.as_ref()?.parse().ok()
 }
@@ -260,13 +263,11 @@ fn by_id(
     let mut by_id = BTreeMap::new();
     for Warning { itemid, warningcode } in warnings {
         let id = itemid.and_then(|id| u64::try_from(id).ok());
-        match id.filter(|id| sent.iter().flatten().any(|(sent, _)| sent == id)) {
-            Some(id) => by_id.entry(id).or_insert(warningcode),
-            None => {
-                let message = "the site warns of an account that was not sent";
-                return Err(TargetError::new(ErrorKind::Malformed, UPDATE_FAILED, message).effect(Effect::Unknown));
-            }
+        let Some(id) = id.filter(|id| sent.iter().flatten().any(|(sent, _)| sent == id)) else {
+            let message = "the site warns of an account that was not sent";
+            return Err(TargetError::new(ErrorKind::Malformed, UPDATE_FAILED, message).effect(Effect::Unknown));
         };
+        by_id.entry(id).or_insert(warningcode);
     }
     Ok(by_id)
 }

@@ -148,5 +148,6 @@ from_redb!(
     redb::SetDurabilityError,
     redb::TableError,
     redb::StorageError,
+    redb::CursorError,
     redb::CommitError
 );

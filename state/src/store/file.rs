@@ -17,6 +17,7 @@ use super::{fold, table};
 use crate::digest::{Digester, ENCODING_VERSION};
 
 /// Holds the digest blocks of half a million records; bodies are read through it only where they differ.
+/// Half of it is for what a transaction has written: beyond that, pages go to the disk twice.
 const CACHE_BYTES: usize = 32 << 20;
 
 /// The sources' or one pipeline's part of the store. Cheap to clone; every call blocks until what it did

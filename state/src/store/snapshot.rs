@@ -9,7 +9,7 @@ use redb::WriteTransaction;
 use super::block::{self, Change, Id};
 use super::error::{Fault, StoreError};
 use super::file::Store;
-use super::rows::{change_digests, keys, put_bodies, put_piece, remove_bodies};
+use super::rows::{change_digests, keys, put_piece, put_sorted_bodies, remove_bodies};
 use super::scope::{Scope, Side};
 use super::set::{Rows, digest_row};
 use super::table::{BODY, DIGEST, ROOT, Root, allot, root, set_root};
@@ -205,7 +205,8 @@ impl SnapshotWriter {
     /// Writes pending bodies in key order, and gives their rows in order.
     fn write_bodies(&mut self, txn: &WriteTransaction, id: u16) -> Result<Vec<[u8; 32]>, Fault> {
         self.pending.sort_unstable_by(|one, two| one.key.cmp(&two.key));
-        put_bodies(txn, id, self.pending.iter().map(|pending| (&pending.key, &pending.body)))?;
+        let bodies: Vec<_> = self.pending.iter().map(|pending| (&pending.key, pending.body.as_slice())).collect();
+        put_sorted_bodies(txn, id, &bodies)?;
         let mut rows: Vec<_> = self.pending.iter().map(|pending| pending.row).collect();
         rows.sort_unstable();
         Ok(rows)

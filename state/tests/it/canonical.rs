@@ -33,6 +33,7 @@ fn canonical_bytes_never_change() {
         "01",
         "000000076163636f756e74",
         "01",
+        "0006",
         "00010100000004c3857365",
         "000404000000020000000161",
         "0000000162",
@@ -48,13 +49,13 @@ fn canonical_bytes_never_change() {
 fn digests_never_change() {
     let digester = Digester::new(KEY);
     let person = Record::new("uh000001".into()).with(NAME, "Åse").with(MAIL, " Aase@Example.org").with(LANGUAGE, "nn");
-    assert_eq!(digester.record(&schema(), &person).to_string(), "0a5df4200ee7fc0e42f771cf9f8bae22");
+    assert_eq!(digester.record(&schema(), &person).to_string(), "09fb9d3acec72e1f39835872e993e899");
     assert_eq!(digester.key(&person.key).to_string(), "9a9cb3effa6778938d27fea70e289459");
     assert_eq!(
         digester.seal("an invented secret"),
         Value::Sealed([108, 254, 86, 51, 162, 156, 250, 29, 244, 208, 53, 96, 101, 45, 46, 135])
     );
-    let comparable = concat!("01", "000000076163636f756e74", "00", "00010100000004c3857365", "00020100000010")
+    let comparable = concat!("01", "000000076163636f756e74", "00", "0002", "00010100000004c3857365", "00020100000010")
         .to_owned()
         + &hex(b"aase@example.org");
     let bytes: Vec<u8> = comparable
@@ -104,19 +105,10 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_is_refused_or_is_a_record_of_fewer_attributes(record in record()) {
+    fn every_cut_is_refused(record in record()) {
         let bytes = encode("kind", &record);
         for length in 0..bytes.len() {
-            // A cut between two attributes leaves a whole, shorter record: lengths are the database's to keep.
-            match decode("kind", "k".into(), &bytes[..length]) {
-                Ok(shorter) => {
-                    let held = shorter.attributes().len();
-                    prop_assert_eq!(shorter.attributes(), &record.attributes()[..held]);
-                    prop_assert!(held < record.attributes().len());
-                    prop_assert_eq!(encode("kind", &shorter), &bytes[..length]);
-                }
-                Err(error) => prop_assert!(error == DecodeError::Malformed, "{error}"),
-            }
+            prop_assert_eq!(decode("kind", "k".into(), &bytes[..length]), Err(DecodeError::Malformed));
         }
     }
 

@@ -9,7 +9,8 @@ use reconcile_state::store::{Absence, Observed, OutcomeRecord, Store, StoreError
 use crate::campus::{OBSERVED, bodies, bytes, digest, fresh, key, key_digest, open, people, person, read_all};
 
 pub fn claim(id: &str) -> Claim {
-    Claim { remote: Remote { id: Some(id.to_owned()), handle: None }, origin: Origin::Created, disabled_by_us: false }
+    let remote = Remote { id: Some(id.to_owned()), handle: None };
+    Claim { remote, origin: Origin::Created, disabled_by_us: false, listed: false, unsettled: None }
 }
 
 pub fn intent(n: u32) -> Intent {

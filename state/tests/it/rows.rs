@@ -45,6 +45,9 @@ fn scopes_do_not_see_each_other() {
         assert_eq!(bodies(&store, scope), people(n..=n));
         assert_eq!(store.digests(scope).unwrap().len(), 1);
     }
+    read_all(&store, &people(0..5), Absence::Believed);
+    assert_eq!(bodies(&store, OBSERVED), people(0..5));
+    assert_eq!(bodies(&store, others[0]), people(10..11), "the next scope's first body is where it was");
     let wanted = [key_digest(1), key_digest(10), key_digest(99)].into();
     assert_eq!(store.keys(OBSERVED, &wanted).unwrap(), [(key_digest(1), key(1))].into());
 }
@@ -104,7 +107,7 @@ fn claims_are_kept_dropped_and_copied_in_order() {
     assert_eq!(lines.len(), 5);
     assert_eq!(
         lines[0],
-        r#"{"kind":"account","key":"uh000009","claim":{"remote":{"id":"9"},"origin":"created","disabled_by_us":false}}"#
+        r#"{"kind":"account","key":"uh000009","claim":{"remote":{"id":"9"},"origin":"created","disabled_by_us":false,"listed":false}}"#
     );
     assert!(lines[1].contains("uh000000") && lines[4].contains("uh000004"));
     let refused = store.backup_claims(&dir.path().join("nowhere/claims.jsonl")).unwrap_err().to_string();

@@ -263,4 +263,22 @@ mod tests {
         assert!(left > 0 && left < 10);
         assert_eq!(some["data"]["totalrowcount"], left);
     }
+
+    #[test]
+    fn the_same_users_vanish_from_every_reader() {
+        let users: Vec<_> = (0..40).map(|n| json!({"username": format!("u{n}")})).collect();
+        let rows: Vec<_> = (0..40).map(|n| json!({"columns": [format!("u{n}")]})).collect();
+        let mut by_field = Value::Array(users.clone());
+        let mut search = json!({"users": users, "warnings": []});
+        let mut report = json!({"data": {"headers": ["Brukernavn"], "rows": rows, "totalrowcount": 40}});
+        for answer in [&mut by_field, &mut search, &mut report] {
+            Fault::UsersVanish(50).distort(answer);
+        }
+        let left = by_field.as_array().unwrap().len();
+        assert!(left > 0 && left < 40);
+        assert_eq!(search["users"], by_field);
+        assert_eq!(report["data"]["totalrowcount"], left);
+        Fault::HalfUsers.distort(&mut search);
+        assert_eq!(search["users"].as_array().unwrap().len(), left / 2);
+    }
 }

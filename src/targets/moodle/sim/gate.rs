@@ -174,7 +174,8 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::token_form;
+    use super::super::Course;
+    use super::super::testing::{token_form, user};
     use super::*;
 
     fn open(cost: Option<Cost>) -> Arc<Gate> {
@@ -315,5 +316,30 @@ mod tests {
         codes.sort();
         // The address is seen as free by both; the user name is guarded by the database.
         assert_eq!(codes, ["", "dmlwriteexception"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadlock_waits_a_second_before_one_side_is_refused() {
+        let gate = open(Some(Cost::default()));
+        let course = gate.world().add_course(Course { shortname: "A".into(), ..Course::default() }).to_string();
+        let ids = ["a", "b"].map(|name| gate.world().add_user(user(name)).unwrap().to_string());
+        let enrol = |users: [&str; 2]| {
+            let fields = [
+                ("enrolments[0][roleid]", "5"),
+                ("enrolments[0][userid]", users[0]),
+                ("enrolments[0][courseid]", course.as_str()),
+                ("enrolments[1][roleid]", "5"),
+                ("enrolments[1][userid]", users[1]),
+                ("enrolments[1][courseid]", course.as_str()),
+            ];
+            form("enrol_manual_enrol_users", &fields)
+        };
+        let start = Instant::now();
+        let (first, second) =
+            tokio::join!(code(&gate, enrol([&ids[0], &ids[1]])), code(&gate, enrol([&ids[1], &ids[0]])));
+        let mut codes = [first, second];
+        codes.sort();
+        assert_eq!(codes, ["", "dmlwriteexception"]);
+        assert!(start.elapsed() >= Duration::from_secs(1));
     }
 }
