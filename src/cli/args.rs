@@ -57,6 +57,7 @@ pub(super) enum Command {
 }
 
 /// The pass.
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line are booleans")]
 #[derive(clap::Args, Clone, PartialEq, Debug, Default)]
 pub(super) struct PassArgs {
     /// Show what would be done and write nothing
@@ -97,8 +98,8 @@ pub(super) struct PassArgs {
     #[arg(long, value_name = "N", help_heading = "Scope", value_parser = parse_limit)]
     pub limit: Option<usize>,
 
-    /// Save the plan for --approve
-    #[arg(long, value_name = "FILE", help_heading = "Output", requires = "plan")]
+    /// With --plan: save the plan for --approve
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// Form of what is written to standard output
     #[arg(long, value_name = "FORMAT", help_heading = "Output", default_value = "text")]
@@ -123,10 +124,12 @@ impl Args {
     pub fn check(&self, terminal: bool) -> Result<(), Failure> {
         let pass = &self.pass;
         if self.command.is_some() {
-            return match *pass == PassArgs::default() {
-                true => Ok(()),
-                false => Err(Failure::usage("options of a pass do not go with a subcommand")),
-            };
+            let alone = *pass == PassArgs::default();
+            return if alone { Ok(()) } else { Err(Failure::usage("options of a pass do not go with a subcommand")) };
+        }
+        // clap waives a requirement that conflicts with what is given.
+        if pass.out.is_some() && !pass.plan {
+            return Err(Failure::usage("--out saves a plan and writes nothing else: add --plan"));
         }
         let consents = pass.yes || pass.approve.is_some();
         if !pass.plan && !consents && !terminal {
@@ -195,7 +198,7 @@ mod tests {
             "reconcile --keys-from -",
             "reconcile --no-such-option",
         ] {
-            assert!(parse(line, true).is_err(), "{line}");
+            assert!(parse(line, true).is_err(), "accepted: {line}");
         }
         for line in [
             "reconcile",
@@ -206,7 +209,7 @@ mod tests {
             "reconcile --config x.toml init",
             "reconcile --plan --key username=a --key uhid=b -vv",
         ] {
-            assert!(parse(line, true).is_ok(), "{line}: {:?}", parse(line, true));
+            assert!(parse(line, true).is_ok(), "refused: {line}: {:?}", parse(line, true));
         }
         let refused = parse("reconcile", false).unwrap_err();
         assert!(refused.contains("--yes"), "{refused}");

@@ -12,8 +12,10 @@ use crate::engine::{Progress, Stop};
 pub struct Terminal {
     /// Questions can be answered.
     pub input: bool,
-    /// Colour and a question can be shown.
+    /// Results are read by a person as they come.
     pub output: bool,
+    /// So are errors, logs and questions.
+    pub error: bool,
 }
 
 /// How a command learns that it is to end.
@@ -67,7 +69,16 @@ pub struct Io<'i> {
 impl Io<'_> {
     /// Whether results may be painted: on a terminal that can, unless `NO_COLOR` says no.
     pub(super) fn colour(&self) -> bool {
+        self.terminal.output && self.paints()
+    }
+
+    /// Whether logs may be painted.
+    pub(super) fn colour_of_logs(&self) -> bool {
+        self.terminal.error && self.paints()
+    }
+
+    fn paints(&self) -> bool {
         let set = |name| (self.environment)(name).filter(|value| !value.is_empty());
-        self.terminal.output && set("NO_COLOR").is_none() && set("TERM").as_deref() != Some("dumb")
+        set("NO_COLOR").is_none() && set("TERM").as_deref() != Some("dumb")
     }
 }

@@ -18,9 +18,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<(KeyField, String)>, String> {
         if line.is_empty() {
             continue;
         }
-        let key = match line.contains('=') {
-            true => parse_key(line).map_err(|message| format!("line {}: {message}", at + 1))?,
-            false => (KeyField::IdautoId, line.to_owned()),
+        let key = if line.contains('=') {
+            parse_key(line).map_err(|message| format!("line {}: {message}", at + 1))?
+        } else {
+            (KeyField::IdautoId, line.to_owned())
         };
         if seen.insert(key.clone()) {
             keys.push(key);

@@ -84,7 +84,7 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
     let count = approved.changes().len();
     let asks = count > 0 && !request.args.yes && request.approve.is_none();
     if asks && !ask(&format!("Make {count} changes?"), io)? {
-        writeln!(io.err, "Nothing was written.")?;
+        writeln!(io.err, "Nothing has been written.")?;
         return end(&report, &request);
     }
     if let Some(file) = &request.approve {
@@ -105,9 +105,9 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
 
 fn show(report: &Report, request: &Request<'_>, io: &mut Io<'_>) -> std::io::Result<()> {
     let (command, scope) = request.words.clone();
-    let most = (!request.verbose).then_some(LISTED);
+    let (most, acting) = ((!request.verbose).then_some(LISTED), !request.args.plan);
     match request.args.format {
-        Format::Text => text::write(report, &Style { colour: io.colour(), most, command, scope }, io.out)?,
+        Format::Text => text::write(report, &Style { colour: io.colour(), most, acting, command, scope }, io.out)?,
         Format::Json => json::write(report, io.out)?,
     }
     io.out.flush()

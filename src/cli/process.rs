@@ -31,11 +31,13 @@ pub fn main(registry: &Registry) -> ExitCode {
     if let Err(error) = runtime.block_on(async { listen(interrupt.clone()) }) {
         return fail("signals", &error);
     }
-    let terminal =
-        Terminal { input: io::stdin().is_terminal() && io::stderr().is_terminal(), output: io::stdout().is_terminal() };
-    let show = io::stderr().is_terminal();
+    let terminal = Terminal {
+        input: io::stdin().is_terminal(),
+        output: io::stdout().is_terminal(),
+        error: io::stderr().is_terminal(),
+    };
     let progress = |done: usize, all: usize| {
-        if show {
+        if terminal.error {
             let end = if done == all { "\n" } else { "" };
             let _ = write!(io::stderr(), "\r{done} of {all} changes{end}");
         }

@@ -28,8 +28,8 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry, 
 }
 
 async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    args.check(io.terminal.input)?;
-    logs::start(args.verbose, io.colour());
+    args.check(io.terminal.input && io.terminal.error)?;
+    logs::start(args.verbose, io.colour_of_logs());
     match args.command {
         #[cfg(feature = "sim")]
         Some(Command::Demo) => demo::run(registry, io).await,

@@ -36,7 +36,7 @@ impl World {
             out: &mut self.out,
             err: &mut self.err,
             input: &mut Cursor::new(self.answers.clone().into_bytes()),
-            terminal: Terminal { input: self.terminal, output: self.terminal },
+            terminal: Terminal { input: self.terminal, output: self.terminal, error: self.terminal },
             environment: &|name| environment.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned()),
             clock: Arc::new(At(self.seconds)),
             random: &|| [7; 32],

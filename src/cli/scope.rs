@@ -26,9 +26,10 @@ pub(super) fn asked(args: &PassArgs, io: &mut Io<'_>) -> Result<Asked, Failure> 
 fn listed(path: &Path, io: &mut Io<'_>) -> Result<Vec<(crate::model::scope::KeyField, String)>, Failure> {
     let refuse = |what: String| Failure::usage(format!("--keys-from {}: {what}", path.display()));
     let mut text = String::new();
-    let read = match path.as_os_str() == "-" {
-        true => io.input.read_to_string(&mut text).map(drop),
-        false => std::fs::read_to_string(path).map(|content| text = content),
+    let read = if path.as_os_str() == "-" {
+        io.input.read_to_string(&mut text).map(drop)
+    } else {
+        std::fs::read_to_string(path).map(|content| text = content)
     };
     read.map_err(|error| refuse(error.kind().to_string()))?;
     keys::parse(&text).map_err(refuse)
@@ -59,22 +60,17 @@ pub(super) fn pipelines<'c>(
 
 /// The command as it was given, without what it was to do; and, apart, what it was to be done to.
 pub(super) fn words(args: &Args) -> (String, String) {
-    let mut command = "reconcile".to_owned();
+    let mut command = vec!["reconcile".to_owned()];
     if args.config != Path::new("reconcile.toml") {
-        command.push_str(&format!(" --config {}", quoted(&args.config.to_string_lossy())));
+        command.push(format!("--config {}", quoted(&args.config.to_string_lossy())));
     }
-    let (pass, mut scope) = (&args.pass, String::new());
-    let mut add = |text: String| scope.push_str(&text);
-    pass.key.iter().for_each(|(field, value)| add(format!(" --key {}", quoted(&format!("{field}={value}")))));
-    pass.keys_from.iter().for_each(|path| add(format!(" --keys-from {}", quoted(&path.to_string_lossy()))));
-    if pass.changed {
-        add(" --changed".to_owned());
-    }
-    pass.limit.iter().for_each(|limit| add(format!(" --limit {limit}")));
-    if pass.adopt {
-        add(" --adopt".to_owned());
-    }
-    (command, scope)
+    let pass = &args.pass;
+    let keys = pass.key.iter().map(|(field, value)| format!(" --key {}", quoted(&format!("{field}={value}"))));
+    let list = pass.keys_from.iter().map(|path| format!(" --keys-from {}", quoted(&path.to_string_lossy())));
+    let changed = pass.changed.then(|| " --changed".to_owned());
+    let limit = pass.limit.map(|limit| format!(" --limit {limit}"));
+    let adopt = pass.adopt.then(|| " --adopt".to_owned());
+    (command.join(" "), keys.chain(list).chain(changed).chain(limit).chain(adopt).collect())
 }
 
 /// As a shell takes it for one word.

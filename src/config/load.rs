@@ -277,6 +277,34 @@ token = "env:TOY_TOKEN"
     }
 
     #[test]
+    fn every_key_shown_for_a_source_is_one() {
+        use crate::sources::metavault::MetaVaultConfig;
+        use crate::sources::portal_ldap::PortalLdapConfig;
+        let uncommented = |line: &str| match line.strip_prefix("# ") {
+            Some(key) if key.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')) => key.to_owned(),
+            _ => line.to_owned(),
+        };
+        let general = DEFAULT.split("# Every pipeline").next().unwrap();
+        let text: Vec<String> = general.lines().map(uncommented).collect();
+        let document = Document::parse(Path::new("default"), &text.join("\n")).unwrap();
+        let portal: PortalLdapConfig = read(&document, "portal_ldap").unwrap();
+        let keys = document.table("portal_ldap").unwrap().unwrap();
+        assert_eq!(keys.len(), 12, "{keys:?}");
+        let least = "url = 'x'\nbind_dn = 'x'\npassword = 'env:P'";
+        let least: PortalLdapConfig = toml::from_str(least).unwrap();
+        let shown = PortalLdapConfig {
+            url: least.url.clone(),
+            bind_dn: least.bind_dn.clone(),
+            password: least.password.clone(),
+            ca_file: None,
+            attributes: least.attributes.clone(),
+            ..portal
+        };
+        assert_eq!(shown, least, "what is shown as a default is the default");
+        read::<MetaVaultConfig>(&document, "metavault").unwrap();
+    }
+
+    #[test]
     fn defaults_stand_where_nothing_else_does() {
         let config = parse(GOOD).unwrap();
         assert_eq!(config.store, Path::new("/etc/state"));

@@ -64,6 +64,7 @@ impl Definition for Toy {
             concurrency: 1,
             listable: true,
             chunk: 1,
+            known: None,
             counters: COUNTERS,
         };
         let observer = Observer { name: "toy", project: Arc::new(Nothing), reader: Arc::new(Nothing), terms };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use reconcile_state::{Drift, Edit, Schema};
 
 use super::counters;
@@ -78,12 +79,14 @@ fn pipeline(
         key: link.key.clone(),
         drift: Drift::FirstMeeting,
         differences: edits(schema(link.kind), &link.differences),
+        not_before: None,
     });
     let found = plan.findings.iter().map(|finding| Listed {
         kind: finding.kind,
         key: finding.key.clone(),
         drift: finding.drift,
         differences: edits(schema(finding.kind), &finding.differences),
+        not_before: finding.not_before.and_then(|at| Timestamp::from_millisecond(at).ok()),
     });
     PipelineReport {
         name: summary.name,
@@ -91,6 +94,7 @@ fn pipeline(
         trust: summary.trust.clone(),
         observed: summary.observed,
         first_load: summary.first_load,
+        anew: summary.anew,
         stopped: summary.stopped.clone(),
         counters: counters::count(summary.counters, &summary.schemas, plan, changes, fates),
         drift: plan.drift.clone(),
@@ -98,6 +102,7 @@ fn pipeline(
         disabled: plan.disabled.clone(),
         foreign: plan.foreign,
         in_doubt: plan.in_doubt.clone(),
+        unobserved: plan.unobserved.clone(),
         conflicts: conflicts.collect(),
         linked: plan.links.iter().filter(|link| link.new).count() as u64,
         listed: met.chain(found).collect(),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use reconcile_state::trust::Trust;
 use reconcile_state::{
-    Attribute, AttributeId, Digest, Digester, Drift, Edit, Key, Record, Remote, Role, Schema, Sensitivity, Standing,
+    Applied, Attribute, AttributeId, Digest, Digester, Drift, Edit, Key, Record, Remote, Role, Schema, Sensitivity,
+    Standing,
 };
 
 use crate::config::toy::COUNTERS;
@@ -91,12 +92,15 @@ pub(crate) fn planned() -> Planned {
             remote: Remote { id: Some("23".into()), handle: None },
             differences: vec![Edit::Clear { attribute: EMAIL, from: "old@uni.example".into() }],
             new: true,
+            applied: Applied { wanted: Digest([2; 16]), seen: Digest([3; 16]) },
+            wanted: Record::new("p6".into()),
         }],
         findings: vec![Finding {
             kind: "account",
             key: "p7".into(),
             drift: Drift::Drifted,
             differences: vec![set(EMAIL, Some("x"), "y")],
+            not_before: None,
         }],
         ..PipelinePlan::default()
     };
@@ -106,7 +110,9 @@ pub(crate) fn planned() -> Planned {
         trust: Trust::default(),
         observed: 14,
         base: 14,
+        population: 14,
         first_load: false,
+        anew: false,
         stopped: None,
         counters: Some(COUNTERS),
         schemas: vec![schema()],
@@ -127,5 +133,9 @@ pub(crate) fn planned() -> Planned {
         pipelines: vec![pipeline],
         plan: Plan { hash: Digest([1; 16]), changes, pipelines: [("toy", plan)].into() },
         events: Vec::new(),
+        adopt: false,
+        whole: true,
+        figures: BTreeMap::new(),
+        people: Vec::new(),
     }
 }

@@ -64,6 +64,8 @@ pub struct PipelineReport {
     pub observed: u64,
     /// Whether nothing is remembered of it yet.
     pub first_load: bool,
+    /// Whether it is another target than before, adopted by the operator.
+    pub anew: bool,
     /// Why nothing is planned here at all.
     pub stopped: Option<Event>,
     /// Under the seeds' names, in their order, then this program's own.
@@ -78,6 +80,8 @@ pub struct PipelineReport {
     pub foreign: u64,
     /// Records of which an earlier write has an unknown outcome.
     pub in_doubt: Vec<Key>,
+    /// Records of which nobody knows whether they are there.
+    pub unobserved: Vec<Key>,
     /// Nothing is written for these until a person has decided.
     pub conflicts: Vec<ConflictReport>,
     /// Records that were linked without a write.
@@ -114,6 +118,8 @@ pub struct Listed {
     pub drift: Drift,
     /// What differs.
     pub differences: Vec<EditReport>,
+    /// Where an accepted write did not show: when it is tried again.
+    pub not_before: Option<Timestamp>,
 }
 
 /// One change.

@@ -102,11 +102,29 @@ async fn only_a_typed_yes_is_consent() {
     {
         let dir = dir.path().join(format!("{written}{}", answer.trim()));
         let toy = Toy::new(&dir);
-        let mut world = World { answers: answer.into(), terminal: true, ..World::default() };
+        let environment = vec![("NO_COLOR", "1")];
+        let mut world = World { answers: answer.into(), terminal: true, environment, ..World::default() };
         assert_eq!(pass(&toy, &mut world, "").await, Ok(exit), "{answer:?}");
         assert_eq!(toy.written().len(), written, "{answer:?}");
         assert!(world.err().starts_with("Make 4 changes? Type `yes`: "), "{}", world.err());
-        assert!(world.out().contains("To make them: "), "the plan is shown before the question");
+        assert!(world.out().contains("Plan: 4 changes.\n"), "the plan is shown before the question");
+    }
+}
+
+#[tokio::test]
+async fn colour_is_for_terminals_that_want_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let toy = Toy::new(dir.path());
+    for (terminal, environment, painted) in [
+        (true, vec![], true),
+        (true, vec![("NO_COLOR", "")], true),
+        (true, vec![("NO_COLOR", "1")], false),
+        (true, vec![("TERM", "dumb")], false),
+        (false, vec![], false),
+    ] {
+        let mut world = World { terminal, environment, ..World::default() };
+        assert_eq!(pass(&toy, &mut world, "--plan").await, Ok(Exit::Changes));
+        assert_eq!(world.out().contains('\u{1b}'), painted);
     }
 }
 
@@ -182,13 +200,15 @@ async fn a_refusal_writes_nothing_until_its_rule_is_named_with_a_plan() {
 
     let file = dir.path().join("plan.json");
     assert_eq!(pass(&toy, &mut World::default(), &format!("--plan --out {}", file.display())).await, Ok(Exit::Refused));
-    let rules: Vec<String> =
-        ["creates", "disables", "updates", "one-attribute"].iter().map(|rule| format!(" --allow {rule}")).collect();
+    let rules: Vec<String> = ["creates", "disables", "updates", "one-attribute", "collapse"]
+        .iter()
+        .map(|rule| format!(" --allow {rule}"))
+        .collect();
     let line = format!("--approve {}{}", file.display(), rules.concat());
     let mut world = World::default();
     assert_eq!(pass(&toy, &mut world, &line).await, Ok(Exit::Done), "{}", world.out());
     assert_eq!(toy.written().len(), 4);
-    assert!(world.out().contains("allowed: creates"), "{}", world.out());
+    assert!(world.out().contains("allowed: collapse"), "{}", world.out());
 }
 
 #[tokio::test]

@@ -9,14 +9,17 @@ use crate::model::Cause;
 use crate::report::redact::Shown;
 use crate::report::value::{ChangeReport, EditReport, FateReport};
 
-/// Writes a change with its edits, its cause and, where something came of it already, what.
-pub(super) fn write(change: &ChangeReport, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+/// Writes a change with its edits, its cause and, where something came of it already, what. `refused`: the
+/// guard refused its whole pipeline.
+pub(super) fn write(change: &ChangeReport, refused: bool, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     let who = change.username.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
     let (sign, action) = (paint.sign(change.action), change.action);
     let why = paint.faint(&format!("({})", cause(change)));
     writeln!(out, "  {sign} {action} {} {}{who}  {why}", change.kind, change.key)?;
     edits("      ", &change.edits, out)?;
     match &change.fate {
+        // Where the whole pipeline is refused, the verdict says so once for all.
+        Some(fate) if refused && fate.result == "held" => Ok(()),
         Some(fate) => writeln!(out, "      {}", outcome(fate, paint)),
         None => Ok(()),
     }

@@ -26,13 +26,11 @@ pub(super) fn write(pipeline: &PipelineReport, style: &Style, out: &mut dyn Writ
     if verdict.trips.iter().any(|trip| !trip.may_allow) {
         return Ok(());
     }
-    // Approving a plan is all that a first load needs; a limit must be named.
-    let allow: String = verdict
-        .trips
-        .iter()
-        .filter(|trip| trip.rule != "first-load")
-        .map(|trip| format!(" --allow {}", trip.rule))
-        .collect();
+    // Approving a plan is all that a first load needs; a limit must be named, and so must those that were
+    // allowed this time.
+    let rules = verdict.allowed.iter().chain(&verdict.trips).map(|trip| trip.rule);
+    let allow: Vec<&str> = rules.filter(|rule| *rule != "first-load").flat_map(|rule| [" --allow ", rule]).collect();
+    let allow = allow.concat();
     let file = format!("{}-plan.json", pipeline.name);
     writeln!(out, "    If this is right, save the plan, read it, and approve it within 24 hours:")?;
     writeln!(out, "      {}", style.plan_command(pipeline.name, &file))?;

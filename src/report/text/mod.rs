@@ -1,7 +1,8 @@
 //! A report as text: what an operator reads before typing `yes`, and after.
 //!
-//! A plan shows every change by class, long classes cut and the cut said; a pass that wrote shows what
-//! did not come out as planned. Whatever is refused comes with the command that would go on.
+//! A plan shows every change by class, long classes cut and the cut said. A pass that wrote follows upon
+//! its plan and shows what came of it: counters, and what did not come out as planned. Whatever is refused
+//! comes with the command that would go on.
 
 mod change;
 mod guard;
@@ -22,6 +23,8 @@ pub struct Style {
     pub colour: bool,
     /// So many changes of a class are listed; `None` = all.
     pub most: Option<usize>,
+    /// Whether a plan is shown to be made right away, and not for its own sake.
+    pub acting: bool,
     /// The command as it was given, without what it was to do: `reconcile --config uni.toml`.
     pub command: String,
     /// What it was to be done to, as further arguments: ` --key uhid=...`; empty for everything.
@@ -58,6 +61,9 @@ fn head(report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
         Mode::Apply => "Pass",
     };
     writeln!(out, "{}  {}", paint.title(what), paint.faint(&format!("run {}, {:.0}", report.run, report.at)))?;
+    if report.mode == Mode::Apply {
+        return Ok(());
+    }
     writeln!(out, "  scope: {}, {}", report.scope.what, people(report.scope.people))?;
     if !report.scope.unknown_keys.is_empty() {
         let keys = report.scope.unknown_keys.join(", ");
@@ -119,7 +125,8 @@ fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io
         Mode::Plan if total == 0 => writeln!(out, "{} Nothing to do.", paint.good("In sync."))?,
         Mode::Plan => {
             let not = if acting < total { format!(", {acting} of them to be made") } else { String::new() };
-            writeln!(out, "{} {}{not}. Nothing has been written.", paint.title("Plan:"), changes(total))?;
+            let written = if style.acting { "" } else { " Nothing has been written." };
+            writeln!(out, "{} {}{not}.{written}", paint.title("Plan:"), changes(total))?;
         }
         Mode::Apply => {
             let landed = report.fates("landed");
@@ -131,10 +138,10 @@ fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io
     if report.interrupted {
         writeln!(out, "{} Run the same command again for the rest.", paint.warn("Interrupted."))?;
     }
-    if !refused.is_empty() {
+    if !refused.is_empty() && report.mode == Mode::Plan {
         writeln!(out, "{} {}", paint.bad("Refused by the guard:"), refused.join(", "))?;
     }
-    if report.mode == Mode::Plan && acting > 0 {
+    if report.mode == Mode::Plan && acting > 0 && !style.acting {
         writeln!(out, "To make them: {}{}", style.command, style.scope)?;
     }
     Ok(())
@@ -143,6 +150,11 @@ fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io
 /// `1 person`, `2 people`.
 fn people(count: u64) -> String {
     if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+}
+
+/// `1 record`, `2 records`.
+fn records(count: u64) -> String {
+    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
 }
 
 /// `1 change`, `2 changes`.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use reconcile_state::{Drift, Remote};
 
 use super::paint::Paint;
-use super::{Style, change, guard, trust};
+use super::{Style, change, guard, records, trust};
 use crate::model::{Action, Reason};
 use crate::report::value::{ChangeReport, Mode, PipelineReport};
 
@@ -18,28 +18,45 @@ pub(super) fn write(mode: Mode, pipeline: &PipelineReport, style: &Style, out: &
     let paint = Paint(style.colour);
     let title = pipeline.target.as_ref().map(|target| format!("  {}", target.title)).unwrap_or_default();
     writeln!(out, "{}{title}", paint.title(pipeline.name))?;
-    for warning in pipeline.target.iter().flat_map(|target| &target.warnings) {
-        writeln!(out, "  {} {warning}", paint.warn("warning:"))?;
-    }
     if let Some(stopped) = &pipeline.stopped {
         return writeln!(out, "  {} {}: {}", paint.bad("stopped:"), stopped.code, stopped.message);
     }
+    match mode {
+        Mode::Plan => planned(pipeline, style, out),
+        Mode::Apply => done(pipeline, style, out),
+    }
+}
+
+fn planned(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let paint = Paint(style.colour);
+    for warning in pipeline.target.iter().flat_map(|target| &target.warnings) {
+        writeln!(out, "  {} {warning}", paint.warn("warning:"))?;
+    }
     let first = if pipeline.first_load { "; nothing is remembered of it yet" } else { "" };
-    writeln!(out, "  {} records read{first}", pipeline.observed)?;
+    writeln!(out, "  {} read{first}", records(pipeline.observed))?;
+    if pipeline.anew {
+        writeln!(out, "  {} what was remembered of the former target is put aside", paint.warn("another target:"))?;
+    }
     trust("  ", &pipeline.trust, "nothing is created that it did not show to be absent", paint, out)?;
     state(pipeline, out)?;
     listed(pipeline, style, out)?;
-    match mode {
-        Mode::Plan => changes(pipeline.changes.iter().collect(), "to ", style, out)?,
-        Mode::Apply => {
-            counters(pipeline, out)?;
-            let shown = |change: &&ChangeReport| {
-                style.most.is_none() || change.fate.as_ref().is_none_or(|fate| fate.result != "landed")
-            };
-            changes(pipeline.changes.iter().filter(shown).collect(), "", style, out)?;
-        }
-    }
+    changes(pipeline, &pipeline.changes.iter().collect::<Vec<_>>(), "to ", style, out)?;
     guard::write(pipeline, style, out)
+}
+
+fn done(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    counters(pipeline, out)?;
+    if !pipeline.verdict.passes() {
+        return writeln!(
+            out,
+            "  {} nothing was written; see the plan",
+            Paint(style.colour).bad("refused by the guard:")
+        );
+    }
+    let shown = |change: &&ChangeReport| {
+        style.most.is_none() || change.fate.as_ref().is_none_or(|fate| fate.result != "landed")
+    };
+    changes(pipeline, &pipeline.changes.iter().filter(shown).collect::<Vec<_>>(), "", style, out)
 }
 
 fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
@@ -55,7 +72,7 @@ fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
     reasons("untouched", &pipeline.untouched, out)?;
     reasons("disabled", &pipeline.disabled, out)?;
     if pipeline.foreign > 0 {
-        writeln!(out, "  {} records of nobody we know, never touched", pipeline.foreign)?;
+        writeln!(out, "  {} of nobody we know, never touched", records(pipeline.foreign))?;
     }
     match pipeline.counters.get("waiting") {
         0 => Ok(()),
@@ -79,20 +96,26 @@ fn listed(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::
         }
     }
     rest(pipeline.conflicts.len(), most, "conflicts", out)?;
-    for key in pipeline.in_doubt.iter().take(most) {
-        writeln!(
-            out,
-            "  {} {key}: an earlier write has no known outcome; it is read back first",
-            paint.warn("? in doubt")
-        )?;
+    let keys = [
+        (&pipeline.in_doubt, "in doubt", "an earlier write has no known outcome; it is read back first"),
+        (&pipeline.unobserved, "unobserved", "the target did not say whether it is there; nothing is written"),
+    ];
+    for (keys, what, why) in keys {
+        for key in keys.iter().take(most) {
+            writeln!(out, "  {} {key}: {why}", paint.warn(&format!("? {what}")))?;
+        }
+        rest(keys.len(), most, what, out)?;
     }
-    rest(pipeline.in_doubt.len(), most, "in doubt", out)?;
     if pipeline.linked > 0 {
-        writeln!(out, "  {} records met for the first time and linked; nothing is written for that", pipeline.linked)?;
+        writeln!(out, "  {} met for the first time and linked; nothing is written for that", records(pipeline.linked))?;
     }
     for item in pipeline.listed.iter().take(most) {
         let (kind, key, class) = (item.kind, &item.key, label(item.drift));
-        writeln!(out, "  = {kind} {key} differs ({class}); listed, not written:")?;
+        let why = match item.not_before {
+            Some(at) => format!("an accepted write did not show; tried again after {at:.0}"),
+            None => "listed, not written".to_owned(),
+        };
+        writeln!(out, "  = {kind} {key} differs ({class}); {why}:")?;
         change::edits("      ", &item.differences, out)?;
     }
     rest(pipeline.listed.len(), most, "that differ and are only listed", out)
@@ -105,9 +128,15 @@ fn rest(all: usize, most: usize, what: &str, out: &mut dyn Write) -> io::Result<
     }
 }
 
-fn changes(changes: Vec<&ChangeReport>, word: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+fn changes(
+    pipeline: &PipelineReport,
+    changes: &[&ChangeReport],
+    word: &str,
+    style: &Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut by_action: BTreeMap<Action, Vec<&ChangeReport>> = BTreeMap::new();
-    changes.into_iter().for_each(|change| by_action.entry(change.action).or_default().push(change));
+    changes.iter().for_each(|change| by_action.entry(change.action).or_default().push(change));
     let counts: Vec<String> = ORDER
         .iter()
         .filter_map(|action| by_action.get(action).map(|changes| format!("{} {word}{action}", changes.len())))
@@ -120,7 +149,7 @@ fn changes(changes: Vec<&ChangeReport>, word: &str, style: &Style, out: &mut dyn
         let Some(changes) = by_action.get(&action) else { continue };
         let most = style.most.unwrap_or(usize::MAX);
         for one in changes.iter().take(most) {
-            change::write(one, Paint(style.colour), out)?;
+            change::write(one, !pipeline.verdict.passes(), Paint(style.colour), out)?;
         }
         let more = changes.len().saturating_sub(most);
         if more > 0 {
@@ -159,7 +188,7 @@ fn label(class: Drift) -> &'static str {
         Drift::NotThere => "rightly not there",
         Drift::InSync => "in sync",
         Drift::Adopt => "to adopt",
-        Drift::FirstMeeting => "first meetings",
+        Drift::FirstMeeting => "met for the first time",
         Drift::Behind => "behind",
         Drift::Drifted => "drifted",
         Drift::Diverged => "diverged",

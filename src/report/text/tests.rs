@@ -6,7 +6,13 @@ use crate::model::{ErrorKind, TargetError};
 use crate::report::sample::planned;
 
 fn style() -> Style {
-    Style { colour: false, most: Some(20), command: "reconcile --config r.toml".into(), scope: String::new() }
+    Style {
+        colour: false,
+        most: Some(20),
+        acting: false,
+        command: "reconcile --config r.toml".into(),
+        scope: String::new(),
+    }
 }
 
 fn text(report: &Report, style: &Style) -> String {
@@ -25,14 +31,14 @@ const PLAN: &str = r#"Plan  run r1, 2026-08-03T02:00:00Z
 
 toy  Toy 1.0
   14 records read
-  2 untouched, 1 in conflict, 1 missing, 5 in sync, 1 first meetings, 3 behind, 1 drifted
+  2 untouched, 1 in conflict, 1 missing, 5 in sync, 1 met for the first time, 3 behind, 1 drifted
   untouched: 2 not-entitled
-  1 records of nobody we know, never touched
+  1 record of nobody we know, never touched
   ! conflict account p5: two-candidates; nothing is written until one is left:
       21, found by username
       22, found by idnumber
-  1 records met for the first time and linked; nothing is written for that
-  = account p6 differs (first meetings); listed, not written:
+  1 record met for the first time and linked; nothing is written for that
+  = account p6 differs (met for the first time); listed, not written:
       email  "old@uni.example" -> (empty)
   = account p7 differs (drifted); listed, not written:
       email  "x" -> "y"
