@@ -17,6 +17,7 @@ use crate::targets::port::Simulation;
 
 const PEOPLE: usize = 2_000;
 const SEED: u64 = 7;
+const PLAN: &str = "plan.json";
 const PASSWORD: &str = "DEMO_PORTAL_PASSWORD";
 
 /// Plays it.
@@ -44,9 +45,9 @@ pub(super) async fn run(registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Fa
         ),
     )?;
     scene(io, "1. What would be done?", "Planning only reads. The plan is kept, so that exactly it can be approved.")?;
-    demo.command(io, &["--plan", "--out", "plan.json"], Exit::Refused).await?;
+    demo.command(io, &["--plan", "--out", PLAN], Exit::Changes).await?;
     scene(io, "2. The first load", "Nothing is remembered yet, so the guard wants a plan that somebody read.")?;
-    demo.command(io, &["--approve", "plan.json", "--why", "first load of the demo"], Exit::Done).await?;
+    demo.command(io, &["--approve", PLAN, "--why", "first load of the demo"], Exit::Done).await?;
     scene(io, "3. And again?", "Everything is as wanted: the next plan is empty.")?;
     demo.command(io, &["--plan"], Exit::Done).await?;
     let done: Vec<String> = sites.iter().flat_map(|site| site.tamper()).collect();
@@ -93,7 +94,7 @@ impl Demo<'_> {
     async fn command(&mut self, io: &mut Io<'_>, line: &[&str], expected: Exit) -> Result<(), Failure> {
         writeln!(io.out, "$ reconcile {}\n", line.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))?;
         let file = |word: &&str| -> OsString {
-            if word.ends_with(".json") { self.place.join(word).into() } else { OsString::from(word) }
+            if *word == PLAN { self.place.join(word).into() } else { OsString::from(word) }
         };
         let mut args: Vec<OsString> =
             vec!["reconcile".into(), "--config".into(), self.place.join("reconcile.toml").into()];

@@ -42,13 +42,15 @@ impl Exit {
             Self::Interrupted
         } else if report.pipelines.iter().any(|pipeline| pipeline.stopped.is_some()) {
             Self::Error
-        } else if report.refused().next().is_some() {
+        } else if report.refused().any(|pipeline| report.mode == Mode::Apply || !pipeline.awaits_approval()) {
             Self::Refused
         } else if untrusted {
             Self::Untrusted
         } else if in_doubt || any(&["failed", "deferred", "in-doubt", "not-converged", "superseded"]) {
             Self::Incomplete
-        } else if any(&["not-approved"]) || (report.mode == Mode::Plan && report.acting() > 0) {
+        } else if any(&["not-approved"])
+            || (report.mode == Mode::Plan && (report.acting() > 0 || report.refused().next().is_some()))
+        {
             Self::Changes
         } else {
             Self::Done

@@ -22,7 +22,7 @@ use crate::report::text::Style;
 use crate::report::{Approval, Report, json, text};
 
 /// So many changes of a class are listed without `-v`.
-const LISTED: usize = 20;
+const LISTED: usize = 5;
 
 /// The steps of a pass that read and write: the engine, or what stands for it in tests.
 pub(super) trait Steps {

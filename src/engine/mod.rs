@@ -24,5 +24,5 @@ mod settle;
 pub use apply::{Applied, Progress, Stop, apply};
 pub use collect::{DIRECTORY, VAULT};
 pub use error::PassError;
-pub use guard::{ApprovedPlan, Consent, Judged, judge};
+pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, judge};
 pub use plan::{Order, Planner, plan};

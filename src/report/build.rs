@@ -73,6 +73,7 @@ fn pipeline(
         key: conflict.key.clone(),
         code: conflict.code,
         candidates: conflict.candidates.clone(),
+        rivals: conflict.rivals.clone(),
     });
     let met = plan.links.iter().filter(|link| !link.differences.is_empty()).map(|link| Listed {
         kind: link.kind,

@@ -10,6 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::redact::Shown;
+use crate::engine::FIRST_LOAD;
 use crate::model::pass::{Event, Fate, ScopeSummary, SourceSummary, Verdict};
 use crate::model::{Action, Candidate, Cause, ChangeId, Reason};
 use crate::targets::port::Identity;
@@ -94,6 +95,15 @@ pub struct PipelineReport {
     pub changes: Vec<ChangeReport>,
 }
 
+impl PipelineReport {
+    /// Whether nothing but the rule of the first load stands in the way: what is asked for is that the plan
+    /// is read and approved.
+    pub fn awaits_approval(&self) -> bool {
+        let mut trips = self.verdict.trips.iter();
+        !self.verdict.passes() && trips.all(|trip| trip.rule == FIRST_LOAD)
+    }
+}
+
 /// A conflict.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ConflictReport {
@@ -105,6 +115,8 @@ pub struct ConflictReport {
     pub code: &'static str,
     /// Records that may be meant.
     pub candidates: Vec<Candidate>,
+    /// Other people of whom the same is called for.
+    pub rivals: Vec<Key>,
 }
 
 /// A record with differences that are not written.

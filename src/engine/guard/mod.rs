@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::Edit;
 
-use self::rules::{Case, FIRST_LOAD, RULES};
+pub use self::rules::FIRST_LOAD;
+use self::rules::{Case, RULES};
 use crate::config::PipelineSettings;
 use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
 use crate::model::{Change, ChangeId, Reason};

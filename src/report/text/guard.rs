@@ -16,7 +16,11 @@ pub(super) fn write(pipeline: &PipelineReport, style: &Style, out: &mut dyn Writ
         return Ok(());
     }
     let all = changes(pipeline.changes.len() as u64);
-    writeln!(out, "  {} nothing of {} is written ({all} held).", paint.bad("Guard refuses:"), pipeline.name)?;
+    if pipeline.awaits_approval() {
+        writeln!(out, "  {} {all} of {} wait for somebody to approve the plan.", paint.warn("Guard:"), pipeline.name)?;
+    } else {
+        writeln!(out, "  {} nothing of {} is written ({all} held).", paint.bad("Guard refuses:"), pipeline.name)?;
+    }
     for trip in &verdict.trips {
         writeln!(out, "    {}: {}", paint.title(trip.rule), trip.message)?;
         if !trip.may_allow {

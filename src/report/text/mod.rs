@@ -119,7 +119,8 @@ fn approval(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     let acting = report.acting();
-    let refused: Vec<_> = report.refused().map(|pipeline| pipeline.name).collect();
+    let refused: Vec<_> =
+        report.refused().filter(|pipeline| !pipeline.awaits_approval()).map(|pipeline| pipeline.name).collect();
     let total: u64 = report.pipelines.iter().map(|pipeline| pipeline.changes.len() as u64).sum();
     match report.mode {
         Mode::Plan if total == 0 => writeln!(out, "{} Nothing to do.", paint.good("In sync."))?,

@@ -94,6 +94,9 @@ fn listed(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::
         for candidate in &conflict.candidates {
             writeln!(out, "      {}, found by {}", remote(&candidate.remote), candidate.by.join(" and "))?;
         }
+        for rival in &conflict.rivals {
+            writeln!(out, "      {rival} calls for the same")?;
+        }
     }
     rest(pipeline.conflicts.len(), most, "conflicts", out)?;
     let keys = [

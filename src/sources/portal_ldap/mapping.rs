@@ -72,7 +72,7 @@ impl Mapping {
     /// # Errors
     /// [`MappingError`] for the first entry that cannot be used.
     pub fn new(configured: &BTreeMap<String, String>) -> Result<Self, MappingError> {
-        let attributes = d::attributes();
+        let attributes = attributes();
         for (name, ldap) in configured {
             if !attributes.iter().any(|a| a.name == name) {
                 return Err(MappingError::Unknown(name.clone()));
@@ -121,6 +121,13 @@ impl Mapping {
     }
 }
 
+/// What may be mapped: all but what the engine itself puts into a record.
+fn attributes() -> Vec<Attribute> {
+    let mut attributes = d::attributes();
+    attributes.retain(|attribute| attribute.id != d::FINDINGS);
+    attributes
+}
+
 /// RFC 4512, 1.4: a name, or a dotted number.
 fn is_descriptor(text: &str) -> bool {
     let named = text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -131,7 +138,7 @@ fn is_descriptor(text: &str) -> bool {
 }
 
 fn known() -> String {
-    d::attributes().iter().map(|a| a.name).collect::<Vec<_>>().join(", ")
+    attributes().iter().map(|a| a.name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -145,7 +152,7 @@ mod tests {
     #[test]
     fn every_attribute_of_a_person_has_a_usual_place() {
         let mapping = Mapping::new(&BTreeMap::new()).unwrap();
-        for attribute in d::attributes() {
+        for attribute in attributes() {
             assert!(mapping.directory_name(attribute.id).is_some(), "{}", attribute.name);
         }
     }
