@@ -85,6 +85,7 @@ pub(crate) fn planned() -> Planned {
             key: "p5".into(),
             code: "two-candidates",
             candidates: vec![by("21", "username"), by("22", "idnumber")],
+            rivals: Vec::new(),
         }],
         links: vec![Link {
             kind: "account",
