@@ -80,7 +80,7 @@ fn configuration(place: &Path, directory: &Directory, sites: &[Box<dyn Simulatio
 }
 
 fn scene(io: &mut Io<'_>, title: &str, text: &str) -> std::io::Result<()> {
-    writeln!(io.out, "\n=== {title} ===\n{text}\n")
+    writeln!(io.out, "=== {title} ===\n{text}\n")
 }
 
 struct Demo<'d> {
@@ -114,7 +114,7 @@ impl Demo<'_> {
             progress: io.progress,
         };
         let exit = Box::pin(super::run(args, self.registry, &mut inner)).await;
-        writeln!(io.out, "\n(exit code {})", exit as u8)?;
+        writeln!(io.out, "\n(exit code {})\n", exit as u8)?;
         if exit == expected {
             Ok(())
         } else {

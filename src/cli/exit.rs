@@ -11,7 +11,8 @@ use crate::report::{Mode, Report};
 pub enum Exit {
     /// In sync, or applied.
     Done = 0,
-    /// Something failed before its end: a source, a target that could not be reached, a file.
+    /// Something failed before its end: a source, a target that could not be reached, a file; or a key was
+    /// asked for that no source knows.
     Error = 1,
     /// The plan holds changes that have not been made.
     Changes = 2,
@@ -40,7 +41,9 @@ impl Exit {
             || report.pipelines.iter().any(|pipeline| !pipeline.trust.is_trusted());
         if report.interrupted {
             Self::Interrupted
-        } else if report.pipelines.iter().any(|pipeline| pipeline.stopped.is_some()) {
+        } else if report.pipelines.iter().any(|pipeline| pipeline.stopped.is_some())
+            || !report.scope.unknown_keys.is_empty()
+        {
             Self::Error
         } else if report.refused().any(|pipeline| report.mode == Mode::Apply || !pipeline.awaits_approval()) {
             Self::Refused

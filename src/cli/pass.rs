@@ -107,7 +107,10 @@ fn show(report: &Report, request: &Request<'_>, io: &mut Io<'_>) -> std::io::Res
     let (command, scope) = request.words.clone();
     let (most, acting) = ((!request.verbose).then_some(LISTED), !request.args.plan);
     match request.args.format {
-        Format::Text => text::write(report, &Style { colour: io.colour(), most, acting, command, scope }, io.out)?,
+        Format::Text => {
+            let saved = request.args.out.as_ref().map(|path| path.display().to_string());
+            text::write(report, &Style { colour: io.colour(), most, acting, command, scope, saved }, io.out)?;
+        }
         Format::Json => json::write(report, io.out)?,
     }
     io.out.flush()

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::PipelineSettings;
 use crate::model::pass::{Event, PipelineSummary, Planned};
 use crate::model::scope::{Pick, Scope};
-use crate::model::{Call, Change, Conflict, Finding, Link, PipelinePlan};
+use crate::model::{Call, Change, Conflict, Finding, Link, PipelinePlan, Rival};
 use crate::sources::port::{Directory, Vault};
 use crate::targets::port::{Identity, Observer};
 
@@ -261,7 +261,7 @@ fn gone(memory: &Memory, schema: &Schema, collected: &Collected) -> BTreeSet<Key
     claims.map(|(key, _)| key).filter(|key| collected.proves_gone && !collected.known.contains(*key)).cloned().collect()
 }
 
-fn conflict(schema: &Schema, key: &Key, observed: &Observed, rivals: Option<&Vec<Key>>) -> Conflict {
+fn conflict(schema: &Schema, key: &Key, observed: &Observed, rivals: Option<&Vec<Rival>>) -> Conflict {
     let (code, candidates) = match observed.correlated.found.get(key) {
         Some(Found::Ambiguous(code, candidates)) => (*code, candidates.clone()),
         _ => (WANTED_TWICE, Vec::new()),
@@ -306,7 +306,7 @@ impl Judging<'_> {
         key: &Key,
         row: Option<&Row>,
         observed: &Observed,
-        rivals: Option<&Vec<Key>>,
+        rivals: Option<&Vec<Rival>>,
     ) -> Result<(), PassError> {
         let now = self.order.at.as_millisecond();
         if self.in_doubt(schema.kind, key, now, observed) {

@@ -107,7 +107,16 @@ pub struct Conflict {
     /// Records at the target, each with the fields that hit.
     pub candidates: Vec<Candidate>,
     /// Other people of whom the same is called for.
-    pub rivals: Vec<Key>,
+    pub rivals: Vec<Rival>,
+}
+
+/// Somebody of whom a value is called for that no two records may hold.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Rival {
+    /// The person.
+    pub key: Key,
+    /// The value's attribute.
+    pub attribute: &'static str,
 }
 
 /// A record that may be meant.

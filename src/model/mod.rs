@@ -11,7 +11,7 @@ pub mod reason;
 pub mod scope;
 pub mod teaching;
 
-pub use change::{Action, Candidate, Cause, Change, ChangeId, Conflict, Finding, Link, PipelinePlan, Plan};
+pub use change::{Action, Candidate, Cause, Change, ChangeId, Conflict, Finding, Link, PipelinePlan, Plan, Rival};
 pub use desired::{Anchor, Call, Desired, Match};
 pub use error::{Effect, ErrorKind, Retry, TargetError};
 pub use org::Org;

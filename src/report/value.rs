@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use super::redact::Shown;
 use crate::engine::FIRST_LOAD;
 use crate::model::pass::{Event, Fate, ScopeSummary, SourceSummary, Verdict};
-use crate::model::{Action, Candidate, Cause, ChangeId, Reason};
+use crate::model::{Action, Candidate, Cause, ChangeId, Reason, Rival};
 use crate::targets::port::Identity;
 
 /// Whether changes were made.
@@ -116,7 +116,7 @@ pub struct ConflictReport {
     /// Records that may be meant.
     pub candidates: Vec<Candidate>,
     /// Other people of whom the same is called for.
-    pub rivals: Vec<Key>,
+    pub rivals: Vec<Rival>,
 }
 
 /// A record with differences that are not written.

@@ -35,8 +35,12 @@ pub(super) fn write(pipeline: &PipelineReport, style: &Style, out: &mut dyn Writ
     let rules = verdict.allowed.iter().chain(&verdict.trips).map(|trip| trip.rule);
     let allow: Vec<&str> = rules.filter(|rule| *rule != "first-load").flat_map(|rule| [" --allow ", rule]).collect();
     let allow = allow.concat();
-    let file = format!("{}-plan.json", pipeline.name);
-    writeln!(out, "    If this is right, save the plan, read it, and approve it within 24 hours:")?;
-    writeln!(out, "      {}", style.plan_command(pipeline.name, &file))?;
+    let file = style.saved.clone().unwrap_or_else(|| format!("{}-plan.json", pipeline.name));
+    if style.saved.is_some() {
+        writeln!(out, "    If this is right, approve the saved plan within 24 hours:")?;
+    } else {
+        writeln!(out, "    If this is right, save the plan, read it, and approve it within 24 hours:")?;
+        writeln!(out, "      {}", style.plan_command(pipeline.name, &file))?;
+    }
     writeln!(out, "      {} --approve {file}{allow} --why \"...\"", style.command)
 }

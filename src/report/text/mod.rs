@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use reconcile_state::trust::Trust;
 
 use self::paint::Paint;
-use super::value::{Mode, Report};
+use super::value::{Mode, PipelineReport, Report};
 
 /// How much is shown, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +29,8 @@ pub struct Style {
     pub command: String,
     /// What it was to be done to, as further arguments: ` --key uhid=...`; empty for everything.
     pub scope: String,
+    /// Where the plan is being saved, if it is.
+    pub saved: Option<String>,
 }
 
 impl Style {
@@ -125,7 +127,12 @@ fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io
     match report.mode {
         Mode::Plan if total == 0 => writeln!(out, "{} Nothing to do.", paint.good("In sync."))?,
         Mode::Plan => {
-            let not = if acting < total { format!(", {acting} of them to be made") } else { String::new() };
+            let waits = report.refused().any(PipelineReport::awaits_approval);
+            let not = match acting < total {
+                true if waits && acting == 0 => ", waiting for approval".to_owned(),
+                true => format!(", {acting} of them to be made"),
+                false => String::new(),
+            };
             let written = if style.acting { "" } else { " Nothing has been written." };
             writeln!(out, "{} {}{not}.{written}", paint.title("Plan:"), changes(total))?;
         }

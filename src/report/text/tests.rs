@@ -7,6 +7,7 @@ use crate::report::sample::planned;
 
 fn style() -> Style {
     Style {
+        saved: None,
         colour: false,
         most: Some(20),
         acting: false,
