@@ -2,46 +2,28 @@
 //! MetaVault in SQLite, and the simulator of every target that has one. Nothing to install, nothing left
 //! behind.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::path::Path;
 
 use super::exit::{Exit, Failure};
 use super::io::{Io, Terminal};
-use crate::sim::campus::{Campus, CampusPlan};
-use crate::sim::ldap::{Directory, DirectoryPlan};
-use crate::sim::metavault::create_sqlite;
+use crate::sim::campus::CampusPlan;
+use crate::sim::stage::Stage;
 use crate::targets::Registry;
-use crate::targets::port::Simulation;
 
 const PEOPLE: usize = 2_000;
 const SEED: u64 = 7;
 const PLAN: &str = "plan.json";
-const PASSWORD: &str = "DEMO_PORTAL_PASSWORD";
 
 /// Plays it.
 pub(super) async fn run(registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let place = tempfile::tempdir()?;
-    let campus = Campus::generate(&CampusPlan::new(SEED, PEOPLE));
-    create_sqlite(&place.path().join("metavault.db"), &campus).await.map_err(|error| failure(&error))?;
-    let directory = Directory::start(DirectoryPlan::portal(io.clock.now()).with(campus.ldap_entries())).await?;
-    let mut sites: Vec<Box<dyn Simulation>> = Vec::new();
-    for target in registry.iter() {
-        sites.extend(target.simulate().await?);
-    }
-    let mut secrets: BTreeMap<String, String> = sites.iter().flat_map(|site| site.secrets()).collect();
-    secrets.insert(PASSWORD.to_owned(), "portalpw".to_owned());
-    std::fs::write(place.path().join("reconcile.toml"), configuration(place.path(), &directory, &sites))?;
-
-    let mut demo = Demo { place: place.path(), registry, secrets };
+    let stage = Stage::set(registry, &CampusPlan::new(SEED, PEOPLE), io.clock.now()).await?;
+    let mut demo = Demo { stage: &stage, registry };
     scene(
         io,
         "A generated campus",
         &format!(
-            "{} invented people in an LDAP directory, their details in a MetaVault (SQLite), and a Moodle in which\n\
-             nobody has an account yet but two that are managed by hand. All of it runs inside this process.",
-            campus.people.len()
+            "{PEOPLE} invented people in an LDAP directory, their details in a MetaVault (SQLite), and targets in which\n\
+             hardly anybody has an account yet. All of it runs inside this process."
         ),
     )?;
     scene(io, "1. What would be done?", "Planning only reads. The plan is kept, so that exactly it can be approved.")?;
@@ -50,33 +32,13 @@ pub(super) async fn run(registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Fa
     demo.command(io, &["--approve", PLAN, "--why", "first load of the demo"], Exit::Done).await?;
     scene(io, "3. And again?", "Everything is as wanted: the next plan is empty.")?;
     demo.command(io, &["--plan"], Exit::Done).await?;
-    let done: Vec<String> = sites.iter().flat_map(|site| site.tamper()).collect();
+    let done: Vec<String> = stage.sites.iter().flat_map(|site| site.tamper()).collect();
     scene(io, "4. Somebody changes things behind our back", &done.join("\n"))?;
     demo.command(io, &["--plan"], Exit::Changes).await?;
     scene(io, "5. Repair", "The same pass, this time acting.")?;
     demo.command(io, &["--yes"], Exit::Done).await?;
     demo.command(io, &["--plan"], Exit::Done).await?;
-    directory.shutdown().await;
     Ok(Exit::Done)
-}
-
-fn failure(error: &dyn std::fmt::Display) -> Failure {
-    Failure { exit: Exit::Error, message: error.to_string() }
-}
-
-fn configuration(place: &Path, directory: &Directory, sites: &[Box<dyn Simulation>]) -> String {
-    let place = place.display();
-    let mut text = format!(
-        "[store]\npath = \"{place}/store\"\n\n\
-         [institution]\nnumber = \"185\"\nname = \"Demo University\"\nmail_domain = \"uni.example\"\n\n\
-         [portal_ldap]\nurl = \"{}\"\nbind_dn = \"cn=portal,dc=meta\"\npassword = \"env:{PASSWORD}\"\n\n\
-         [metavault]\nurl = \"sqlite://{place}/metavault.db\"\n\n",
-        directory.url()
-    );
-    for site in sites {
-        let _ = writeln!(text, "{}", site.section());
-    }
-    text
 }
 
 fn scene(io: &mut Io<'_>, title: &str, text: &str) -> std::io::Result<()> {
@@ -84,9 +46,8 @@ fn scene(io: &mut Io<'_>, title: &str, text: &str) -> std::io::Result<()> {
 }
 
 struct Demo<'d> {
-    place: &'d Path,
+    stage: &'d Stage,
     registry: &'d Registry,
-    secrets: BTreeMap<String, String>,
 }
 
 impl Demo<'_> {
@@ -94,14 +55,12 @@ impl Demo<'_> {
     async fn command(&mut self, io: &mut Io<'_>, line: &[&str], expected: Exit) -> Result<(), Failure> {
         writeln!(io.out, "$ reconcile {}\n", line.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))?;
         let file = |word: &&str| -> OsString {
-            if *word == PLAN { self.place.join(word).into() } else { OsString::from(word) }
+            if *word == PLAN { self.stage.place().join(word).into() } else { OsString::from(word) }
         };
-        let mut args: Vec<OsString> =
-            vec!["reconcile".into(), "--config".into(), self.place.join("reconcile.toml").into()];
+        let mut args: Vec<OsString> = vec!["reconcile".into(), "--config".into(), self.stage.configuration().into()];
         args.extend(line.iter().map(file));
-        let secrets = &self.secrets;
-        let outer = io.environment;
-        let environment = move |name: &str| secrets.get(name).cloned().or_else(|| outer(name));
+        let (stage, outer) = (self.stage, io.environment);
+        let environment = move |name: &str| stage.secret(name).or_else(|| outer(name));
         let mut inner = Io {
             out: &mut *io.out,
             err: &mut *io.err,

@@ -7,3 +7,4 @@ pub mod campus;
 pub mod faults;
 pub mod ldap;
 pub mod metavault;
+pub mod stage;
