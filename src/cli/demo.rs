@@ -4,8 +4,12 @@
 
 use std::ffi::OsString;
 
+use clap::Parser;
+
+use super::args::Args;
 use super::exit::{Exit, Failure};
 use super::io::{Io, Terminal};
+use super::one_pass::one_pass;
 use crate::sim::campus::CampusPlan;
 use crate::sim::stage::Stage;
 use crate::targets::Registry;
@@ -72,7 +76,8 @@ impl Demo<'_> {
             interrupt: io.interrupt.clone(),
             progress: io.progress,
         };
-        let exit = Box::pin(super::run(args, self.registry, &mut inner)).await;
+        let args = Args::try_parse_from(args).map_err(|error| Failure::usage(error.to_string()))?;
+        let exit = one_pass(&args, self.registry, &mut inner).await?;
         writeln!(io.out, "\n(exit code {})\n", exit as u8)?;
         if exit == expected {
             Ok(())

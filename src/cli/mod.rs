@@ -13,6 +13,7 @@ mod init;
 mod io;
 mod keys;
 mod logs;
+mod one_pass;
 mod open;
 mod pass;
 mod plan_file;

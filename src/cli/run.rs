@@ -9,9 +9,8 @@ use super::args::{Args, Command};
 use super::demo;
 use super::exit::{Exit, Failure};
 use super::io::Io;
-use super::pass::Request;
-use super::{init, logs, open, pass, plan_file, scope};
-use crate::config::Config;
+use super::one_pass::one_pass;
+use super::{init, logs};
 use crate::targets::Registry;
 
 /// Runs a command with these targets. `args` begins with the program's name.
@@ -36,22 +35,6 @@ async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Ex
         Some(Command::Init) => init::run(&args.config, registry, io),
         None => one_pass(args, registry, io).await,
     }
-}
-
-async fn one_pass(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let approve = args.pass.approve.as_deref().map(plan_file::read).transpose()?;
-    let mut asked = match &approve {
-        Some(file) => file.approval.asked.clone(),
-        None => scope::asked(&args.pass, io)?,
-    };
-    if approve.is_some() {
-        asked.allow.extend(args.pass.allow.iter().cloned());
-    }
-    let config = Config::load(&args.config, registry)?;
-    let chosen = scope::pipelines(&asked.pipelines, &config, registry)?;
-    let opened = open::open(&config, &chosen, registry, io)?;
-    let request = Request { asked, approve, args: &args.pass, verbose: args.verbose > 0, words: scope::words(args) };
-    pass::run(&opened, request, io).await
 }
 
 /// What clap says: help and version are results, everything else is a usage error.

@@ -9,6 +9,7 @@ pub mod pass;
 pub mod person;
 pub mod reason;
 pub mod scope;
+pub mod target;
 pub mod teaching;
 
 pub use change::{Action, Candidate, Cause, Change, ChangeId, Conflict, Finding, Link, PipelinePlan, Plan, Rival};
@@ -19,4 +20,5 @@ pub use outcome::{Batch, Outcome, Ready};
 pub use person::Person;
 pub use reason::Reason;
 pub use scope::{KeyField, Pick, Scope};
+pub use target::{Counters, Identity};
 pub use teaching::{Semester, Teaching, Topic};

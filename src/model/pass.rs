@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::change::{Change, ChangeId, Plan};
 use super::error::TargetError;
 use super::reason::Reason;
-use crate::targets::port::{Counters, Identity};
+use super::target::{Counters, Identity};
 
 /// Something the operator is told at once: the seeds' `ErrorHandler`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use reconcile_state::{AttributeId, Claim, Key, Record, Remote, Schema};
 
 use crate::model::{Anchor, Batch, Desired, Outcome, Person, Ready, Reason, TargetError};
+pub use crate::model::{Counters, Identity};
 
 /// What a projection starts from.
 #[derive(Clone, Copy, Debug)]
@@ -87,17 +88,6 @@ pub struct End {
     pub total: Option<u64>,
 }
 
-/// What a target is, beyond its address.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
-pub struct Identity {
-    /// Differs between any two sites, and never changes for one: compared with the stored one.
-    pub id: String,
-    /// For people: name and version.
-    pub title: String,
-    /// What does not stop a pass but should be known.
-    pub warnings: Vec<String>,
-}
-
 /// Reads what is.
 pub trait Reader: Send + Sync {
     /// Checks that the target is reachable and can be worked with, and says which one it is.
@@ -170,25 +160,6 @@ pub struct Terms {
     pub known: Option<crate::model::Match>,
     /// The seeds' names of the counters.
     pub counters: Counters,
-}
-
-/// The names under which the seeds count what happened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Counters {
-    /// Nothing to do.
-    pub unchanged: &'static str,
-    /// Created.
-    pub add: &'static str,
-    /// Attributes changed.
-    pub update: &'static str,
-    /// Renamed; `None` where a rename counts as an update.
-    pub rename: Option<&'static str>,
-    /// Moved; `None` where there are no moves.
-    pub moved: Option<&'static str>,
-    /// Closed.
-    pub disable: &'static str,
-    /// Opened again.
-    pub enable: &'static str,
 }
 
 /// The read half of an open target. All that planning is given.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
-use super::templates::Templates;
+use super::refusal::refused;
+use super::templates::{Attributes, Templates};
 use crate::config::{Secret, SecretRef};
 use crate::targets::port::{OpenError, Surroundings};
 use crate::wire::PaceConfig;
@@ -44,35 +45,6 @@ pub struct Config {
     attributes: Attributes,
     pace: Option<PaceConfig>,
     report: Option<ReportConfig>,
-}
-
-/// `[moodle.attributes]`
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Attributes {
-    pub(super) username: String,
-    pub(super) email: String,
-    pub(super) firstname: String,
-    pub(super) lastname: String,
-    pub(super) idnumber: String,
-    pub(super) department: String,
-    pub(super) institution: String,
-    pub(super) city: Option<String>,
-}
-
-impl Default for Attributes {
-    fn default() -> Self {
-        Self {
-            username: "{username}".into(),
-            email: "{email}".into(),
-            firstname: "{given_name}".into(),
-            lastname: "{surname}".into(),
-            idnumber: "{student_number or payroll_number}".into(),
-            department: "{dept.nb}".into(),
-            institution: "{institution.name}".into(),
-            city: None,
-        }
-    }
 }
 
 /// `[moodle.report]`: the custom report that lists all accounts.
@@ -279,11 +251,6 @@ fn within<N: Copy + PartialOrd + std::fmt::Display>(
         return Ok(());
     }
     Err(refused(field, format!("is {value}; it must lie between {} and {}", range.start(), range.end())))
-}
-
-/// A refusal of one key.
-pub(super) fn refused(field: &str, message: impl Into<String>) -> OpenError {
-    OpenError::Value { field: field.to_owned(), message: message.into() }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod config;
 mod memory;
 mod project;
 mod read;
+mod refusal;
 mod report;
 mod rules;
 mod schema;
@@ -122,7 +123,7 @@ fn http(settings: &Settings) -> Result<HttpClient, OpenError> {
     let tls = match settings.url.scheme() {
         "https" => {
             let ca_file = settings.ca_file.as_deref();
-            let config = tls::client_config(ca_file).map_err(|e| config::refused("ca_file", e.to_string()))?;
+            let config = tls::client_config(ca_file).map_err(|e| refusal::refused("ca_file", e.to_string()))?;
             Some(Arc::new(config))
         }
         _ => None,
@@ -143,6 +144,6 @@ fn http(settings: &Settings) -> Result<HttpClient, OpenError> {
     };
     HttpClient::new(settings).map_err(|SettingError { field, message }| {
         let field = if field == "base" { "url" } else { field };
-        config::refused(field, message)
+        refusal::refused(field, message)
     })
 }

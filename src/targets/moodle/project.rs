@@ -33,7 +33,7 @@ impl Accounts {
     /// Never, as long as the schema names each attribute once.
     pub fn new(settings: &Settings) -> Result<Self, OpenError> {
         let account = schema::account(settings.templates.city())
-            .map_err(|error| super::config::refused("attributes", error.to_string()))?;
+            .map_err(|error| super::refusal::refused("attributes", error.to_string()))?;
         Ok(Self { kinds: vec![account], templates: settings.templates.clone(), auth: settings.auth.clone() })
     }
 

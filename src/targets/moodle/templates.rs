@@ -2,13 +2,43 @@
 
 use minijinja::Value;
 use reconcile_state::{AttributeId, Key, Record};
+use serde::Deserialize;
 
-use super::config::{Attributes, refused};
+use super::refusal::refused;
 use super::schema as id;
 use crate::config::Institution;
 use crate::model::Person;
 use crate::policy::{PERSON_NAMES, Template, TemplateError, person_values};
 use crate::targets::port::OpenError;
+
+/// `[moodle.attributes]`
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Attributes {
+    pub(super) username: String,
+    pub(super) email: String,
+    pub(super) firstname: String,
+    pub(super) lastname: String,
+    pub(super) idnumber: String,
+    pub(super) department: String,
+    pub(super) institution: String,
+    pub(super) city: Option<String>,
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Self {
+            username: "{username}".into(),
+            email: "{email}".into(),
+            firstname: "{given_name}".into(),
+            lastname: "{surname}".into(),
+            idnumber: "{student_number or payroll_number}".into(),
+            department: "{dept.nb}".into(),
+            institution: "{institution.name}".into(),
+            city: None,
+        }
+    }
+}
 
 /// One template for each attribute that is made of one.
 #[derive(Clone, Debug)]

@@ -16,7 +16,6 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::error::{LdapError, LdapErrorKind};
-use super::search::{Pages, Search};
 use crate::config::Secret;
 use crate::wire::tls;
 
@@ -195,11 +194,6 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Searches, page by page; see [`Pages::next`].
-    pub fn search(self, search: Search) -> Pages {
-        Pages::new(self, search)
-    }
-
     /// A handle for one operation other than a search, its time-out already set. Answers are `ldap3`'s,
     /// errors turn into [`LdapError`] by `?`.
     pub fn operation(&self) -> Ldap {

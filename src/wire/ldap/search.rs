@@ -45,11 +45,14 @@ pub struct Pages {
     done: bool,
 }
 
-impl Pages {
-    pub(super) fn new(connection: Connection, search: Search) -> Self {
-        Self { connection, search, cookie: Vec::new(), done: false }
+impl Connection {
+    /// Searches, page by page; see [`Pages::next`].
+    pub fn search(self, search: Search) -> Pages {
+        Pages { connection: self, search, cookie: Vec::new(), done: false }
     }
+}
 
+impl Pages {
     /// The next page; `None` after the last one, and after an error.
     ///
     /// # Errors

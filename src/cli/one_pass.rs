@@ -1,0 +1,26 @@
+//! One pass as a command line asks for it: configuration, sources, targets and store opened, then run.
+
+use super::args::Args;
+use super::exit::{Exit, Failure};
+use super::io::Io;
+use super::pass::Request;
+use super::{open, pass, plan_file, scope};
+use crate::config::Config;
+use crate::targets::Registry;
+
+/// Runs it.
+pub(super) async fn one_pass(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let approve = args.pass.approve.as_deref().map(plan_file::read).transpose()?;
+    let mut asked = match &approve {
+        Some(file) => file.approval.asked.clone(),
+        None => scope::asked(&args.pass, io)?,
+    };
+    if approve.is_some() {
+        asked.allow.extend(args.pass.allow.iter().cloned());
+    }
+    let config = Config::load(&args.config, registry)?;
+    let chosen = scope::pipelines(&asked.pipelines, &config, registry)?;
+    let opened = open::open(&config, &chosen, registry, io)?;
+    let request = Request { asked, approve, args: &args.pass, verbose: args.verbose > 0, words: scope::words(args) };
+    pass::run(&opened, request, io).await
+}
