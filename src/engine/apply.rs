@@ -160,7 +160,7 @@ async fn load(planner: &Planner, approved: &ApprovedPlan) -> Result<Memories, Pa
         for (name, kinds) in passing {
             pipelines.insert(name, Arc::new(Memory::load(store.pipeline(name)?, &kinds, false)?));
         }
-        Ok(Memories { pipelines, adopt })
+        Ok(Memories::new(pipelines, adopt))
     })
     .await
 }

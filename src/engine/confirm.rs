@@ -149,6 +149,7 @@ fn settle(
     let mut outcome = record(Landing::Landed, observed);
     outcome.applied = Some((Applied { wanted: change.wanted, seen: digest }, change.desired.clone()));
     outcome.claim = Some(claim);
+    lane.memories.made(change.pipeline, schema.kind, &change.key, &known);
     let fate = if short.is_empty() { Fate::Landed } else { Fate::NotConverged(short) };
     (fate, outcome, Some((Some(known), digest)))
 }

@@ -1,7 +1,7 @@
 //! Memory: what a pipeline's file remembers, loaded once for a pass.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reconcile_state::journal::Intent;
 use reconcile_state::store::{AppliedSet, Store};
@@ -92,12 +92,38 @@ impl Owners {
     }
 }
 
-/// The memories of all pipelines in scope, as projections see them.
+/// The memories of all pipelines whose records may be referred to, as projections see them.
 pub struct Memories {
     /// By pipeline.
     pub pipelines: BTreeMap<&'static str, Arc<Memory>>,
     /// Whether this pass links on weaker evidence.
     pub adopt: bool,
+    made: Mutex<HashMap<(&'static str, &'static str), HashMap<String, Key>>>,
+}
+
+impl Memories {
+    /// As loaded.
+    pub fn new(pipelines: BTreeMap<&'static str, Arc<Memory>>, adopt: bool) -> Self {
+        Self { pipelines, adopt, made: Mutex::default() }
+    }
+
+    /// Takes note of a record that this pass made, for those that refer to it.
+    pub fn made(&self, pipeline: &'static str, kind: &'static str, key: &Key, remote: &Remote) {
+        if let Some(id) = &remote.id {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.entry((pipeline, kind)).or_default().insert(id.clone(), key.clone());
+        }
+    }
+
+    /// Whose the record is that has this id at its target.
+    pub fn key_of(&self, pipeline: &'static str, kind: &'static str, id: &str) -> Option<Key> {
+        let remote = Remote { id: Some(id.to_owned()), handle: None };
+        let known = self.pipelines.get(pipeline).and_then(|memory| memory.owner(kind, &remote));
+        known.cloned().or_else(|| {
+            let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.get(&(pipeline, kind))?.get(id).cloned()
+        })
+    }
 }
 
 impl Lookup for Memories {

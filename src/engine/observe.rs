@@ -1,6 +1,6 @@
 //! Observe: a target's read half is asked, its answers are correlated, judged and kept.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use reconcile_state::store::{Absence, Scope, Side};
@@ -64,9 +64,8 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
     let mut reading = Reading::default();
     let failure = read(question, &anchors, listing, &mut reading).await.err();
     let mut seen = reading.seen;
-    let names = references(question);
     for one in &mut seen {
-        prepare(question, &names, &mut one.record);
+        prepare(question, &mut one.record);
     }
     let mut correlated = correlate(&anchors, &seen);
     refuse_claimed(memory, schema.kind, &seen, &mut correlated);
@@ -151,30 +150,13 @@ fn anchors(question: &Question<'_>) -> Vec<Anchor> {
     anchors
 }
 
-/// Keys by the ids that records have at their targets, for values that refer to records.
-fn references(question: &Question<'_>) -> HashMap<(&'static str, &'static str), HashMap<String, Key>> {
-    let mut names = HashMap::new();
-    for attribute in question.schema.attributes() {
-        let Shape::Reference { pipeline, kind } = attribute.shape else { continue };
-        let claims = question.memories.pipelines.get(pipeline).and_then(|memory| memory.claims.get(kind));
-        let by_id = claims.into_iter().flatten();
-        let by_id = by_id.filter_map(|(key, claim)| Some((claim.remote.id.clone()?, key.clone())));
-        names.insert((pipeline, kind), by_id.collect());
-    }
-    names
-}
-
 /// Leaves out what is not ours and puts keys in the places of ids.
-fn prepare(
-    question: &Question<'_>,
-    names: &HashMap<(&'static str, &'static str), HashMap<String, Key>>,
-    record: &mut Record,
-) {
+fn prepare(question: &Question<'_>, record: &mut Record) {
     for attribute in question.schema.attributes() {
         match (attribute.shape, attribute.ownership, record.get(attribute.id)) {
             (Shape::Reference { pipeline, kind }, _, Some(Value::Text(id))) => {
-                if let Some(key) = names.get(&(pipeline, kind)).and_then(|by_id| by_id.get(id)) {
-                    record.set(attribute.id, Value::Reference(key.clone()));
+                if let Some(key) = question.memories.key_of(pipeline, kind, id) {
+                    record.set(attribute.id, Value::Reference(key));
                 }
             }
             (_, Ownership::ScopedSet, Some(Value::Set(elements))) => {
@@ -312,7 +294,6 @@ pub async fn look(
     let question = Question { observer, schema, rows: &rows, memory, memories, whole: false };
     let mut reading = Reading::default();
     read(&question, anchors, false, &mut reading).await?;
-    let names = references(&question);
     let mut correlated = correlate(anchors, &reading.seen);
     refuse_claimed(memory, schema.kind, &reading.seen, &mut correlated);
     let mut looks = BTreeMap::new();
@@ -322,7 +303,7 @@ pub async fn look(
                 let seen = &reading.seen[at];
                 let mut record = seen.record.clone();
                 record.key = anchor.key.clone();
-                prepare(&question, &names, &mut record);
+                prepare(&question, &mut record);
                 Some(Look::Present(memory.store.digester().record(schema, &record), record, seen.remote.clone()))
             }
             Some(Found::Ambiguous(code, _)) => Some(Look::Ambiguous(code)),

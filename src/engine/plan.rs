@@ -183,7 +183,7 @@ async fn load(planner: &Planner, open: &[Open<'_>], order: &Order) -> Result<Mem
         for (name, kinds, anew) in names {
             pipelines.insert(name, Arc::new(Memory::load(directory.pipeline(name)?, &kinds, anew)?));
         }
-        Ok(Memories { pipelines, adopt })
+        Ok(Memories::new(pipelines, adopt))
     })
     .await
 }
