@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use reconcile_state::store::{Absence, Scope, Side};
 use reconcile_state::trust::{Doubt, ListFigures, Trust, judge_listing};
-use reconcile_state::{Digest, Key, Ownership, Record, Remote, Schema, Shape, Value};
+use reconcile_state::{Digest, Key, Record, Remote, Schema, Shape, Value};
 
 use super::blocking::blocking;
 use super::correlate::{CLAIMED, Correlated, Found, correlate};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
-use super::project::Row;
+use super::project::{Row, keep_owned};
 use crate::model::pass::Event;
 use crate::model::{Anchor, Call, Candidate, TargetError};
 use crate::targets::port::{Ask, End, Observer, Seen};
@@ -51,6 +51,8 @@ pub struct Question<'q> {
     pub memories: &'q Memories,
     /// Whether everybody is in scope.
     pub whole: bool,
+    /// People who are proved to be gone: what is remembered of them is asked for in any scope.
+    pub gone: &'q BTreeSet<Key>,
 }
 
 /// Reads one kind of record.
@@ -142,7 +144,8 @@ fn anchors(question: &Question<'_>) -> Vec<Anchor> {
     }
     let others = claims.into_iter().flatten().filter(|(key, _)| !question.rows.contains_key(*key));
     let most = if question.whole { usize::MAX } else { PROBES };
-    anchors.extend(others.take(most).map(|(key, claim)| Anchor {
+    let (gone, others): (Vec<_>, Vec<_>) = others.partition(|(key, _)| question.gone.contains(*key));
+    anchors.extend(gone.into_iter().chain(others.into_iter().take(most)).map(|(key, claim)| Anchor {
         key: key.clone(),
         remembered: Some(claim.remote.clone()),
         matches: Vec::new(),
@@ -153,20 +156,14 @@ fn anchors(question: &Question<'_>) -> Vec<Anchor> {
 /// Leaves out what is not ours and puts keys in the places of ids.
 fn prepare(question: &Question<'_>, record: &mut Record) {
     for attribute in question.schema.attributes() {
-        match (attribute.shape, attribute.ownership, record.get(attribute.id)) {
-            (Shape::Reference { pipeline, kind }, _, Some(Value::Text(id))) => {
-                if let Some(key) = question.memories.key_of(pipeline, kind, id) {
-                    record.set(attribute.id, Value::Reference(key));
-                }
-            }
-            (_, Ownership::ScopedSet, Some(Value::Set(elements))) => {
-                let owns = |e: &&String| question.observer.project.owns(question.schema.kind, attribute.id, e);
-                let ours = elements.iter().filter(owns).cloned().collect();
-                record.set(attribute.id, Value::Set(ours));
-            }
-            _ => {}
+        if let (Shape::Reference { pipeline, kind }, Some(Value::Text(id))) =
+            (attribute.shape, record.get(attribute.id))
+            && let Some(key) = question.memories.key_of(pipeline, kind, id)
+        {
+            record.set(attribute.id, Value::Reference(key));
         }
     }
+    keep_owned(question.observer.project.as_ref(), question.schema, record);
 }
 
 /// A record that is remembered as somebody else's is theirs, in scope or not.
@@ -291,7 +288,8 @@ pub async fn look(
     anchors: &[Anchor],
 ) -> Result<BTreeMap<Key, Option<Look>>, TargetError> {
     let rows = BTreeMap::new();
-    let question = Question { observer, schema, rows: &rows, memory, memories, whole: false };
+    let gone = BTreeSet::new();
+    let question = Question { observer, schema, rows: &rows, memory, memories, whole: false, gone: &gone };
     let mut reading = Reading::default();
     read(&question, anchors, false, &mut reading).await?;
     let mut correlated = correlate(anchors, &reading.seen);

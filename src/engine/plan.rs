@@ -11,18 +11,18 @@ use reconcile_state::{Digest, Drift, Key, Record, Schema, Standing};
 
 use super::blocking::blocking;
 use super::collect::{Collected, Collector, collect};
-use super::correlate::Found;
+use super::correlate::{Found, SHARED};
 use super::diff::{Draft, Facts, Have, Step, Want, decide};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
 use super::observe::{Observed, Question, observe};
 use super::order;
-use super::project::{Projector, Row, Rows, active};
+use super::project::{PROTECTED, Projector, Row, Rows, active, is_protected_key};
 use crate::clock::Clock;
 use crate::config::PipelineSettings;
 use crate::model::pass::{Event, PipelineSummary, Planned};
 use crate::model::scope::{Pick, Scope};
-use crate::model::{Call, Change, Conflict, Finding, Link, PipelinePlan};
+use crate::model::{Action, Call, Change, Conflict, Finding, Link, PipelinePlan};
 use crate::sources::port::{Directory, Vault};
 use crate::targets::port::{Identity, Observer};
 
@@ -88,8 +88,9 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
             Err((identity, event)) => drop(summaries.insert(observer.name, stopped(observer, identity, event))),
         }
     }
-    let memories = Arc::new(load(planner, &open, order).await?);
-    let collected = gather(planner, &memories, order).await?;
+    let another = summaries.values().filter(|summary| summary.is_another_target()).map(|summary| summary.name);
+    let memories = Arc::new(load(planner, &open, another.collect(), order).await?);
+    let collected = gather(planner, &open, &memories, order).await?;
     let rows = project(planner, &open, &memories, &collected, order).await?;
     let whole = order.scope.pick == Pick::Everything && order.scope.limit.is_none();
     let (mut changes, mut pipelines) = (Vec::new(), BTreeMap::new());
@@ -104,13 +105,15 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         for schema in one.observer.project.kinds() {
             let none = BTreeMap::new();
             let rows = mine.and_then(|rows| rows.get(schema.kind)).unwrap_or(&none);
-            let question = Question { observer: one.observer, schema, rows, memory, memories: &memories, whole };
+            let gone = judged.gone(schema.kind);
+            let question =
+                Question { observer: one.observer, schema, rows, memory, memories: &memories, whole, gone: &gone };
             let observed = observe(&question).await?;
             summary.observed += observed.seen.len() as u64;
             summary.trust.doubts.extend(observed.trust.doubts.iter().cloned());
             events.extend(observed.event.clone());
             population = population.max(active(rows)).max(owned(&observed));
-            judged.kind(schema, rows, &observed)?;
+            judged.kind(schema, rows, &gone, &observed)?;
         }
         summary.population = population;
         // A narrow scope says nothing of the population: the last whole reading does.
@@ -142,6 +145,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         events,
         figures: collected.figures,
         people: collected.keys,
+        unread: collected.unread,
     })
 }
 
@@ -174,24 +178,28 @@ async fn enter(planner: &Planner, observer: &Observer, order: &Order) -> Result<
     }
 }
 
-async fn load(planner: &Planner, open: &[Open<'_>], order: &Order) -> Result<Memories, PassError> {
-    let names: Vec<(&'static str, Vec<Schema>, bool)> =
+async fn load(
+    planner: &Planner,
+    open: &[Open<'_>],
+    another: BTreeSet<&'static str>,
+    order: &Order,
+) -> Result<Memories, PassError> {
+    let open: Vec<(&'static str, Vec<Schema>, bool)> =
         open.iter().map(|one| (one.observer.name, one.observer.project.kinds().to_vec(), one.anew)).collect();
     let (directory, adopt) = (Arc::clone(&planner.store), order.adopt);
-    blocking(move || {
-        let mut pipelines = BTreeMap::new();
-        for (name, kinds, anew) in names {
-            pipelines.insert(name, Arc::new(Memory::load(directory.pipeline(name)?, &kinds, anew)?));
-        }
-        Ok(Memories::new(pipelines, adopt))
-    })
-    .await
+    blocking(move || Memories::load(&directory, &open, &another, adopt)).await
 }
 
-async fn gather(planner: &Planner, memories: &Memories, order: &Order) -> Result<Collected, PassError> {
+async fn gather(
+    planner: &Planner,
+    open: &[Open<'_>],
+    memories: &Memories,
+    order: &Order,
+) -> Result<Collected, PassError> {
     let directory = Arc::clone(&planner.store);
     let store: Store = blocking(move || Ok(directory.sources()?)).await?;
-    let processed: Vec<_> = memories.pipelines.values().map(|memory| Arc::clone(&memory.processed)).collect();
+    let mine = open.iter().filter_map(|one| memories.pipelines.get(one.observer.name));
+    let processed: Vec<_> = mine.map(|memory| Arc::clone(&memory.processed)).collect();
     let collector = Collector {
         directory: planner.directory.as_ref(),
         vault: planner.vault.as_ref(),
@@ -258,6 +266,18 @@ fn owned(observed: &Observed) -> u64 {
     observed.correlated.found.values().filter(|found| matches!(found, Found::Present(_))).count() as u64
 }
 
+/// Open people who are recognised by a value that another open person bears too: neither of two new records
+/// could be told from the other.
+fn shared(rows: &BTreeMap<Key, Row>) -> BTreeSet<Key> {
+    let mut bearers: BTreeMap<(&str, &str), Vec<&Key>> = BTreeMap::new();
+    for (key, row) in rows.iter().filter(|(_, row)| matches!(row.call, Call::Active(_))) {
+        for wanted in row.matches.iter().filter(|wanted| !wanted.only_unique) {
+            bearers.entry((wanted.field, &wanted.value)).or_default().push(key);
+        }
+    }
+    bearers.into_values().filter(|keys| keys.len() > 1).flatten().cloned().collect()
+}
+
 /// Turns what is called for and what was read into changes and the rest of a plan.
 struct Judging<'j> {
     one: &'j Open<'j>,
@@ -269,20 +289,36 @@ struct Judging<'j> {
 }
 
 impl Judging<'_> {
-    fn kind(&mut self, schema: &Schema, rows: &BTreeMap<Key, Row>, observed: &Observed) -> Result<(), PassError> {
+    /// Whoever is remembered and is no longer known is gone, where that is proved.
+    fn gone(&self, kind: &str) -> BTreeSet<Key> {
+        let claimed = self.memory.claims.get(kind).into_iter().flat_map(BTreeMap::keys);
+        let gone = claimed.filter(|key| self.collected.proves_gone && !self.collected.known.contains(*key));
+        gone.cloned().collect()
+    }
+
+    fn kind(
+        &mut self,
+        schema: &Schema,
+        rows: &BTreeMap<Key, Row>,
+        gone: &BTreeSet<Key>,
+        observed: &Observed,
+    ) -> Result<(), PassError> {
         self.plan.foreign += observed.correlated.foreign;
-        let empty = BTreeMap::new();
-        let claims = self.memory.claims.get(schema.kind).unwrap_or(&empty);
-        // Whoever is remembered and is no longer known is gone, where that is proved.
-        let gone = claims.keys().filter(|key| self.collected.proves_gone && !self.collected.known.contains(*key));
+        let shared = shared(rows);
         let keys: BTreeSet<&Key> = rows.keys().chain(gone).collect();
         for key in keys {
-            self.record(schema, key, rows.get(key), observed)?;
+            self.record(schema, key, (rows.get(key), shared.contains(key)), observed)?;
         }
         Ok(())
     }
 
-    fn record(&mut self, schema: &Schema, key: &Key, row: Option<&Row>, observed: &Observed) -> Result<(), PassError> {
+    fn record(
+        &mut self,
+        schema: &Schema,
+        key: &Key,
+        (row, shared): (Option<&Row>, bool),
+        observed: &Observed,
+    ) -> Result<(), PassError> {
         let now = self.order.at.as_millisecond();
         if self.in_doubt(schema.kind, key, now, observed) {
             self.plan.in_doubt.push(key.clone());
@@ -306,6 +342,7 @@ impl Judging<'_> {
                 Have::Present(&seen.record, observed.digests[*at], &seen.remote)
             }
             Some(Found::Ambiguous(..)) => Have::Ambiguous,
+            None if shared => Have::Ambiguous,
             None if observed.proved.contains(key) => Have::Absent,
             None => Have::Unknown,
         };
@@ -328,6 +365,7 @@ impl Judging<'_> {
             },
             claim,
             source_changed: row.is_none_or(|row| row.moved),
+            begun: self.begun(schema.kind, key),
             now,
         };
         let (drift, step) = decide(&facts, self.one.settings);
@@ -338,15 +376,12 @@ impl Judging<'_> {
         if drift == Drift::Unobserved {
             self.plan.unobserved.push(key.clone());
         }
-        if let Some(Found::Ambiguous(code, candidates)) = observed.correlated.found.get(key)
-            && drift == Drift::Conflict
-        {
-            self.plan.conflicts.push(Conflict {
-                kind: schema.kind,
-                key: key.clone(),
-                code,
-                candidates: candidates.clone(),
-            });
+        if drift == Drift::Conflict {
+            let (code, candidates) = match observed.correlated.found.get(key) {
+                Some(Found::Ambiguous(code, candidates)) => (*code, candidates.clone()),
+                _ => (SHARED, Vec::new()),
+            };
+            self.plan.conflicts.push(Conflict { kind: schema.kind, key: key.clone(), code, candidates });
         }
         self.step(schema, &facts, row, drift, step);
         Ok(())
@@ -367,9 +402,17 @@ impl Judging<'_> {
             }
             Step::Link(differences) => self.link(facts, differences),
             Step::Change(draft) if self.order.adopt => {
-                // Adopting writes nothing: what is there is linked, what is not is left.
-                if matches!(facts.have, Have::Present(..)) {
-                    self.link(facts, draft.edits);
+                // Adopting writes nothing: what is there and not yet ours is linked, what is ours already keeps
+                // what is pending, and what is not there is left.
+                match facts.have {
+                    Have::Present(_, _, remote) if !facts.claim.is_some_and(|claim| claim.remote.is(remote)) => {
+                        self.link(facts, draft.edits);
+                    }
+                    Have::Present(..) => {
+                        let differences = draft.edits;
+                        self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
+                    }
+                    _ => {}
                 }
             }
             Step::Change(draft) => self.change(schema, facts, row, drift, draft),
@@ -386,6 +429,7 @@ impl Judging<'_> {
             remote: remote.clone(),
             differences,
             new: facts.claim.is_none_or(|claim| !claim.remote.is(remote)),
+            begun: facts.begun,
             applied: reconcile_state::Applied { wanted: digest, seen },
             wanted: wanted.clone(),
         });
@@ -420,11 +464,20 @@ impl Judging<'_> {
             wanted,
             expect,
             remote,
-            protected: row.and_then(|row| row.protected),
+            protected: match row {
+                Some(row) => row.protected,
+                None => is_protected_key(facts.key, &self.one.settings.guard.protected).then_some(PROTECTED),
+            },
             requires: Vec::new(),
             matches: row.map(|row| row.matches.clone()).unwrap_or_default(),
             desired,
         });
+    }
+
+    /// Whether an earlier creation of the record has not been read back yet.
+    fn begun(&self, kind: &str, key: &Key) -> bool {
+        let create = Action::Create.to_string();
+        self.memory.open.iter().any(|(_, i)| i.kind == kind && i.key == *key && i.action == create)
     }
 
     /// Whether an earlier write to the record may still land, or has not been read back yet.
