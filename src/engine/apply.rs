@@ -17,7 +17,7 @@ use super::batch::{Lane, send};
 use super::blocking::blocking;
 use super::error::PassError;
 use super::guard::ApprovedPlan;
-use super::memory::{Memories, Memory};
+use super::memory::Memories;
 use super::plan::Planner;
 use super::settle;
 use crate::model::pass::{Done, Event, Fate};
@@ -148,21 +148,15 @@ async fn wave(
 }
 
 async fn load(planner: &Planner, approved: &ApprovedPlan) -> Result<Memories, PassError> {
-    let passing: Vec<(&'static str, Vec<Schema>)> = planner
-        .observers
-        .iter()
-        .filter(|(observer, _)| approved.passes(observer.name))
-        .map(|(observer, _)| (observer.name, observer.project.kinds().to_vec()))
-        .collect();
+    let summaries = &approved.planned().pipelines;
+    let read = |name: &str| summaries.iter().any(|summary| summary.name == name && summary.stopped.is_none());
+    let observers = planner.observers.iter().filter(|(observer, _)| read(observer.name));
+    let open: Vec<(&'static str, Vec<Schema>, bool)> =
+        observers.map(|(observer, _)| (observer.name, observer.project.kinds().to_vec(), false)).collect();
+    let another = summaries.iter().filter(|summary| summary.is_another_target()).map(|summary| summary.name);
+    let another: BTreeSet<&'static str> = another.collect();
     let (store, adopt) = (Arc::clone(&planner.store), approved.planned().adopt);
-    blocking(move || {
-        let mut pipelines = BTreeMap::new();
-        for (name, kinds) in passing {
-            pipelines.insert(name, Arc::new(Memory::load(store.pipeline(name)?, &kinds, false)?));
-        }
-        Ok(Memories { pipelines, adopt })
-    })
-    .await
+    blocking(move || Memories::load(&store, &open, &another, adopt)).await
 }
 
 /// The ids of the records that a change refers to: from this pass where it made them, else from memory.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reconcile_state::edit::{difference, perform};
 use reconcile_state::journal::Landing;
 use reconcile_state::store::{Observed, OutcomeRecord};
 use reconcile_state::{Applied, AttributeId, Claim, Digest, Edit, Key, Origin, Record, Remote, Standing, Unsettled};
@@ -120,19 +121,9 @@ fn settle(
         let landing = Landing::Unknown { code: error.code.clone() };
         return (Fate::InDoubt(error), record(landing, Observed::Unread), None);
     };
-    let asked: BTreeSet<Option<AttributeId>> = change.edits.iter().map(Edit::attribute).collect();
-    let left = remaining(schema, &change.desired, seen);
-    let is_ours = |edit: &&Edit| change.action == Action::Create || asked.contains(&edit.attribute());
-    let short: Vec<&'static str> = left.iter().filter(is_ours).map(|edit| name(lane, change, edit)).collect();
-    let observed = Observed::Present(digest, seen.clone());
-    let latest = Some((Some(remote.clone()), digest));
-    if let (false, Some(error)) = (short.is_empty(), refusal) {
-        let landing = Landing::Partial { code: error.code.clone() };
-        return (Fate::Failed(error), record(landing, observed), latest);
-    }
     let before = lane.memory.claim(change.kind, &change.key);
     let known = change.remote.as_ref().map_or_else(|| remote.clone(), |known| known.refreshed(remote));
-    let claim = Claim {
+    let mut claim = Claim {
         remote: known.clone(),
         origin: match (change.action, before) {
             (Action::Create, _) => Origin::Created,
@@ -143,14 +134,47 @@ fn settle(
             Standing::Active => false,
             Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
         },
-        listed: left.len() > short.len(),
-        unsettled: (!short.is_empty()).then(|| Unsettled::after(before.and_then(|claim| claim.unsettled), lane.now())),
+        listed: false,
+        unsettled: None,
     };
+    let asked: BTreeSet<Option<AttributeId>> = change.edits.iter().map(Edit::attribute).collect();
+    let is_ours = |edit: &Edit| change.action == Action::Create || asked.contains(&edit.attribute());
+    let observed = Observed::Present(digest, seen.clone());
+    let latest = Some((Some(known.clone()), digest));
+    if let Some(error) = refusal {
+        // Of what was refused not even that is believed which the target may rewrite.
+        let missing = difference(schema, &change.desired, seen).iter().any(is_ours);
+        if missing {
+            let mut outcome = record(Landing::Partial { code: error.code.clone() }, observed);
+            if change.action == Action::Create {
+                // Made in part, and ours: what is there now is where the rest goes on from.
+                outcome.applied = Some((Applied { wanted: digest, seen: digest }, seen.clone()));
+                outcome.claim = Some(claim);
+                lane.memories.made(change.pipeline, schema.kind, &change.key, &known);
+            }
+            return (Fate::Failed(error), outcome, latest);
+        }
+    }
+    let (short, others): (Vec<Edit>, Vec<Edit>) =
+        remaining(schema, &change.desired, seen).into_iter().partition(is_ours);
+    let short: Vec<&'static str> = short.iter().map(|edit| name(lane, change, edit)).collect();
+    claim.listed = !others.is_empty() && before.is_some_and(|claim| claim.listed);
+    if !short.is_empty() {
+        claim.unsettled = Some(Unsettled::after(before.and_then(|claim| claim.unsettled), lane.now()));
+    }
+    // What differs beside what was written, others did since the plan: the next reading finds it drifted
+    // from a record without it.
+    let mut expected = seen.clone();
+    if !claim.listed {
+        perform(&mut expected, &others);
+    }
+    let pair = Applied { wanted: change.wanted, seen: lane.memory.store.digester().record(schema, &expected) };
     let mut outcome = record(Landing::Landed, observed);
-    outcome.applied = Some((Applied { wanted: change.wanted, seen: digest }, change.desired.clone()));
+    outcome.applied = Some((pair, change.desired.clone()));
     outcome.claim = Some(claim);
+    lane.memories.made(change.pipeline, schema.kind, &change.key, &known);
     let fate = if short.is_empty() { Fate::Landed } else { Fate::NotConverged(short) };
-    (fate, outcome, Some((Some(known), digest)))
+    (fate, outcome, latest)
 }
 
 fn name(lane: &Lane<'_>, change: &Change, edit: &Edit) -> &'static str {

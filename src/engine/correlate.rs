@@ -41,7 +41,7 @@ pub struct Correlated {
 pub const SEVERAL: &str = "several-records";
 /// The record is remembered as another person's.
 pub const CLAIMED: &str = "claimed-by-another";
-/// Several people are recognised in one record, and it is remembered as nobody's.
+/// Several people are recognised in one record, or by one value, and it is remembered as nobody's.
 pub const SHARED: &str = "several-people";
 /// The record that carries the person's name can never be ours.
 pub const FOREIGN: &str = "held-by-foreign";

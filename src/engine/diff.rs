@@ -54,6 +54,9 @@ pub struct Facts<'f> {
     pub claim: Option<&'f Claim>,
     /// Whether what the sources say changed since the record last settled.
     pub source_changed: bool,
+    /// Whether we began to make the record and never heard what came of it: then it is no stranger's,
+    /// whatever is to be done at a first meeting.
+    pub begun: bool,
     /// Unix milliseconds.
     pub now: i64,
 }
@@ -112,7 +115,8 @@ pub fn decide(facts: &Facts<'_>, settings: &PipelineSettings) -> (Drift, Step) {
         (Want::Record(want, ..), Have::Absent) => absent(facts, want, drift),
         (Want::Record(want, ..), Have::Present(have, ..)) => present(facts, want, have, drift, settings),
         (Want::Gone, Have::Present(..)) if drift == Drift::Surplus => (drift, surplus(settings)),
-        (Want::Gone, _) if drift == Drift::Forgotten && facts.applied.is_some() => (drift, Step::Forget),
+        // A closed record of somebody who is gone stays remembered: whoever returns is let in again.
+        (Want::Gone, Have::Absent) if facts.applied.is_some() => (drift, Step::Forget),
         _ => (drift, Step::Nothing),
     }
 }
@@ -147,6 +151,8 @@ fn present(
 ) -> (Drift, Step) {
     let listed = facts.claim.is_some_and(|claim| claim.listed);
     let unsettled = facts.claim.and_then(|claim| claim.unsettled);
+    // The target was never as it was wanted: trying again repairs nothing that it did by itself.
+    let again = drift == Drift::InSync && unsettled.is_some();
     let drift = match drift {
         Drift::InSync if !listed && unsettled.is_none() => return (drift, Step::Nothing),
         // What was written was accepted and never shown: the target moved it.
@@ -161,13 +167,16 @@ fn present(
     }
     if let Some(unsettled) = unsettled
         && facts.now < unsettled.not_before
-        && !facts.source_changed
+        && drift == Drift::Drifted
     {
         return (drift, Step::Wait(edits));
     }
     let change = |edits: Vec<Edit>, cause| Step::Change(Draft { action: action(&edits), edits, cause });
     let moved = if facts.source_changed { Cause::Source } else { Cause::Policy };
     let first = listed || matches!(drift, Drift::FirstMeeting | Drift::Adopt);
+    if first && facts.begun {
+        return (Drift::Behind, change(edits, Cause::Source));
+    }
     if first {
         let step = match (settings.first_meeting, (facts.wanted_before)()) {
             (FirstMeeting::Enforce, _) => change(edits, Cause::Source),
@@ -181,6 +190,7 @@ fn present(
     }
     let step = match (drift, settings.drift) {
         (Drift::Drifted, OnDrift::Enforce) => change(edits, Cause::Drift),
+        (Drift::Drifted, _) if again => change(edits, Cause::Drift),
         (Drift::Drifted, OnDrift::Report) => Step::Report(edits),
         (Drift::Drifted, OnDrift::Ignore) => Step::Nothing,
         (Drift::Behind, _) | (_, OnDrift::Enforce) => change(edits, moved),
@@ -246,6 +256,7 @@ mod tests {
         settings: PipelineSettings,
         claim: Option<Claim>,
         source_changed: bool,
+        begun: bool,
     }
 
     impl Case {
@@ -256,6 +267,7 @@ mod tests {
                 settings: test_settings(),
                 claim: None,
                 source_changed: true,
+                begun: false,
             }
         }
 
@@ -280,6 +292,7 @@ mod tests {
                 wanted_before: &|| before.map(|(wanted, _)| wanted.clone()),
                 claim: self.claim.as_ref(),
                 source_changed: self.source_changed,
+                begun: self.begun,
                 now: 1000,
             };
             decide(&facts, &self.settings)
@@ -373,14 +386,21 @@ mod tests {
     #[test]
     fn what_does_not_converge_waits_for_its_delay() {
         let mut case = Case::new();
-        case.source_changed = false;
         let remote = Remote { id: Some("1".into()), handle: None };
         let unsettled = Some(Unsettled { tries: 1, not_before: 2000 });
         case.claim = Some(Claim { unsettled, ..claim(remote) });
         let (want, have) = (record("a", "x"), record("a", "y"));
         assert!(matches!(case.decide(Some(&want), Some((&want, &want)), Some(&have)).1, Step::Wait(_)));
-        case.source_changed = true;
-        assert!(matches!(case.decide(Some(&want), Some((&want, &want)), Some(&have)).1, Step::Change(_)));
+        let new_wish = record("b", "x");
+        assert!(matches!(case.decide(Some(&new_wish), Some((&want, &have)), Some(&have)).1, Step::Change(_)));
+    }
+
+    #[test]
+    fn a_record_that_we_began_to_make_is_finished() {
+        let mut case = Case::new();
+        case.begun = true;
+        let (drift, step) = case.decide(Some(&record("a", "x")), None, Some(&record("a", "")));
+        assert_eq!((drift, changed(&step)), (Drift::Behind, vec![TITLE]));
     }
 
     #[test]

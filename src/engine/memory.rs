@@ -1,11 +1,11 @@
 //! Memory: what a pipeline's file remembers, loaded once for a pass.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reconcile_state::journal::Intent;
-use reconcile_state::store::{AppliedSet, Store};
-use reconcile_state::{Claim, Key, Remote, Schema};
+use reconcile_state::store::{AppliedSet, Store, StoreDir};
+use reconcile_state::{Claim, Key, Remote, Schema, Shape};
 
 use super::error::PassError;
 use super::processed::Processed;
@@ -36,13 +36,13 @@ pub const POPULATION: &str = "population";
 impl Memory {
     /// Loads it. With `anew` nothing that was remembered of the target's records counts: it is another
     /// target, and the operator said so.
-    pub fn load(store: Store, kinds: &[Schema], anew: bool) -> Result<Self, PassError> {
+    fn load(store: Store, kinds: &BTreeSet<&'static str>, anew: bool) -> Result<Self, PassError> {
         let (mut claims, mut applied, mut owners) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for schema in kinds {
-            let mine = if anew { BTreeMap::new() } else { store.claims(schema.kind)? };
-            owners.insert(schema.kind, Owners::new(&mine));
-            claims.insert(schema.kind, mine);
-            applied.insert(schema.kind, store.applied(schema.kind)?);
+        for &kind in kinds {
+            let mine = if anew { BTreeMap::new() } else { store.claims(kind)? };
+            owners.insert(kind, Owners::new(&mine));
+            claims.insert(kind, mine);
+            applied.insert(kind, store.applied(kind)?);
         }
         Ok(Self {
             claims,
@@ -92,12 +92,66 @@ impl Owners {
     }
 }
 
-/// The memories of all pipelines in scope, as projections see them.
+/// The memories of all pipelines whose records may be referred to, as projections see them.
 pub struct Memories {
     /// By pipeline.
     pub pipelines: BTreeMap<&'static str, Arc<Memory>>,
     /// Whether this pass links on weaker evidence.
     pub adopt: bool,
+    made: Mutex<Made>,
+}
+
+/// Keys of records by pipeline and kind, and by their ids.
+type Made = HashMap<(&'static str, &'static str), HashMap<String, Key>>;
+
+impl Memories {
+    /// Loads those of the open pipelines, each with its kinds and whether it is another target than before,
+    /// and of whatever their records refer to: also a pipeline that is out of scope or out of reach has
+    /// its records. Only one that turned out to be `another` target is left out.
+    ///
+    /// # Errors
+    /// [`PassError::Store`]
+    pub fn load(
+        store: &StoreDir,
+        open: &[(&'static str, Vec<Schema>, bool)],
+        another: &BTreeSet<&'static str>,
+        adopt: bool,
+    ) -> Result<Self, PassError> {
+        let mut kinds: BTreeMap<&'static str, BTreeSet<&'static str>> = BTreeMap::new();
+        for schema in open.iter().flat_map(|(_, schemas, _)| schemas) {
+            kinds.entry(schema.pipeline).or_default().insert(schema.kind);
+            for attribute in schema.attributes() {
+                if let Shape::Reference { pipeline, kind } = attribute.shape {
+                    kinds.entry(pipeline).or_default().insert(kind);
+                }
+            }
+        }
+        let anew: BTreeSet<&str> = open.iter().filter(|(_, _, anew)| *anew).map(|(name, ..)| *name).collect();
+        let mut pipelines = BTreeMap::new();
+        for (name, kinds) in kinds.into_iter().filter(|(name, _)| !another.contains(name)) {
+            let memory = Memory::load(store.pipeline(name)?, &kinds, anew.contains(name))?;
+            pipelines.insert(name, Arc::new(memory));
+        }
+        Ok(Self { pipelines, adopt, made: Mutex::default() })
+    }
+
+    /// Takes note of a record that this pass made, for those that refer to it.
+    pub fn made(&self, pipeline: &'static str, kind: &'static str, key: &Key, remote: &Remote) {
+        if let Some(id) = &remote.id {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.entry((pipeline, kind)).or_default().insert(id.clone(), key.clone());
+        }
+    }
+
+    /// Whose the record is that has this id at its target.
+    pub fn key_of(&self, pipeline: &'static str, kind: &'static str, id: &str) -> Option<Key> {
+        let remote = Remote { id: Some(id.to_owned()), handle: None };
+        let known = self.pipelines.get(pipeline).and_then(|memory| memory.owner(kind, &remote));
+        known.cloned().or_else(|| {
+            let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.get(&(pipeline, kind))?.get(id).cloned()
+        })
+    }
 }
 
 impl Lookup for Memories {

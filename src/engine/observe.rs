@@ -1,17 +1,17 @@
 //! Observe: a target's read half is asked, its answers are correlated, judged and kept.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use reconcile_state::store::{Absence, Scope, Side};
 use reconcile_state::trust::{Doubt, ListFigures, Trust, judge_listing};
-use reconcile_state::{Digest, Key, Ownership, Record, Remote, Schema, Shape, Value};
+use reconcile_state::{Digest, Key, Record, Remote, Schema, Shape, Value};
 
 use super::blocking::blocking;
 use super::correlate::{Correlated, Found, correlate};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
-use super::project::Row;
+use super::project::{Row, keep_owned};
 use crate::model::pass::Event;
 use crate::model::{Anchor, Call, TargetError};
 use crate::targets::port::{Ask, End, Observer, Seen};
@@ -49,7 +49,7 @@ pub struct Question<'q> {
     pub memory: &'q Memory,
     /// Everybody's memories, to know the records that values refer to.
     pub memories: &'q Memories,
-    /// People who are remembered and proved to be gone.
+    /// People who are proved to be gone: what is remembered of them is asked for in any scope.
     pub gone: &'q BTreeSet<Key>,
     /// Whether everybody is in scope.
     pub whole: bool,
@@ -66,9 +66,8 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
     let mut reading = Reading::default();
     let failure = read(question, &anchors, listing, &mut reading).await.err();
     let mut seen = reading.seen;
-    let names = references(question);
     for one in &mut seen {
-        prepare(question, &names, &mut one.record);
+        prepare(question, &mut one.record);
     }
     let owner = |remote: &Remote| memory.owner(schema.kind, remote);
     let mut correlated = correlate(&anchors, &seen, &owner);
@@ -91,7 +90,7 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
     let mut nearer = nearer.unwrap_or_default();
     nearer.retain(|new| !seen.iter().any(|old| old.remote.is(&new.remote)));
     if !nearer.is_empty() {
-        nearer.iter_mut().for_each(|one| prepare(question, &names, &mut one.record));
+        nearer.iter_mut().for_each(|one| prepare(question, &mut one.record));
         seen.extend(nearer);
         let figures = (correlated.remembered, correlated.found_again);
         correlated = correlate(&anchors, &seen, &owner);
@@ -181,13 +180,9 @@ fn anchors(question: &Question<'_>) -> Vec<Anchor> {
         }
     }
     let others = claims.into_iter().flatten().filter(|(key, _)| !question.rows.contains_key(*key));
-    let mut probes = if question.whole { usize::MAX } else { PROBES };
-    let others = others.filter(|(key, _)| {
-        let asked = question.gone.contains(*key) || probes > 0;
-        probes = probes.saturating_sub(1);
-        asked
-    });
-    anchors.extend(others.map(|(key, claim)| Anchor {
+    let most = if question.whole { usize::MAX } else { PROBES };
+    let (gone, others): (Vec<_>, Vec<_>) = others.partition(|(key, _)| question.gone.contains(*key));
+    anchors.extend(gone.into_iter().chain(others.into_iter().take(most)).map(|(key, claim)| Anchor {
         key: key.clone(),
         remembered: Some(claim.remote.clone()),
         matches: Vec::new(),
@@ -195,40 +190,17 @@ fn anchors(question: &Question<'_>) -> Vec<Anchor> {
     anchors
 }
 
-/// Keys by the ids that records have at their targets, for values that refer to records.
-fn references(question: &Question<'_>) -> HashMap<(&'static str, &'static str), HashMap<String, Key>> {
-    let mut names = HashMap::new();
-    for attribute in question.schema.attributes() {
-        let Shape::Reference { pipeline, kind } = attribute.shape else { continue };
-        let claims = question.memories.pipelines.get(pipeline).and_then(|memory| memory.claims.get(kind));
-        let by_id = claims.into_iter().flatten();
-        let by_id = by_id.filter_map(|(key, claim)| Some((claim.remote.id.clone()?, key.clone())));
-        names.insert((pipeline, kind), by_id.collect());
-    }
-    names
-}
-
 /// Leaves out what is not ours and puts keys in the places of ids.
-fn prepare(
-    question: &Question<'_>,
-    names: &HashMap<(&'static str, &'static str), HashMap<String, Key>>,
-    record: &mut Record,
-) {
+fn prepare(question: &Question<'_>, record: &mut Record) {
     for attribute in question.schema.attributes() {
-        match (attribute.shape, attribute.ownership, record.get(attribute.id)) {
-            (Shape::Reference { pipeline, kind }, _, Some(Value::Text(id))) => {
-                if let Some(key) = names.get(&(pipeline, kind)).and_then(|by_id| by_id.get(id)) {
-                    record.set(attribute.id, Value::Reference(key.clone()));
-                }
-            }
-            (_, Ownership::ScopedSet, Some(Value::Set(elements))) => {
-                let owns = |e: &&String| question.observer.project.owns(question.schema.kind, attribute.id, e);
-                let ours = elements.iter().filter(owns).cloned().collect();
-                record.set(attribute.id, Value::Set(ours));
-            }
-            _ => {}
+        if let (Shape::Reference { pipeline, kind }, Some(Value::Text(id))) =
+            (attribute.shape, record.get(attribute.id))
+            && let Some(key) = question.memories.key_of(pipeline, kind, id)
+        {
+            record.set(attribute.id, Value::Reference(key));
         }
     }
+    keep_owned(question.observer.project.as_ref(), question.schema, record);
 }
 
 fn judge(
@@ -345,7 +317,6 @@ pub async fn look(
     let question = Question { observer, schema, rows: &rows, memory, memories, gone: &gone, whole: false };
     let mut reading = Reading::default();
     read(&question, anchors, false, &mut reading).await?;
-    let names = references(&question);
     let mut correlated = correlate(anchors, &reading.seen, &|remote| memory.owner(schema.kind, remote));
     let mut looks = BTreeMap::new();
     for anchor in anchors {
@@ -354,7 +325,7 @@ pub async fn look(
                 let seen = &reading.seen[at];
                 let mut record = seen.record.clone();
                 record.key = anchor.key.clone();
-                prepare(&question, &names, &mut record);
+                prepare(&question, &mut record);
                 Some(Look::Present(memory.store.digester().record(schema, &record), record, seen.remote.clone()))
             }
             Some(Found::Ambiguous(code, _)) => Some(Look::Ambiguous(code)),

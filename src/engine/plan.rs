@@ -11,19 +11,19 @@ use reconcile_state::{Digest, Drift, Key, Record, Schema, Standing};
 
 use super::blocking::blocking;
 use super::collect::{Collected, Collector, collect};
-use super::contest::{WANTED_TWICE, contested};
-use super::correlate::Found;
+use super::contest::{Contest, contested};
+use super::correlate::{Found, SHARED};
 use super::diff::{Draft, Facts, Have, Step, Want, decide};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
 use super::observe::{Observed, Question, observe};
 use super::order;
-use super::project::{Projector, Row, Rows, active};
+use super::project::{PROTECTED, Projector, Row, Rows, active, is_protected_key};
 use crate::clock::Clock;
 use crate::config::PipelineSettings;
 use crate::model::pass::{Event, PipelineSummary, Planned};
 use crate::model::scope::{Pick, Scope};
-use crate::model::{Call, Change, Conflict, Finding, Link, PipelinePlan, Rival};
+use crate::model::{Action, Call, Change, Conflict, Finding, Link, PipelinePlan};
 use crate::sources::port::{Directory, Vault};
 use crate::targets::port::{Identity, Observer};
 
@@ -89,8 +89,9 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
             Err((identity, event)) => drop(summaries.insert(observer.name, stopped(observer, identity, event))),
         }
     }
-    let memories = Arc::new(load(planner, &open, order).await?);
-    let collected = gather(planner, &memories, order).await?;
+    let another = summaries.values().filter(|summary| summary.is_another_target()).map(|summary| summary.name);
+    let memories = Arc::new(load(planner, &open, another.collect(), order).await?);
+    let collected = gather(planner, &open, &memories, order).await?;
     let rows = project(planner, &open, &memories, &collected, order).await?;
     let whole = order.scope.pick == Pick::Everything && order.scope.limit.is_none();
     let (mut changes, mut pipelines) = (Vec::new(), BTreeMap::new());
@@ -144,6 +145,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         events,
         figures: collected.figures,
         people: collected.keys,
+        unread: collected.unread,
     })
 }
 
@@ -176,24 +178,28 @@ async fn enter(planner: &Planner, observer: &Observer, order: &Order) -> Result<
     }
 }
 
-async fn load(planner: &Planner, open: &[Open<'_>], order: &Order) -> Result<Memories, PassError> {
-    let names: Vec<(&'static str, Vec<Schema>, bool)> =
+async fn load(
+    planner: &Planner,
+    open: &[Open<'_>],
+    another: BTreeSet<&'static str>,
+    order: &Order,
+) -> Result<Memories, PassError> {
+    let open: Vec<(&'static str, Vec<Schema>, bool)> =
         open.iter().map(|one| (one.observer.name, one.observer.project.kinds().to_vec(), one.anew)).collect();
     let (directory, adopt) = (Arc::clone(&planner.store), order.adopt);
-    blocking(move || {
-        let mut pipelines = BTreeMap::new();
-        for (name, kinds, anew) in names {
-            pipelines.insert(name, Arc::new(Memory::load(directory.pipeline(name)?, &kinds, anew)?));
-        }
-        Ok(Memories { pipelines, adopt })
-    })
-    .await
+    blocking(move || Memories::load(&directory, &open, &another, adopt)).await
 }
 
-async fn gather(planner: &Planner, memories: &Memories, order: &Order) -> Result<Collected, PassError> {
+async fn gather(
+    planner: &Planner,
+    open: &[Open<'_>],
+    memories: &Memories,
+    order: &Order,
+) -> Result<Collected, PassError> {
     let directory = Arc::clone(&planner.store);
     let store: Store = blocking(move || Ok(directory.sources()?)).await?;
-    let processed: Vec<_> = memories.pipelines.values().map(|memory| Arc::clone(&memory.processed)).collect();
+    let mine = open.iter().filter_map(|one| memories.pipelines.get(one.observer.name));
+    let processed: Vec<_> = mine.map(|memory| Arc::clone(&memory.processed)).collect();
     let collector = Collector {
         directory: planner.directory.as_ref(),
         vault: planner.vault.as_ref(),
@@ -261,12 +267,14 @@ fn gone(memory: &Memory, schema: &Schema, collected: &Collected) -> BTreeSet<Key
     claims.map(|(key, _)| key).filter(|key| collected.proves_gone && !collected.known.contains(*key)).cloned().collect()
 }
 
-fn conflict(schema: &Schema, key: &Key, observed: &Observed, rivals: Option<&Vec<Rival>>) -> Conflict {
-    let (code, candidates) = match observed.correlated.found.get(key) {
-        Some(Found::Ambiguous(code, candidates)) => (*code, candidates.clone()),
-        _ => (WANTED_TWICE, Vec::new()),
+fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Contest>) -> Conflict {
+    let (code, candidates) = match (observed.correlated.found.get(key), contest) {
+        (Some(Found::Ambiguous(code, candidates)), _) => (*code, candidates.clone()),
+        (_, Some(contest)) => (contest.code, Vec::new()),
+        (_, None) => (SHARED, Vec::new()),
     };
-    Conflict { kind: schema.kind, key: key.clone(), code, candidates, rivals: rivals.cloned().unwrap_or_default() }
+    let rivals = contest.map(|contest| contest.rivals.clone()).unwrap_or_default();
+    Conflict { kind: schema.kind, key: key.clone(), code, candidates, rivals }
 }
 
 /// Records that belong to somebody we know.
@@ -306,7 +314,7 @@ impl Judging<'_> {
         key: &Key,
         row: Option<&Row>,
         observed: &Observed,
-        rivals: Option<&Vec<Rival>>,
+        contest: Option<&Contest>,
     ) -> Result<(), PassError> {
         let now = self.order.at.as_millisecond();
         if self.in_doubt(schema.kind, key, now, observed) {
@@ -326,7 +334,7 @@ impl Judging<'_> {
             }
         };
         let have = match observed.correlated.found.get(key) {
-            _ if rivals.is_some() => Have::Ambiguous,
+            _ if contest.is_some() => Have::Ambiguous,
             Some(Found::Present(at)) => {
                 let seen = &observed.seen[*at];
                 Have::Present(&seen.record, observed.digests[*at], &seen.remote)
@@ -354,6 +362,7 @@ impl Judging<'_> {
             },
             claim,
             source_changed: row.is_none_or(|row| row.moved),
+            begun: self.begun(schema.kind, key),
             now,
         };
         let (drift, step) = decide(&facts, self.one.settings);
@@ -365,7 +374,7 @@ impl Judging<'_> {
             self.plan.unobserved.push(key.clone());
         }
         if drift == Drift::Conflict {
-            self.plan.conflicts.push(conflict(schema, key, observed, rivals));
+            self.plan.conflicts.push(conflict(schema, key, observed, contest));
         }
         self.step(schema, &facts, row, drift, step);
         Ok(())
@@ -386,9 +395,17 @@ impl Judging<'_> {
             }
             Step::Link(differences) => self.link(facts, differences),
             Step::Change(draft) if self.order.adopt => {
-                // Adopting writes nothing: what is there is linked, what is not is left.
-                if matches!(facts.have, Have::Present(..)) {
-                    self.link(facts, draft.edits);
+                // Adopting writes nothing: what is there and not yet ours is linked, what is ours already keeps
+                // what is pending, and what is not there is left.
+                match facts.have {
+                    Have::Present(_, _, remote) if !facts.claim.is_some_and(|claim| claim.remote.is(remote)) => {
+                        self.link(facts, draft.edits);
+                    }
+                    Have::Present(..) => {
+                        let differences = draft.edits;
+                        self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
+                    }
+                    _ => {}
                 }
             }
             Step::Change(draft) => self.change(schema, facts, row, drift, draft),
@@ -405,6 +422,7 @@ impl Judging<'_> {
             remote: remote.clone(),
             differences,
             new: facts.claim.is_none_or(|claim| !claim.remote.is(remote)),
+            begun: facts.begun,
             applied: reconcile_state::Applied { wanted: digest, seen },
             wanted: wanted.clone(),
         });
@@ -439,11 +457,20 @@ impl Judging<'_> {
             wanted,
             expect,
             remote,
-            protected: row.and_then(|row| row.protected),
+            protected: match row {
+                Some(row) => row.protected,
+                None => is_protected_key(facts.key, &self.one.settings.guard.protected).then_some(PROTECTED),
+            },
             requires: Vec::new(),
             matches: row.map(|row| row.matches.clone()).unwrap_or_default(),
             desired,
         });
+    }
+
+    /// Whether an earlier creation of the record has not been read back yet.
+    fn begun(&self, kind: &str, key: &Key) -> bool {
+        let create = Action::Create.to_string();
+        self.memory.open.iter().any(|(_, i)| i.kind == kind && i.key == *key && i.action == create)
     }
 
     /// Whether an earlier write to the record may still land, or has not been read back yet.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use reconcile_state::store::Store;
-use reconcile_state::{Digest, Key, Standing};
+use reconcile_state::{Digest, Key, Ownership, Record, Schema, Standing, Value};
 
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
 use super::error::PassError;
@@ -21,7 +21,7 @@ pub const NOT_READ: Reason = Reason("not-read");
 /// Left alone: something of the person could not be read as it should.
 pub const MALFORMED: Reason = Reason("malformed-attribute");
 /// Held: the configuration protects the person.
-const PROTECTED: Reason = Reason("protected");
+pub const PROTECTED: Reason = Reason("protected");
 
 /// What is called for, for one record.
 #[derive(Clone, Debug)]
@@ -82,8 +82,11 @@ impl Projector {
     }
 
     fn row(&self, project: &dyn Project, desired: &Desired, away: Option<Reason>) -> Row {
-        let call = away.map_or_else(|| desired.call.clone(), Call::Untouched);
+        let mut call = away.map_or_else(|| desired.call.clone(), Call::Untouched);
         let schema = project.kinds().iter().find(|schema| schema.kind == desired.kind);
+        if let (Call::Active(record) | Call::Disabled(record, _), Some(schema)) = (&mut call, schema) {
+            keep_owned(project, schema, record);
+        }
         let digest = match (&call, schema) {
             (Call::Active(record) | Call::Disabled(record, _), Some(schema)) => {
                 self.store.digester().record(schema, record)
@@ -106,6 +109,17 @@ fn drop_shared(rows: &mut BTreeMap<Key, Row>) {
     }
 }
 
+/// Leaves elements out of scoped sets that are not ours: what is not looked at is not asked for either.
+pub fn keep_owned(project: &dyn Project, schema: &Schema, record: &mut Record) {
+    for attribute in schema.attributes().iter().filter(|a| a.ownership == Ownership::ScopedSet) {
+        if let Some(Value::Set(elements)) = record.get(attribute.id) {
+            let owns = |element: &&String| project.owns(schema.kind, attribute.id, element);
+            let ours = elements.iter().filter(owns).cloned().collect();
+            record.set(attribute.id, Value::Set(ours));
+        }
+    }
+}
+
 fn stay_away(person: &Person, unread: bool) -> Option<Reason> {
     if unread {
         return Some(NOT_READ);
@@ -113,10 +127,18 @@ fn stay_away(person: &Person, unread: bool) -> Option<Reason> {
     person.directory.get(directory::FINDINGS).is_some().then_some(MALFORMED)
 }
 
+fn named(names: &[String], value: &str) -> bool {
+    names.iter().any(|name| name.trim().eq_ignore_ascii_case(value))
+}
+
+/// Whether configuration protects a key, also that of somebody of whom no source says anything any more.
+pub fn is_protected_key(key: &Key, protected: &Protected) -> bool {
+    named(&protected.keys, key.as_str())
+}
+
 fn is_protected(person: &Person, protected: &Protected) -> bool {
-    let named = |names: &[String], value: &str| names.iter().any(|name| name.trim().eq_ignore_ascii_case(value));
     let usernames = [directory::UH_USERNAME, directory::USERNAME].into_iter().filter_map(|id| person.text(id));
-    named(&protected.keys, person.key().as_str())
+    is_protected_key(person.key(), protected)
         || usernames.into_iter().any(|name| named(&protected.usernames, name.trim()))
         || person.directory.elements(directory::USERNAMES).any(|name| named(&protected.usernames, name))
         || person.directory.elements(directory::BUSINESS_ROLES).any(|role| named(&protected.roles, role))

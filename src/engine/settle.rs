@@ -165,7 +165,11 @@ fn claim(link: &Link, before: Option<&Claim>) -> Claim {
     let known = before.filter(|claim| claim.remote.is(&link.remote));
     Claim {
         remote: known.map_or_else(|| link.remote.clone(), |claim| claim.remote.refreshed(&link.remote)),
-        origin: known.map_or(Origin::Adopted, |claim| claim.origin),
+        origin: match known {
+            Some(claim) => claim.origin,
+            None if link.begun => Origin::Created,
+            None => Origin::Adopted,
+        },
         disabled_by_us: known.is_some_and(|claim| claim.disabled_by_us),
         listed: !link.differences.is_empty(),
         unsettled: None,
@@ -182,7 +186,9 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
     for pipeline in passing(approved) {
         let store = planner.store.pipeline(pipeline.name)?;
         let left = left(approved, pipeline.name, done);
-        let carried: Vec<_> = said.iter().filter(|(key, _)| !left.contains(key)).cloned().collect();
+        // A pass that only links leaves everybody to the next one.
+        let is_carried = |key: &Key| !planned.adopt && !left.contains(key) && !planned.unread.contains(key);
+        let carried: Vec<_> = said.iter().filter(|(key, _)| is_carried(key)).cloned().collect();
         let (identity, population) = (pipeline.target.clone(), pipeline.population);
         let trusted = planned.whole && pipeline.trust.is_trusted();
         let backup = planner.store.path().join("claims").join(format!("{}.jsonl", pipeline.name));
@@ -235,6 +241,8 @@ fn left(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> BTreeSet<Key>
     if let Some(plan) = approved.planned().plan.pipelines.get(pipeline) {
         left.extend(plan.in_doubt.iter().chain(&plan.unobserved).cloned());
         left.extend(plan.conflicts.iter().map(|conflict| conflict.key.clone()));
+        let waiting = plan.findings.iter().filter(|finding| finding.not_before.is_some());
+        left.extend(waiting.map(|finding| finding.key.clone()));
     }
     left
 }

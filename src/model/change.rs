@@ -141,6 +141,8 @@ pub struct Link {
     pub differences: Vec<Edit>,
     /// Whether this program has not met the record before this pass.
     pub new: bool,
+    /// Whether it was this program that began to make it, in a write whose outcome was not known.
+    pub begun: bool,
     /// The pair that settles it.
     #[serde(skip)]
     pub applied: Applied,

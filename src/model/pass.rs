@@ -1,6 +1,6 @@
 //! What a pass found, judged and did: plain data that reports are made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use reconcile_state::trust::{SourceFigures, Trust};
@@ -89,6 +89,13 @@ pub struct PipelineSummary {
     pub schemas: Vec<Schema>,
 }
 
+impl PipelineSummary {
+    /// Whether the target answered and is not the one whose records are remembered.
+    pub fn is_another_target(&self) -> bool {
+        self.stopped.is_some() && self.target.is_some()
+    }
+}
+
 /// A planned pass, before anything judged it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Planned {
@@ -115,6 +122,8 @@ pub struct Planned {
     pub figures: BTreeMap<&'static str, SourceFigures>,
     /// Keys of the people in scope.
     pub people: Vec<Key>,
+    /// Those of them whom this pass's reading, which proves nothing, did not show.
+    pub unread: BTreeSet<Key>,
 }
 
 /// A rule of the guard that tripped.

@@ -93,6 +93,7 @@ pub(crate) fn planned() -> Planned {
             remote: Remote { id: Some("23".into()), handle: None },
             differences: vec![Edit::Clear { attribute: EMAIL, from: "old@uni.example".into() }],
             new: true,
+            begun: false,
             applied: Applied { wanted: Digest([2; 16]), seen: Digest([3; 16]) },
             wanted: Record::new("p6".into()),
         }],
@@ -138,5 +139,6 @@ pub(crate) fn planned() -> Planned {
         whole: true,
         figures: BTreeMap::new(),
         people: Vec::new(),
+        unread: std::collections::BTreeSet::new(),
     }
 }

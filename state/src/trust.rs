@@ -63,6 +63,9 @@ impl ShrinkLimit {
     }
 }
 
+/// Code of the doubt that fewer records carry an attribute, or fewer rows stand in a table, than before.
+pub const ATTRIBUTE_SHRUNK: &str = "attribute-shrunk";
+
 /// Judges a source's reading by its end and by the last trusted figures.
 ///
 /// `complete` means that the protocol's own end was seen. Each attribute's carriers are compared as a
@@ -100,7 +103,7 @@ pub fn judge_source(
             let carries = now.carriers.get(attribute).copied().unwrap_or(0);
             if limit.exceeded(share, carries) {
                 doubts.push(Doubt::new(
-                    "attribute-shrunk",
+                    ATTRIBUTE_SHRUNK,
                     format!(
                         "{source}: {carries} records carry {attribute}, about {share} were expected; \
                          check that the account may still read it, or accept it with --allow attribute-shrunk"

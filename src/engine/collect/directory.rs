@@ -85,7 +85,7 @@ pub(super) async fn read_all(collector: &Collector<'_>) -> Result<Part, PassErro
         next = following;
     }
     let figures = tally.figures();
-    let trust = judge(collector, DIRECTORY, complete, &figures, &mut events)?;
+    let trust = judge(collector, (DIRECTORY, &|_| true), complete, &figures, &mut events)?;
     let absence = if trust.is_trusted() { Absence::Believed } else { Absence::Doubted };
     let summary = blocking(move || {
         writers.csns.finish(absence)?;
@@ -163,8 +163,8 @@ pub(super) async fn read_changed(collector: &Collector<'_>) -> Result<Part, Pass
     let gone: Vec<Key> = known.difference(&listed).cloned().collect();
     let mut events = Vec::new();
     let counted = reconcile_state::trust::SourceFigures { count: listed.len() as u64, ..Default::default() };
-    let listing = judge(collector, DIRECTORY, true, &counted, &mut Vec::new())?;
-    let shrunk = listing.doubts.iter().any(|doubt| doubt.code != "attribute-shrunk");
+    let listing = judge(collector, (DIRECTORY, &|_| false), true, &counted, &mut Vec::new())?;
+    let shrunk = !listing.is_trusted();
     if !shrunk && !gone.is_empty() {
         let (store, keys) = (collector.store.clone(), gone.clone());
         blocking(move || {
@@ -175,11 +175,11 @@ pub(super) async fn read_changed(collector: &Collector<'_>) -> Result<Part, Pass
         summary.gone = gone;
     }
     let (known, figures) = hold(&collector.store, DIRECTORY_SCOPE, schema).await?;
-    let mut trust = judge(collector, DIRECTORY, true, &figures, &mut events)?;
+    let mut trust = judge(collector, (DIRECTORY, &|_| true), true, &figures, &mut events)?;
     if shrunk {
-        trust.doubts.extend(listing.doubts.into_iter().filter(|doubt| doubt.code != "attribute-shrunk"));
+        trust.doubts.extend(listing.doubts);
     }
-    let shown = known.iter().filter(|key| listed.contains(*key)).cloned().collect();
+    let shown = known.intersection(&listed).filter(|key| !missing.contains(*key)).cloned().collect();
     Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events })
 }
 
@@ -243,7 +243,7 @@ pub(super) async fn read_named(
     let mut events = Vec::new();
     let trust = match collector.store.root(DIRECTORY_SCOPE)? {
         // Before a first whole reading there is nothing to hold shares against.
-        Some(root) if root.whole => judge(collector, DIRECTORY, true, &figures, &mut events)?,
+        Some(root) if root.whole => judge(collector, (DIRECTORY, &|_| true), true, &figures, &mut events)?,
         _ => reconcile_state::trust::Trust::default(),
     };
     Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events })

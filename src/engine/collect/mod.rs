@@ -106,8 +106,8 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
     keys.truncate(people.limit.unwrap_or(usize::MAX));
     let whole = !matches!(people.pick, Pick::Keys(_));
     let unread = match people.pick {
-        Pick::Everything => part.known.difference(&part.shown).cloned().collect(),
-        Pick::Changed | Pick::Keys(_) => BTreeSet::new(),
+        Pick::Everything | Pick::Changed => part.known.difference(&part.shown).cloned().collect(),
+        Pick::Keys(_) => BTreeSet::new(),
     };
     let strangers = mv.shown.difference(&part.known).count() as u64;
     if strangers > 0 {
@@ -148,15 +148,17 @@ async fn changed(collector: &Collector<'_>, known: &BTreeSet<Key>) -> Result<Vec
     Ok(known.iter().filter(moved).cloned().collect())
 }
 
-/// Judges a source; what the operator accepts by name is told and not doubted.
+/// Judges a source by those of its attributes and tables that were counted; what the operator accepts by
+/// name is told and not doubted.
 fn judge(
     collector: &Collector<'_>,
-    name: &'static str,
+    (name, is_counted): (&'static str, &dyn Fn(&str) -> bool),
     complete: bool,
     figures: &SourceFigures,
     events: &mut Vec<Event>,
 ) -> Result<Trust, PassError> {
-    let last: Option<SourceFigures> = collector.store.meta(&figures_name(name))?;
+    let mut last: Option<SourceFigures> = collector.store.meta(&figures_name(name))?;
+    last.iter_mut().for_each(|last| last.carriers.retain(|name, _| is_counted(name)));
     let mut trust = judge_source(name, complete, figures, last.as_ref(), collector.shrink);
     let shrunk = |code: &str| matches!(code, "source-shrunk" | "attribute-shrunk");
     let (accepted, doubts) = std::mem::take(&mut trust.doubts)

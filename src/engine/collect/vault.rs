@@ -7,7 +7,7 @@ use reconcile_state::trust::{SourceFigures, Trust};
 use reconcile_state::{Digest, Key, Record, Value};
 
 use super::tally::Tally;
-use super::{Collector, Part, VAULT, VAULT_SCOPE, findings_of, hold, judge};
+use super::{Collector, Part, VAULT, VAULT_SCOPE, figures_name, findings_of, hold, judge};
 use crate::engine::blocking::blocking;
 use crate::engine::error::PassError;
 use crate::model::person::vault;
@@ -41,7 +41,7 @@ pub(super) async fn read(collector: &Collector<'_>, keys: Option<&[Key]>) -> Res
     let mut events = Vec::new();
     let (summary, trust, figures) = match keys {
         None => whole(collector, records, &tables, &mut events).await?,
-        Some(keys) => some(collector, records, keys, &shown).await?,
+        Some(keys) => some(collector, records, keys, &shown, &tables, &mut events).await?,
     };
     let (known, _) = hold(&collector.store, VAULT_SCOPE, vault::schema()?).await?;
     Ok(Part { name: VAULT, summary, trust, figures, shown, known, findings, events })
@@ -59,8 +59,8 @@ async fn whole(
     let mut tally = Tally::new(&schema);
     records.iter().for_each(|record| tally.count(record));
     let mut figures = tally.figures();
-    figures.carriers.extend(tables.iter().map(|(table, rows)| (format!("table {table}"), *rows)));
-    let trust = judge(collector, VAULT, true, &figures, events)?;
+    figures.carriers.extend(rows_of(tables));
+    let trust = judge(collector, (VAULT, &|_| true), true, &figures, events)?;
     let absence = if trust.is_trusted() { Absence::Believed } else { Absence::Doubted };
     let store = collector.store.clone();
     let summary = blocking(move || {
@@ -74,13 +74,30 @@ async fn whole(
     Ok((summary, trust, figures))
 }
 
+const TABLE: &str = "table ";
+
+fn rows_of(tables: &BTreeMap<&'static str, u64>) -> impl Iterator<Item = (String, u64)> {
+    tables.iter().map(|(table, rows)| (format!("{TABLE}{table}"), *rows))
+}
+
+/// Some people say nothing of the others, but the tables were counted whole: of a table that shrank too much
+/// nothing that is missing counts as gone.
 async fn some(
     collector: &Collector<'_>,
     records: Vec<Record>,
     keys: &[Key],
     shown: &BTreeSet<Key>,
+    tables: &BTreeMap<&'static str, u64>,
+    events: &mut Vec<crate::model::pass::Event>,
 ) -> Result<Read, PassError> {
     let schema = vault::schema()?;
+    let trust = match collector.store.meta::<SourceFigures>(&figures_name(VAULT))? {
+        Some(last) => {
+            let counted = SourceFigures { count: last.count, carriers: rows_of(tables).collect() };
+            judge(collector, (VAULT, &|name| name.starts_with(TABLE)), true, &counted, events)?
+        }
+        None => Trust::default(),
+    };
     let store = collector.store.clone();
     let gone: Vec<Key> = keys.iter().filter(|key| !shown.contains(*key)).cloned().collect();
     let seen = records.len() as u64;
@@ -90,5 +107,5 @@ async fn some(
     })
     .await?;
     let summary = Summary { seen, changed, ..Summary::default() };
-    Ok((summary, Trust::default(), SourceFigures::default()))
+    Ok((summary, trust, SourceFigures::default()))
 }

@@ -8,12 +8,13 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::Edit;
+use reconcile_state::trust::ATTRIBUTE_SHRUNK;
 
 pub use self::rules::FIRST_LOAD;
 use self::rules::{Case, RULES};
 use crate::config::PipelineSettings;
 use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
-use crate::model::{Change, ChangeId, Reason};
+use crate::model::{Action, Change, ChangeId, Reason};
 use crate::policy::DISABLED;
 
 /// Held: configuration protects the record.
@@ -86,16 +87,22 @@ pub struct Judged {
 pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSettings>, consent: Consent) -> Judged {
     // People, and with them entitlements, come from the first source; what MetaVault adds is judged with it.
     let trusted = planned.sources.iter().all(|source| source.trust.is_trusted());
+    let doubts = planned.sources.iter().flat_map(|source| &source.trust.doubts);
+    let blind = doubts.into_iter().any(|doubt| doubt.code == ATTRIBUTE_SHRUNK);
     let mut verdicts = BTreeMap::new();
     for pipeline in &planned.pipelines {
         let Some(settings) = settings.get(pipeline.name) else { continue };
+        // Of a target that was not read nothing is known, settled or remembered.
+        if pipeline.stopped.is_some() {
+            continue;
+        }
         let mine: Vec<&Change> =
             planned.plan.changes.iter().filter(|change| change.pipeline == pipeline.name).collect();
         let mut verdict = Verdict::default();
         for change in &mine {
             if change.protected.is_some() {
                 verdict.held.insert(change.id, PROTECTED);
-            } else if !trusted && infers_absence(change) {
+            } else if (!trusted && infers_absence(change)) || (blind && opens(change)) {
                 verdict.held.insert(change.id, UNTRUSTED_SOURCE);
             }
         }
@@ -120,6 +127,12 @@ pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSetting
 fn infers_absence(change: &Change) -> bool {
     let takes_away = |edit: &Edit| matches!(edit, Edit::Remove { .. } | Edit::Clear { .. });
     (change.disables() && change.reason != Some(DISABLED)) || change.edits.iter().any(takes_away)
+}
+
+/// Whether a change lets somebody in. That the directory does not say `disabled` of a person is an absence
+/// too, and is not believed while attributes are missing from it.
+fn opens(change: &Change) -> bool {
+    matches!(change.action, Action::Create | Action::Enable)
 }
 
 fn allowed(trip: &Trip, settings: &PipelineSettings, consent: &Consent) -> bool {

@@ -85,6 +85,7 @@ fn planned(changes: Vec<Change>, first_load: bool, trusted: bool) -> Planned {
         whole: true,
         figures: BTreeMap::new(),
         people: vec![],
+        unread: BTreeSet::new(),
     }
 }
 

@@ -1,0 +1,119 @@
+//! What a pass leaves behind, and what it never does.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reconcile::model::person::directory as d;
+use reconcile_state::journal::Entry;
+use reconcile_state::{Standing, Value};
+
+use crate::toys::{Answer, asked, listed};
+use crate::world::{Desk, key, wait};
+
+#[tokio::test(start_paused = true)]
+async fn claims_are_copied_after_each_pass() {
+    let desk = Desk::with(1..=4).await;
+    desk.people.hire(5);
+    desk.pass().await;
+    for (pipeline, lines) in [(listed::NAME, 5), (asked::NAME, 10)] {
+        let file = desk.store.path().join("claims").join(format!("{pipeline}.jsonl"));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(text.lines().count(), lines);
+        assert!(text.contains(key(5).as_str()) && text.contains("\"origin\":\"created\""));
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+const MARKER: &str = "XYZZY";
+
+#[tokio::test(start_paused = true)]
+async fn no_value_of_a_person_reaches_the_journal_or_the_log() {
+    let log = Log::default();
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || written.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    tracing::info!("the log is read");
+    let mut desk = Desk::new();
+    desk.people.hire_all(1..=6);
+    for n in 1..=6 {
+        for (id, _) in desk.people.entry(n).unwrap().attributes().to_vec() {
+            match id {
+                d::REQUESTED => {}
+                d::AFFILIATIONS => desk.people.edit(n, id, Value::Set([format!("{MARKER}{n}")].into())),
+                _ => desk.people.edit(n, id, format!("{MARKER}-{}-{n}", id.0).as_str()),
+            }
+        }
+    }
+    desk.pass().await;
+    desk.people.edit(1, d::SURNAME, format!("{MARKER} changed").as_str());
+    desk.people.edit(2, d::AFFILIATIONS, Value::Set([format!("{MARKER} other")].into()));
+    desk.people.entitle(3, &[]);
+    desk.people.let_go(4);
+    desk.people.edit(5, d::USERNAME, format!("{MARKER} renamed").as_str());
+    desk.listed.shelf().refused.insert(key(1));
+    desk.listed.shelf().answer = Some(Answer::Lost);
+    desk.pass().await;
+    desk.listed.shelf().answer = None;
+    wait(Duration::from_mins(1)).await;
+    let last = desk.pass().await;
+    desk.adopt = true;
+    desk.pass().await;
+    let mut entries = 0;
+    for pipeline in [listed::NAME, asked::NAME] {
+        for (_, mut entry) in desk.store.pipeline(pipeline).unwrap().journal(1, 10_000).unwrap() {
+            if let Entry::Outcome(outcome) = &mut entry {
+                outcome.claim = outcome.claim.take().map(|mut claim| {
+                    // The id by which a record is found again is all of the target that a journal holds.
+                    assert!(claim.remote.id.take().is_some_and(|id| id.parse::<u64>().is_ok()));
+                    claim
+                });
+            }
+            let text = serde_json::to_string(&entry).unwrap();
+            assert!(!text.contains(MARKER), "{text}");
+            entries += 1;
+        }
+    }
+    assert!(entries > 40, "{entries}");
+    let told = format!("{:?} {:?}", last.told, last.planned.events);
+    assert!(!told.contains(MARKER));
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("the log is read") && !log.contains(MARKER));
+    assert!(
+        desk.listed.rows().values().any(|row| row.standing == Standing::Disabled),
+        "the marked people were written"
+    );
+    assert!(desk.listed.rows().values().all(|row| row.text(listed::LOGIN).unwrap().contains(MARKER)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_journal_has_an_intent_and_an_outcome_for_every_write() {
+    let desk = Desk::with(1..=4).await;
+    desk.people.edit(1, d::SURNAME, "Changed");
+    desk.pass().await;
+    for (pipeline, writes) in [(listed::NAME, 5), (asked::NAME, 10)] {
+        let entries = desk.store.pipeline(pipeline).unwrap().journal(1, 10_000).unwrap();
+        let count = |holds: &dyn Fn(&Entry) -> bool| entries.iter().filter(|(_, entry)| holds(entry)).count();
+        assert_eq!(count(&|entry| matches!(entry, Entry::Intent(_))), writes);
+        assert_eq!(count(&|entry| matches!(entry, Entry::Outcome(_))), writes);
+        assert_eq!(count(&|entry| matches!(entry, Entry::Note(note) if note.who == "operator")), 2);
+    }
+}

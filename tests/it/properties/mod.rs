@@ -1,0 +1,9 @@
+//! What must hold.
+
+mod memory;
+mod random;
+mod scope;
+mod settled;
+mod sources;
+mod targets;
+mod writing;

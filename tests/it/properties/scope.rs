@@ -1,0 +1,145 @@
+//! A scope says who is looked at, and proves nothing about anybody else.
+
+use reconcile::config::OnSurplus;
+use reconcile::model::person::directory as d;
+use reconcile::model::{Pick, Scope};
+use reconcile_state::Value;
+
+use crate::toys::{asked, listed};
+use crate::world::{Desk, Fault, key};
+
+fn picked(planned: &reconcile::model::pass::Planned) -> Vec<String> {
+    planned.people.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_narrow_scope_closes_nobody_for_not_being_found() {
+    let mut desk = Desk::with(1..=6).await;
+    desk.settings.surplus = OnSurplus::Disable;
+    desk.people.let_go(1);
+    desk.people.entitle(2, &[]);
+    desk.people.edit(3, d::SURNAME, "Changed");
+    desk.scope = Desk::only([1, 2]);
+    let pass = desk.pass().await;
+    assert_eq!(picked(&pass.planned), ["uhid-002"]);
+    assert_eq!(pass.planned.scope.unknown_keys, ["idautoID=uhid-001"]);
+    assert_eq!(pass.of(listed::NAME), ["account/uhid-002 disable: landed"]);
+    assert_eq!(pass.fate(asked::NAME, asked::MEMBER, 2), Some("disable: landed"));
+    assert!(pass.doubts(listed::NAME).is_empty() && pass.doubts(asked::NAME).is_empty());
+    desk.scope = Scope::default();
+    let whole = desk.pass().await;
+    assert_eq!(whole.fate(listed::NAME, listed::ACCOUNT, 1), Some("disable: landed"));
+    assert_eq!(whole.fate(listed::NAME, listed::ACCOUNT, 3), Some("update: landed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_narrow_scope_does_not_take_anothers_record() {
+    let mut desk = Desk::with(1..=3).await;
+    // Somebody new bears a name that is remembered as somebody else's.
+    desk.people.hire(4);
+    desk.people.edit(4, d::USERNAME, "user001");
+    desk.scope = Desk::only([4]);
+    let pass = desk.pass().await;
+    assert_eq!(pass.of(listed::NAME), Vec::<&str>::new());
+    assert_eq!(pass.planned.plan.pipelines[listed::NAME].conflicts[0].code, "claimed-by-another");
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_picks_the_changed_and_the_unfinished() {
+    let mut desk = Desk::with(1..=8).await;
+    desk.scope = Scope { pick: Pick::Changed, limit: None };
+    assert_eq!(picked(&desk.plan().await), Vec::<String>::new());
+    desk.people.edit(2, d::SURNAME, "Changed");
+    desk.people.hire(9);
+    desk.people.edit(3, d::SURNAME, "Refused");
+    desk.listed.shelf().refused.insert(key(3));
+    let pass = desk.pass().await;
+    assert_eq!(picked(&pass.planned), ["uhid-002", "uhid-003", "uhid-009"]);
+    let left = desk.pass().await;
+    assert_eq!(picked(&left.planned), ["uhid-003"], "and the unfinished again");
+    desk.listed.shelf().refused.clear();
+    // What is tried in vain stays unfinished while it waits.
+    desk.listed.shelf().drops.insert(listed::TITLE);
+    assert_eq!(desk.pass().await.fate(listed::NAME, listed::ACCOUNT, 3), Some("update: not converged title"));
+    for _ in 0..2 {
+        let waiting = desk.pass().await;
+        assert_eq!((picked(&waiting.planned), waiting.changes()), (vec!["uhid-003".to_owned()], 0));
+    }
+    desk.listed.shelf().drops.clear();
+    crate::world::wait(std::time::Duration::from_hours(1)).await;
+    assert_eq!(desk.pass().await.fate(listed::NAME, listed::ACCOUNT, 3), Some("update: landed"));
+    assert_eq!(picked(&desk.plan().await), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_is_not_applied_moves_no_cookie() {
+    let mut desk = Desk::with(1..=4).await;
+    desk.people.edit(2, d::SURNAME, "Changed");
+    desk.plan().await;
+    desk.scope = Scope { pick: Pick::Changed, limit: None };
+    desk.plan().await;
+    assert_eq!(picked(&desk.pass().await.planned), ["uhid-002"]);
+    assert_eq!(picked(&desk.plan().await), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_finds_everybody_who_is_gone() {
+    let mut desk = Desk::with(1..=70).await;
+    desk.settings.surplus = OnSurplus::Disable;
+    desk.settings.guard.shrink.percent = 50;
+    for n in [65, 70] {
+        desk.people.let_go(n);
+    }
+    desk.scope = Scope { pick: Pick::Changed, limit: None };
+    let pass = desk.pass().await;
+    let closed = ["account/uhid-065 disable: landed", "account/uhid-070 disable: landed"];
+    assert_eq!(pass.of(listed::NAME), closed);
+    assert_eq!(desk.pass().await.changes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_unfinished_whom_a_doubted_listing_does_not_show_are_left_alone() {
+    let mut desk = Desk::with(1..=12).await;
+    desk.people.hire(14);
+    desk.listed.shelf().refused.insert(key(14));
+    desk.pass().await;
+    desk.listed.shelf().refused.clear();
+    desk.scope = Scope { pick: Pick::Changed, limit: None };
+    desk.people.fault(Fault::Empty);
+    let pass = desk.pass().await;
+    assert_eq!(pass.changes(), 0, "{:#?}", pass.told);
+    desk.people.fault(Fault::None);
+    assert_eq!(desk.pass().await.fate(listed::NAME, listed::ACCOUNT, 14), Some("create: landed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_takes_the_first_in_key_order_and_proves_nobody_gone() {
+    let mut desk = Desk::with(1..=6).await;
+    desk.settings.surplus = OnSurplus::Disable;
+    desk.people.let_go(1);
+    (2..=6).for_each(|n| desk.people.edit(n, d::SURNAME, "Changed"));
+    desk.scope = Scope { pick: Pick::Everything, limit: Some(2) };
+    let pass = desk.pass().await;
+    assert_eq!(picked(&pass.planned), ["uhid-002", "uhid-003"]);
+    assert_eq!(pass.of(listed::NAME), ["account/uhid-002 update: landed", "account/uhid-003 update: landed"]);
+    assert!(!pass.planned.whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn protected_people_are_shown_and_held_also_when_they_are_gone() {
+    let mut desk = Desk::with(1..=6).await;
+    desk.settings.surplus = OnSurplus::Disable;
+    desk.settings.guard.shrink.floor = 100;
+    let protected = &mut desk.settings.guard.protected;
+    protected.keys = vec!["UHID-001".into(), "uhid-004".into()];
+    protected.usernames = vec!["user002".into()];
+    protected.roles = vec!["iam:rector".into()];
+    desk.people.edit(3, d::BUSINESS_ROLES, Value::Set(["IAM:rector".to_owned()].into()));
+    (1..=3).for_each(|n| desk.people.entitle(n, &[]));
+    desk.people.let_go(4);
+    let before = (desk.listed.rows(), desk.asked.rows());
+    let pass = desk.pass().await;
+    let held = [1, 2, 3, 4].map(|n| format!("account/{} disable: held protected", key(n)));
+    assert_eq!(pass.of(listed::NAME), held);
+    assert_eq!((desk.listed.rows(), desk.asked.rows()), before);
+}

@@ -1,0 +1,157 @@
+//! Toy A: one kind, listable, many changes in one request.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reconcile::model::person::directory as d;
+use reconcile::model::{Call, Desired, Match, Person};
+use reconcile::policy::{Judgement, judge, selected_username};
+use reconcile::targets::port::{
+    Counters, Definition, Lookup, Observer, OpenError, Project, Subject, Surroundings, Target, Terms,
+};
+use reconcile_state::{Attribute, AttributeId, Ownership, Record, Role, Schema, Standing, Value};
+
+use super::shelf::Toy;
+
+/// The pipeline.
+pub const NAME: &str = "toy-listed";
+/// Its kind.
+pub const ACCOUNT: &str = "account";
+
+/// The user name, by which a record is recognised.
+pub const LOGIN: AttributeId = AttributeId(1);
+/// Managed text: the surname.
+pub const TITLE: AttributeId = AttributeId(2);
+/// Given at creation: the ePPN.
+pub const BORN_AS: AttributeId = AttributeId(3);
+/// Written once: the student number.
+pub const NUMBER: AttributeId = AttributeId(4);
+/// The target may spell it as it likes: the e-mail address.
+pub const MAIL: AttributeId = AttributeId(5);
+/// Ours are the elements with the prefix `ours:`.
+pub const GROUPS: AttributeId = AttributeId(6);
+
+/// How the names of the counters come out in reports.
+pub const COUNTERS: Counters = Counters {
+    unchanged: "totalUnchanged",
+    add: "totalAdd",
+    update: "totalUpdate",
+    rename: Some("totalRename"),
+    moved: None,
+    disable: "totalDisable",
+    enable: "totalEnable",
+};
+
+/// The toy and its line in the registry.
+#[derive(Clone)]
+pub struct Listed(Toy);
+
+impl Listed {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self(Toy::new("listed-1", |_, record| vec![("login", record.text(LOGIN).unwrap_or_default().to_owned())], 8))
+    }
+}
+
+impl Deref for Listed {
+    type Target = Toy;
+
+    fn deref(&self) -> &Toy {
+        &self.0
+    }
+}
+
+struct Policy {
+    kinds: Vec<Schema>,
+}
+
+fn schema() -> Schema {
+    let attributes = [
+        Attribute::text(LOGIN.0, "login").role(Role::Name),
+        Attribute::text(TITLE.0, "title"),
+        Attribute::text(BORN_AS.0, "born_as").owned(Ownership::CreateOnly),
+        Attribute::text(NUMBER.0, "number").owned(Ownership::WriteOnce),
+        Attribute::text(MAIL.0, "mail").rewritten(),
+        Attribute::set(GROUPS.0, "groups").owned(Ownership::ScopedSet),
+    ];
+    Schema::new(NAME, ACCOUNT, 0, attributes).unwrap()
+}
+
+fn record(person: &Person) -> Record {
+    let text = |id| Value::from(person.text(id).unwrap_or_default());
+    let groups = person.set(d::AFFILIATIONS).into_iter().map(|group| format!("ours:{group}"));
+    Record::new(person.key().clone())
+        .with(LOGIN, selected_username(person).unwrap_or_default())
+        .with(TITLE, text(d::SURNAME))
+        .with(BORN_AS, text(d::EPPN))
+        .with(NUMBER, text(d::STUDENT_NUMBER))
+        .with(MAIL, text(d::EMAIL))
+        .with(GROUPS, Value::Set(groups.collect()))
+}
+
+/// What the shared rules say of a person, with the record made of them.
+pub fn call(person: &Person, system: &str, record: impl FnOnce(&Person) -> Record) -> Call {
+    match judge(person, system) {
+        Judgement::Active => Call::Active(record(person)),
+        Judgement::Disabled(reason) => {
+            Call::Disabled(Record::new(person.key().clone()).standing(Standing::Disabled), reason)
+        }
+        Judgement::Untouched(reason) => Call::Untouched(reason),
+    }
+}
+
+impl Project for Policy {
+    fn kinds(&self) -> &[Schema] {
+        &self.kinds
+    }
+
+    fn desired(&self, subject: Subject<'_>, _look: &dyn Lookup, _at: Timestamp) -> Vec<Desired> {
+        let Subject::Person(person) = subject;
+        let login = selected_username(person).unwrap_or_default().to_owned();
+        let matches = if login.is_empty() {
+            Vec::new()
+        } else {
+            vec![Match { field: "login", value: login, only_unique: false }]
+        };
+        let call = call(person, NAME, record);
+        vec![Desired { kind: ACCOUNT, key: person.key().clone(), call, matches, valid_until: None }]
+    }
+
+    fn owns(&self, _kind: &str, _attribute: AttributeId, element: &str) -> bool {
+        element.starts_with("ours:") && element != "ours:closed"
+    }
+
+    fn policy_version(&self) -> String {
+        "1".to_owned()
+    }
+}
+
+impl Definition for Listed {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn configuration(&self) -> &'static str {
+        "[toy-listed]\n"
+    }
+
+    fn open(&self, _section: toml::Table, _around: &Surroundings<'_>) -> Result<Target, OpenError> {
+        let observer = Observer {
+            name: NAME,
+            project: Arc::new(Policy { kinds: vec![schema()] }),
+            reader: Arc::new(self.0.clone()),
+            terms: Terms {
+                settle_after: Duration::from_secs(30),
+                reread_after: Duration::from_mins(5),
+                concurrency: 2,
+                listable: true,
+                chunk: 5,
+                known: None,
+                counters: COUNTERS,
+            },
+        };
+        Ok(Target { observer, writer: Arc::new(self.0.clone()) })
+    }
+}

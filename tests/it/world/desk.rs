@@ -1,0 +1,276 @@
+//! The desk at which passes are run: two sources, two toys, a store, a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use reconcile::clock::Clock;
+use reconcile::config::{
+    FirstMeeting, GuardSettings, Institution, Limit, OnDrift, OnSurplus, PipelineSettings, Protected,
+};
+use reconcile::engine::{self, ApprovedPlan, Consent, Judged, Order, Planner, Stop};
+use reconcile::model::pass::{Fate, Planned};
+use reconcile::model::{KeyField, Pick, Scope};
+use reconcile::targets::Registry;
+use reconcile::targets::port::{AnyWriter, Surroundings, Target};
+use reconcile_state::store::StoreDir;
+use reconcile_state::trust::ShrinkLimit;
+use reconcile_state::{Intent, Key};
+use tempfile::TempDir;
+
+use super::clock::PausedClock;
+use super::people::People;
+use crate::toys::{Asked, Listed, Toy, asked, listed};
+
+/// Settings under which the guard lets everything through.
+pub fn settings() -> PipelineSettings {
+    let any = Limit { number: None, percent: None };
+    PipelineSettings {
+        first_meeting: FirstMeeting::Report,
+        drift: OnDrift::Enforce,
+        surplus: OnSurplus::Report,
+        guard: GuardSettings {
+            floor: 0,
+            creates: any,
+            lost: any,
+            updates: any,
+            disables: any,
+            renames: any,
+            moves: any,
+            removals: any,
+            one_attribute: any,
+            collapse: any,
+            disabled_reserve: 0,
+            first_load: true,
+            shrink: ShrinkLimit { percent: 5, floor: 2 },
+            protected: Protected::default(),
+        },
+    }
+}
+
+/// Everything a pass needs.
+pub struct Desk {
+    /// Both sources.
+    pub people: Arc<People>,
+    /// Toy A.
+    pub listed: Listed,
+    /// Toy B.
+    pub asked: Asked,
+    /// Memory.
+    pub store: Arc<StoreDir>,
+    /// The time.
+    pub clock: Arc<PausedClock>,
+    /// Settings of both pipelines.
+    pub settings: PipelineSettings,
+    /// The scope of the next passes.
+    pub scope: Scope,
+    /// Whether the next passes only link.
+    pub adopt: bool,
+    /// Doubts and rules that are accepted.
+    pub allow: BTreeSet<String>,
+    /// Pipelines in scope.
+    pub pipelines: Vec<&'static str>,
+    runs: AtomicU32,
+    registry: Registry,
+    _place: TempDir,
+}
+
+/// What a pass did, in few words.
+pub struct Pass {
+    /// What was planned.
+    pub planned: Planned,
+    /// The guard's verdicts and what passed.
+    pub judged: Judged,
+    /// `pipeline/kind/key action: fate`, in order.
+    pub told: Vec<String>,
+    /// The fates, in the plan's order.
+    pub fates: Vec<Fate>,
+}
+
+impl Desk {
+    /// Nobody in the sources, nothing at the targets, nothing remembered.
+    pub fn new() -> Self {
+        // In memory where the machine has such a place: a commit waits for the disk elsewhere.
+        let memory = std::path::Path::new("/dev/shm");
+        let place = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
+        let store = Arc::new(StoreDir::open(place.path().join("store"), [7; 32]).unwrap());
+        let (listed, asked) = (Listed::new(), Asked::new());
+        Self {
+            registry: Registry::builtin().with(listed.clone()).with(asked.clone()),
+            people: Arc::new(People::default()),
+            listed,
+            asked,
+            store,
+            clock: Arc::new(PausedClock::new()),
+            settings: settings(),
+            scope: Scope::default(),
+            adopt: false,
+            allow: BTreeSet::new(),
+            pipelines: vec![listed::NAME, asked::NAME],
+            runs: AtomicU32::new(0),
+            _place: place,
+        }
+    }
+
+    /// The same with these people, carried through once.
+    pub async fn with(people: impl IntoIterator<Item = u32>) -> Self {
+        let desk = Self::new();
+        desk.people.hire_all(people);
+        let first = desk.pass().await;
+        assert!(first.fates.iter().all(|fate| *fate == Fate::Landed), "{:#?}", first.told);
+        desk
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        let institution =
+            Institution { number: "999".into(), name: "The Toy College".into(), mail_domain: "toy.example".into() };
+        let around = Surroundings { institution: &institution, environment: &|_| None };
+        let open = |name: &&str| self.registry.get(name).unwrap().open(toml::Table::new(), &around).unwrap();
+        self.pipelines.iter().map(open).collect()
+    }
+
+    /// The read halves.
+    pub fn planner(&self) -> Planner {
+        Planner {
+            directory: self.people.clone(),
+            vault: self.people.clone(),
+            observers: self.targets().into_iter().map(|target| (target.observer, self.settings.clone())).collect(),
+            shrink: self.settings.guard.shrink,
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn order(&self) -> Order {
+        Order {
+            scope: self.scope.clone(),
+            adopt: self.adopt,
+            allow: self.allow.clone(),
+            run: format!("run-{}", self.runs.fetch_add(1, Ordering::Relaxed)),
+            at: self.clock.now(),
+        }
+    }
+
+    /// Plans.
+    pub async fn plan(&self) -> Planned {
+        self.try_plan().await.unwrap()
+    }
+
+    /// Plans, or tells why not.
+    pub async fn try_plan(&self) -> Result<Planned, engine::PassError> {
+        engine::plan(&self.planner(), &self.order()).await
+    }
+
+    /// Judges a plan.
+    pub fn judge(&self, planned: Planned) -> Judged {
+        let consent = Consent { allow: self.allow.clone(), who: "operator".into(), ..Consent::default() };
+        engine::judge(planned, &self.planner().settings(), consent)
+    }
+
+    /// Applies a plan.
+    pub async fn apply(&self, approved: &ApprovedPlan, stop: &Stop) -> Vec<(String, Fate)> {
+        let writers: BTreeMap<&'static str, Arc<dyn AnyWriter>> =
+            self.targets().into_iter().map(|target| (target.observer.name, target.writer)).collect();
+        let applied = engine::apply(&self.planner(), &writers, approved, stop, &|_, _| {}).await.unwrap();
+        assert!(applied.events.is_empty(), "{:?}", applied.events);
+        let tell = |done: &reconcile::model::pass::Done| {
+            let change = &done.change;
+            format!("{}/{}/{} {}: {}", change.pipeline, change.kind, change.key, change.action, word(&done.fate))
+        };
+        applied.done.iter().map(|done| (tell(done), done.fate.clone())).collect()
+    }
+
+    /// One whole pass.
+    pub async fn pass(&self) -> Pass {
+        self.pass_until(&Stop::default()).await
+    }
+
+    /// One pass that somebody may interrupt.
+    pub async fn pass_until(&self, stop: &Stop) -> Pass {
+        let planned = self.plan().await;
+        self.carry_out(planned, stop).await
+    }
+
+    /// The rest of a pass.
+    pub async fn carry_out(&self, planned: Planned, stop: &Stop) -> Pass {
+        let judged = self.judge(planned.clone());
+        let done = self.apply(&judged.approved, stop).await;
+        // Two passes never begin in the same moment.
+        wait(Duration::from_secs(1)).await;
+        let (told, fates) = done.into_iter().unzip();
+        Pass { planned, judged, told, fates }
+    }
+
+    /// The scope of these people by key.
+    pub fn only(people: impl IntoIterator<Item = u32>) -> Scope {
+        let keys = people.into_iter().map(|n| (KeyField::IdautoId, super::key(n).to_string()));
+        Scope { pick: Pick::Keys(keys.collect()), limit: None }
+    }
+
+    /// Writes at both toys so far.
+    pub fn writes(&self) -> u64 {
+        [&*self.listed, &*self.asked].into_iter().map(|toy: &Toy| toy.shelf().writes).sum()
+    }
+
+    /// Intents without an outcome.
+    pub fn open_intents(&self, pipeline: &str) -> Vec<Intent> {
+        let open = self.store.pipeline(pipeline).unwrap().open_intents().unwrap();
+        open.into_iter().map(|(_, intent)| intent).collect()
+    }
+
+    /// Keys that are claimed.
+    pub fn claimed(&self, pipeline: &str, kind: &str) -> Vec<Key> {
+        self.store.pipeline(pipeline).unwrap().claims(kind).unwrap().into_keys().collect()
+    }
+}
+
+/// Lets time pass.
+pub async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+fn word(fate: &Fate) -> String {
+    match fate {
+        Fate::Landed => "landed".into(),
+        Fate::NotConverged(names) => format!("not converged {}", names.join(" ")),
+        Fate::Superseded => "superseded".into(),
+        Fate::Failed(error) => format!("failed {}", error.code),
+        Fate::InDoubt(error) => format!("in doubt {}", error.code),
+        Fate::Deferred(_) => "deferred".into(),
+        Fate::Held(reason) => format!("held {reason}"),
+        Fate::NotApproved => "not approved".into(),
+        Fate::Interrupted => "interrupted".into(),
+    }
+}
+
+impl Pass {
+    /// Planned changes.
+    pub fn changes(&self) -> usize {
+        self.planned.plan.changes.len()
+    }
+
+    /// The lines of a pipeline, without its name.
+    pub fn of<'p>(&'p self, pipeline: &str) -> Vec<&'p str> {
+        let mine = |line: &'p String| line.strip_prefix(pipeline).and_then(|rest| rest.strip_prefix('/'));
+        self.told.iter().filter_map(mine).collect()
+    }
+
+    /// The fate of a person's change in a pipeline and kind; the last, of several.
+    pub fn fate(&self, pipeline: &str, kind: &str, n: u32) -> Option<&str> {
+        let begins = format!("{pipeline}/{kind}/{} ", super::key(n));
+        self.told.iter().rev().find_map(|line| line.strip_prefix(begins.as_str()))
+    }
+
+    /// Codes of the doubts about a pipeline's reading.
+    pub fn doubts(&self, pipeline: &str) -> Vec<&str> {
+        let mine = self.planned.pipelines.iter().filter(|summary| summary.name == pipeline);
+        mine.flat_map(|summary| &summary.trust.doubts).map(|doubt| doubt.code.as_str()).collect()
+    }
+
+    /// Codes of the doubts about the sources.
+    pub fn source_doubts(&self) -> Vec<&str> {
+        let all = self.planned.sources.iter().flat_map(|source| &source.trust.doubts);
+        all.map(|doubt| doubt.code.as_str()).collect()
+    }
+}
