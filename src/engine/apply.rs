@@ -7,38 +7,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use futures::future::try_join_all;
 use reconcile_state::{Digest, Edit, Key, Remote, Schema, Value};
 
-use super::batch::{Lane, send};
+use super::batch::send;
 use super::blocking::blocking;
 use super::error::PassError;
 use super::guard::ApprovedPlan;
+use super::lane::{Lane, Settled};
 use super::memory::Memories;
 use super::plan::Planner;
 use super::settle;
+use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
 use crate::model::{Change, ChangeId, Ready};
 use crate::targets::port::AnyWriter;
-
-/// Asks a pass to stop: no new write starts, running ones settle.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks.
-    pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether somebody asked.
-    pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// Told after every batch: changes done so far, and how many there are.
 pub type Progress<'p> = dyn Fn(usize, usize) + Send + Sync + 'p;
@@ -125,8 +110,6 @@ pub async fn apply(
     let events = settle::finish(planner, approved, &done).await?;
     Ok(Applied { done, linked, events })
 }
-
-type Settled = (Done, Option<(Option<Remote>, Digest)>);
 
 async fn wave(
     lane: &Lane<'_>,

@@ -1,72 +1,19 @@
 //! One batch: look, intent, write, confirm, settle; and halves of it where it is refused as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt};
-use jiff::Timestamp;
 use reconcile_state::journal::{Intent, Landing};
 use reconcile_state::store::{Observed, OutcomeRecord};
-use reconcile_state::{Digest, Key, Remote, Schema};
+use reconcile_state::{Digest, Key};
 
-use super::apply::Stop;
 use super::blocking::blocking;
 use super::confirm::confirm;
 use super::error::PassError;
-use super::memory::{Memories, Memory};
+use super::lane::{Lane, Settled, anchor};
 use super::observe::{Look, look};
-use crate::clock::Clock;
 use crate::model::pass::{Done, Fate};
 use crate::model::{Action, Anchor, Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, TargetError};
-use crate::targets::port::{AnyWriter, Observer};
-
-/// One pipeline while a plan is applied.
-pub struct Lane<'l> {
-    /// Its read half.
-    pub observer: &'l Observer,
-    /// Its write half.
-    pub writer: &'l dyn AnyWriter,
-    /// Its memory.
-    pub memory: &'l Memory,
-    /// Everybody's.
-    pub memories: &'l Memories,
-    /// The time.
-    pub clock: &'l dyn Clock,
-    /// The run.
-    pub run: &'l str,
-    /// When what the plan rests on was read.
-    pub read_at: Timestamp,
-    /// Whether to stop.
-    pub stop: &'l Stop,
-    /// Why nothing more is tried: the target is away, or refuses us as a whole.
-    pub halted: Mutex<Option<TargetError>>,
-}
-
-impl Lane<'_> {
-    /// The schema of a kind.
-    pub fn schema(&self, kind: &str) -> Option<&Schema> {
-        self.observer.project.kinds().iter().find(|schema| schema.kind == kind)
-    }
-
-    /// Unix milliseconds.
-    pub fn now(&self) -> i64 {
-        self.clock.now().as_millisecond()
-    }
-
-    fn halt(&self, error: &TargetError) {
-        let whole = matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable);
-        if whole && error.effect == Effect::None {
-            self.halted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
-        }
-    }
-
-    fn is_halted(&self) -> Option<TargetError> {
-        self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// A change with its fate, and what the record was then seen to be.
-pub type Settled = (Done, Option<(Option<Remote>, Digest)>);
 
 /// Sends a batch and sees it through.
 ///
@@ -132,15 +79,6 @@ fn unanswered(change: &Change) -> Outcome {
     let error =
         TargetError::new(ErrorKind::Malformed, "NO_OUTCOME", "the target's client gave no outcome for the change");
     Outcome::failed(change, error.effect(Effect::Unknown))
-}
-
-/// What a change is looked up by: before a create every match, else what is remembered.
-pub fn anchor(change: &Change, remote: Option<&Remote>) -> Anchor {
-    Anchor {
-        key: change.key.clone(),
-        remembered: remote.or(change.remote.as_ref()).cloned(),
-        matches: if change.action == Action::Create { change.matches.clone() } else { Vec::new() },
-    }
 }
 
 /// Looks at the records first where the plan's reading is no proof: before every create, where it is

@@ -7,10 +7,10 @@ use reconcile_state::journal::Landing;
 use reconcile_state::store::{Observed, OutcomeRecord};
 use reconcile_state::{Applied, AttributeId, Claim, Digest, Edit, Key, Origin, Record, Remote, Standing, Unsettled};
 
-use super::batch::{Lane, Settled, anchor};
 use super::blocking::blocking;
 use super::diff::remaining;
 use super::error::PassError;
+use super::lane::{Lane, Settled, anchor};
 use super::observe::{Look, look};
 use crate::model::pass::{Done, Fate};
 use crate::model::{Action, Anchor, Change, Effect, ErrorKind, Outcome, Ready, TargetError};

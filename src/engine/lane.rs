@@ -1,0 +1,72 @@
+//! One pipeline while a plan is applied: what its batches share.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use reconcile_state::{Digest, Remote, Schema};
+
+use super::memory::{Memories, Memory};
+use super::stop::Stop;
+use crate::clock::Clock;
+use crate::model::pass::Done;
+use crate::model::{Action, Anchor, Change, Effect, ErrorKind, TargetError};
+use crate::targets::port::{AnyWriter, Observer};
+
+/// One pipeline while a plan is applied.
+pub struct Lane<'l> {
+    /// Its read half.
+    pub observer: &'l Observer,
+    /// Its write half.
+    pub writer: &'l dyn AnyWriter,
+    /// Its memory.
+    pub memory: &'l Memory,
+    /// Everybody's.
+    pub memories: &'l Memories,
+    /// The time.
+    pub clock: &'l dyn Clock,
+    /// The run.
+    pub run: &'l str,
+    /// When what the plan rests on was read.
+    pub read_at: Timestamp,
+    /// Whether to stop.
+    pub stop: &'l Stop,
+    /// Why nothing more is tried: the target is away, or refuses us as a whole.
+    pub halted: Mutex<Option<TargetError>>,
+}
+
+impl Lane<'_> {
+    /// The schema of a kind.
+    pub fn schema(&self, kind: &str) -> Option<&Schema> {
+        self.observer.project.kinds().iter().find(|schema| schema.kind == kind)
+    }
+
+    /// Unix milliseconds.
+    pub fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    /// Gives the pipeline up where the target is away, or refuses us as a whole.
+    pub fn halt(&self, error: &TargetError) {
+        let whole = matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable);
+        if whole && error.effect == Effect::None {
+            self.halted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+        }
+    }
+
+    /// Why it was given up.
+    pub fn is_halted(&self) -> Option<TargetError> {
+        self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A change with its fate, and what the record was then seen to be.
+pub type Settled = (Done, Option<(Option<Remote>, Digest)>);
+
+/// What a change is looked up by: before a create every match, else what is remembered.
+pub fn anchor(change: &Change, remote: Option<&Remote>) -> Anchor {
+    Anchor {
+        key: change.key.clone(),
+        remembered: remote.or(change.remote.as_ref()).cloned(),
+        matches: if change.action == Action::Create { change.matches.clone() } else { Vec::new() },
+    }
+}
