@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
-use reconcile_state::digest::{Digest, encode};
+use reconcile_state::digest::encode;
 use reconcile_state::store::{Absence, Scope, Side, Store, StoreDir, Summary};
 use reconcile_state::{Digester, Schema};
 
@@ -118,7 +118,7 @@ fn read(
     version: impl Fn(u32) -> u32,
 ) -> Result<(f64, Summary), Box<dyn Error>> {
     let start = cpu();
-    let mut writer = store.snapshot(scope, schema, Digest([0; 16]))?;
+    let mut writer = store.snapshot(scope, schema)?;
     for n in 0..count {
         writer.see(&people::person(n, version(n)))?;
     }

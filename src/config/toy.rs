@@ -82,10 +82,6 @@ impl Project for Nothing {
     fn desired(&self, _: Subject<'_>, _: &dyn Lookup, _: Timestamp) -> Vec<Desired> {
         Vec::new()
     }
-
-    fn policy_version(&self) -> String {
-        String::new()
-    }
 }
 
 impl Reader for Nothing {

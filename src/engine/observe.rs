@@ -277,7 +277,7 @@ async fn keep(
     blocking(move || {
         let scope = Scope::new(schema.kind, Side::Observed);
         if listing {
-            let mut writer = store.snapshot(scope, &schema, Digest([0; 16]))?;
+            let mut writer = store.snapshot(scope, &schema)?;
             for record in &records {
                 writer.see(record)?;
             }

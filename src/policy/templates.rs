@@ -70,11 +70,6 @@ impl Template {
         }
     }
 
-    /// The template as it was configured.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
     fn check(&self, names: &'static [&'static str]) -> Result<(), TemplateError> {
         let template = self.environment.get_template(NAME).map_err(|e| TemplateError::Syntax(e.to_string()))?;
         let mut used: Vec<String> = template.undeclared_variables(true).into_iter().collect();

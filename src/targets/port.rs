@@ -40,10 +40,6 @@ pub trait Project: Send + Sync {
     fn owns(&self, _kind: &str, _attribute: AttributeId, _element: &str) -> bool {
         true
     }
-
-    /// A digest-worthy text of everything beside the person that an answer depends on: templates,
-    /// rules, tables. Where it changed, a difference is caused by policy.
-    fn policy_version(&self) -> String;
 }
 
 /// Which records a reader is asked for.

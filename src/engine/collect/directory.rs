@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use futures::future::join;
 use reconcile_state::store::{Absence, Scope, Side, SnapshotWriter, Store, Summary};
-use reconcile_state::{Attribute, AttributeId, Digest, Key, Record, Schema, Value};
+use reconcile_state::{Attribute, AttributeId, Key, Record, Schema, Value};
 
 use super::tally::Tally;
 use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, findings_of, hold, judge};
@@ -102,10 +102,9 @@ pub(super) async fn read_all(collector: &Collector<'_>) -> Result<Part, PassErro
 async fn open(store: &Store, schema: Schema) -> Result<Writers, PassError> {
     let store = store.clone();
     blocking(move || {
-        let policy = Digest([0; 16]);
         Ok(Writers {
-            people: store.snapshot(DIRECTORY_SCOPE, &schema, policy)?,
-            csns: store.snapshot(CSN_SCOPE, &csn_schema()?, policy)?,
+            people: store.snapshot(DIRECTORY_SCOPE, &schema)?,
+            csns: store.snapshot(CSN_SCOPE, &csn_schema()?)?,
         })
     })
     .await

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::store::{Absence, Summary};
 use reconcile_state::trust::{SourceFigures, Trust};
-use reconcile_state::{Digest, Key, Record, Value};
+use reconcile_state::{Key, Record, Value};
 
 use super::tally::Tally;
 use super::{Collector, Part, VAULT, VAULT_SCOPE, figures_name, findings_of, hold, judge};
@@ -64,7 +64,7 @@ async fn whole(
     let absence = if trust.is_trusted() { Absence::Believed } else { Absence::Doubted };
     let store = collector.store.clone();
     let summary = blocking(move || {
-        let mut writer = store.snapshot(VAULT_SCOPE, &schema, Digest([0; 16]))?;
+        let mut writer = store.snapshot(VAULT_SCOPE, &schema)?;
         for record in &records {
             writer.see(record)?;
         }

@@ -11,9 +11,6 @@ use crate::model::{Call, Desired, Match, Person, Reason};
 use crate::policy::{Judgement, judge};
 use crate::targets::port::{Lookup, OpenError, Project, Subject};
 
-/// Counts the rules of this file and of `rules.rs`: raised whenever they answer differently.
-const RULES: u32 = 1;
-
 /// How an account is recognised: its user name, as the site compares it.
 pub const BY_USERNAME: &str = "username";
 /// How an account is recognised: its ID number.
@@ -82,10 +79,6 @@ impl Project for Accounts {
             matches: self.matches(&values),
             valid_until: None,
         }]
-    }
-
-    fn policy_version(&self) -> String {
-        format!("{RULES}\u{1f}{}\u{1f}{}", self.auth, self.templates.text())
     }
 }
 
@@ -178,13 +171,5 @@ mod tests {
         let mut someone = person();
         someone.directory.set(directory::STUDENT_NUMBER, Value::from(" "));
         assert_eq!(desired(&someone).matches.len(), 1);
-    }
-
-    #[test]
-    fn the_policy_has_another_version_where_it_answers_differently() {
-        let version = |more: &str| Accounts::new(&settings(more)).unwrap().policy_version();
-        assert_eq!(version(""), version("batch_size = 50"));
-        assert_ne!(version(""), version("[attributes]\nidnumber = ''"));
-        assert_ne!(version(""), version("[attributes]\ncity = ''"));
     }
 }

@@ -114,16 +114,4 @@ impl Templates {
         }
         Ok(record)
     }
-
-    /// All of it as one text, for the version of the policy.
-    pub(super) fn text(&self) -> String {
-        let sources = std::iter::once(&self.username).chain(self.rest.iter().map(|(_, template)| template));
-        let mut text: Vec<&str> = sources.map(Template::source).collect();
-        let Institution { number, name, mail_domain } = &self.institution;
-        text.extend([number.as_str(), name, mail_domain]);
-        if self.city() {
-            text.push("city");
-        }
-        text.join("\u{1f}")
-    }
 }

@@ -73,7 +73,6 @@ pub struct SnapshotWriter {
     kind: String,
     side: Side,
     schema: Schema,
-    policy: Digest,
     known: Rows<32>,
     seen: Vec<u64>,
     /// Keys of this reading that were not known before.
@@ -84,11 +83,11 @@ pub struct SnapshotWriter {
 }
 
 impl Store {
-    /// Begins a snapshot of a scope, read under this version of the policy.
+    /// Begins a snapshot of a scope.
     ///
     /// # Errors
     /// [`StoreError::Busy`] where one is being written already; or where the file refuses.
-    pub fn snapshot(&self, scope: Scope<'_>, schema: &Schema, policy: Digest) -> Result<SnapshotWriter, StoreError> {
+    pub fn snapshot(&self, scope: Scope<'_>, schema: &Schema) -> Result<SnapshotWriter, StoreError> {
         let mut snapshots = self.inner.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
         if snapshots.contains(&scope.name()) {
             return Err(StoreError::Busy { path: self.inner.path.clone(), scope: scope.name() });
@@ -100,7 +99,6 @@ impl Store {
             kind: scope.kind.to_owned(),
             side: scope.side,
             schema: schema.clone(),
-            policy,
             seen: vec![0; known.rows().len().div_ceil(64)],
             known,
             fresh: HashSet::new(),
@@ -163,7 +161,7 @@ impl SnapshotWriter {
             Absence::Doubted => Vec::new(),
         };
         let root = self.store.root(self.scope())?;
-        let sealed = root.is_some_and(|root| root == self.seal(&root, absence));
+        let sealed = root.is_some_and(|root| root == Self::seal(&root, absence));
         if !sealed || !self.pending.is_empty() || !unseen.is_empty() {
             let inner = Arc::clone(&self.store.inner);
             let gone = inner.write_folded(|txn| self.write_all(txn, &unseen, absence))?;
@@ -190,14 +188,13 @@ impl SnapshotWriter {
     }
 
     /// The root as this snapshot leaves it; stale where it has no digest.
-    fn seal(&self, root: &Root, absence: Absence) -> Root {
+    fn seal(root: &Root, absence: Absence) -> Root {
         Root {
             // Of a stale root the digest is taken anew: it is then not equal to what stands there.
             digest: Some(root.digest.unwrap_or(Digest([0; 16]))),
             whole: absence == Absence::Believed,
             open: false,
             encoding: ENCODING_VERSION,
-            policy: Some(self.policy),
             ..root.clone()
         }
     }
@@ -251,7 +248,7 @@ impl SnapshotWriter {
         if !gone.is_empty() {
             held = change_digests(txn, id, gone.iter().map(|row| change(row, None)).collect())?;
         }
-        let mut sealed = self.seal(&held, absence);
+        let mut sealed = Self::seal(&held, absence);
         if held.digest.is_none() {
             let mut cut = [0; 16];
             cut.copy_from_slice(&block::hash(&txn.open_table(DIGEST)?, id)?.as_bytes()[..16]);

@@ -49,15 +49,13 @@ pub struct Root {
     pub open: bool,
     /// Version of the canonical encoding.
     pub encoding: u8,
-    /// Version of the policy the last snapshot was made under; `None` before the first.
-    pub policy: Option<Digest>,
     /// Blocks are `2^bits`.
     pub(super) bits: u8,
 }
 
 impl Default for Root {
     fn default() -> Self {
-        Self { count: 0, digest: None, whole: false, open: false, encoding: ENCODING_VERSION, policy: None, bits: 0 }
+        Self { count: 0, digest: None, whole: false, open: false, encoding: ENCODING_VERSION, bits: 0 }
     }
 }
 

@@ -8,7 +8,6 @@ use reconcile_state::store::{Absence, Scope, Side, Store, StoreDir, Summary};
 use reconcile_state::{AttributeId, Key, Record};
 
 pub const KEY: [u8; 32] = [42; 32];
-pub const POLICY: Digest = Digest([1; 16]);
 pub const OBSERVED: Scope<'static> = Scope { kind: "account", side: Side::Observed };
 
 pub const NAME: AttributeId = AttributeId(1);
@@ -60,7 +59,7 @@ pub fn key_digest(n: u32) -> Digest {
 }
 
 pub fn read_all(store: &Store, records: &[Record], absence: Absence) -> Summary {
-    let mut writer = store.snapshot(OBSERVED, &schema(), POLICY).unwrap();
+    let mut writer = store.snapshot(OBSERVED, &schema()).unwrap();
     for record in records {
         writer.see(record).unwrap();
     }

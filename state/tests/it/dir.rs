@@ -8,7 +8,7 @@ use std::process::Command;
 use reconcile_state::store::{Absence, StoreDir, StoreError};
 use redb::TableDefinition;
 
-use crate::campus::{KEY, OBSERVED, POLICY, bodies, digest, key, open, people, person, read_all, schema};
+use crate::campus::{KEY, OBSERVED, bodies, digest, key, open, people, person, read_all, schema};
 
 const HELD: &str = "RECONCILE_TEST_STORE_HELD_BY_PARENT";
 
@@ -181,5 +181,5 @@ fn one_file_is_one_store_however_often_it_is_asked_for() {
     let held = two.digests(OBSERVED).unwrap();
     assert_eq!(held.get(&crate::campus::key_digest(1)), Some(digest(&person(1, 0))));
     assert!(store.sources().unwrap().digests(OBSERVED).unwrap().is_empty());
-    drop(one.snapshot(OBSERVED, &schema(), POLICY).unwrap());
+    drop(one.snapshot(OBSERVED, &schema()).unwrap());
 }

@@ -2,12 +2,10 @@
 
 use proptest::prelude::*;
 use reconcile_state::Record;
-use reconcile_state::digest::Digest;
 use reconcile_state::store::{Absence, Seen, Store, StoreError, Summary};
 
 use crate::campus::{
-    LANGUAGE, MAIL, OBSERVED, POLICY, bodies, bytes, digest, fresh, key, key_digest, open, people, person, read_all,
-    schema,
+    LANGUAGE, MAIL, OBSERVED, bodies, bytes, digest, fresh, key, key_digest, open, people, person, read_all, schema,
 };
 
 fn differing(one: &[u8], two: &[u8]) -> usize {
@@ -37,7 +35,7 @@ fn a_reading_is_told_apart_from_what_was_known() {
     assert_eq!(store.root(OBSERVED).unwrap(), None);
     let first = read_all(&store, &people(0..300), Absence::Believed);
     assert_eq!(first, Summary { seen: 300, new: 300, ..Summary::default() });
-    let mut writer = store.snapshot(OBSERVED, &schema(), POLICY).unwrap();
+    let mut writer = store.snapshot(OBSERVED, &schema()).unwrap();
     assert_eq!(writer.see(&person(0, 0)).unwrap(), Seen::Same);
     assert_eq!(writer.see(&person(1, 7)).unwrap(), Seen::Changed);
     assert_eq!(writer.see(&person(900, 0)).unwrap(), Seen::New);
@@ -121,7 +119,7 @@ fn an_interrupted_reading_is_gone_on_from() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).pipeline("test").unwrap();
     read_all(&store, &(0..10).map(|n| large(n, 0)).collect::<Vec<_>>(), Absence::Believed);
-    let mut writer = store.snapshot(OBSERVED, &schema(), POLICY).unwrap();
+    let mut writer = store.snapshot(OBSERVED, &schema()).unwrap();
     for n in 5..5000 {
         writer.see(&large(n, 1)).unwrap();
     }
@@ -153,18 +151,18 @@ fn an_interrupted_reading_is_gone_on_from() {
 #[test]
 fn one_scope_is_read_once_at_a_time() {
     let (_dir, store) = fresh();
-    let writer = store.snapshot(OBSERVED, &schema(), POLICY).unwrap();
-    assert!(matches!(store.snapshot(OBSERVED, &schema(), POLICY), Err(StoreError::Busy { .. })));
+    let writer = store.snapshot(OBSERVED, &schema()).unwrap();
+    assert!(matches!(store.snapshot(OBSERVED, &schema()), Err(StoreError::Busy { .. })));
     drop(writer);
-    store.snapshot(OBSERVED, &schema(), POLICY).unwrap().finish(Absence::Believed).unwrap();
-    store.snapshot(OBSERVED, &schema(), POLICY).unwrap();
+    store.snapshot(OBSERVED, &schema()).unwrap().finish(Absence::Believed).unwrap();
+    store.snapshot(OBSERVED, &schema()).unwrap();
 }
 
 #[test]
 fn what_settles_during_a_reading_is_newer_than_the_reading() {
     let (_dir, store) = fresh();
     read_all(&store, &people(0..3), Absence::Believed);
-    let mut writer = store.snapshot(OBSERVED, &schema(), POLICY).unwrap();
+    let mut writer = store.snapshot(OBSERVED, &schema()).unwrap();
     writer.see(&person(0, 0)).unwrap();
     store.put(OBSERVED, &schema(), &[person(0, 5), person(1, 5), person(9, 5)]).unwrap();
     assert_eq!(writer.finish(Absence::Believed).unwrap().gone, [key(2)]);
@@ -182,19 +180,6 @@ fn few_changes_touch_few_bytes() {
     let touched = differing(&before, &bytes(dir.path()));
     // A leaf of the blocks, one of the bodies and the way down to them for each, and the file's own account.
     assert!(touched <= 20 * 4 * 4096 + (64 << 10), "{touched} of {} bytes", before.len());
-}
-
-#[test]
-fn another_policy_is_remembered_with_the_reading() {
-    let (_dir, store) = fresh();
-    read_all(&store, &people(0..5), Absence::Believed);
-    let newer = Digest([2; 16]);
-    let mut writer = store.snapshot(OBSERVED, &schema(), newer).unwrap();
-    for record in people(0..5) {
-        assert_eq!(writer.see(&record).unwrap(), Seen::Same);
-    }
-    writer.finish(Absence::Believed).unwrap();
-    assert_eq!(store.root(OBSERVED).unwrap().unwrap().policy, Some(newer));
 }
 
 proptest! {

@@ -105,10 +105,6 @@ impl Project for Policy {
         };
         vec![one(MEMBER, call(person, NAME, member)), one(CARD, call(person, NAME, card))]
     }
-
-    fn policy_version(&self) -> String {
-        "1".to_owned()
-    }
 }
 
 impl Definition for Asked {

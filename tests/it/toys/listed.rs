@@ -122,10 +122,6 @@ impl Project for Policy {
     fn owns(&self, _kind: &str, _attribute: AttributeId, element: &str) -> bool {
         element.starts_with("ours:") && element != "ours:closed"
     }
-
-    fn policy_version(&self) -> String {
-        "1".to_owned()
-    }
 }
 
 impl Definition for Listed {
