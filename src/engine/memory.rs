@@ -143,6 +143,13 @@ impl Memories {
         }
     }
 
+    /// Whether this pass made the record that has this id at its target.
+    pub fn is_made(&self, pipeline: &'static str, kind: &'static str, remote: &Remote) -> bool {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = made.get(&(pipeline, kind));
+        remote.id.as_ref().is_some_and(|id| ids.is_some_and(|ids| ids.contains_key(id)))
+    }
+
     /// Whose the record is that has this id at its target.
     pub fn key_of(&self, pipeline: &'static str, kind: &'static str, id: &str) -> Option<Key> {
         let remote = Remote { id: Some(id.to_owned()), handle: None };

@@ -292,7 +292,10 @@ impl Judging<'_> {
     /// Whoever is remembered and is no longer known is gone, where that is proved.
     fn gone(&self, kind: &str) -> BTreeSet<Key> {
         let claimed = self.memory.claims.get(kind).into_iter().flat_map(BTreeMap::keys);
-        let gone = claimed.filter(|key| self.collected.proves_gone && !self.collected.known.contains(*key));
+        // Of a creation in doubt nothing is claimed yet: who is gone since cannot be asked for, but is told.
+        let begun = self.memory.open.iter().map(|(_, intent)| intent).filter(|intent| intent.kind == kind);
+        let gone = claimed.chain(begun.map(|intent| &intent.key));
+        let gone = gone.filter(|key| self.collected.proves_gone && !self.collected.known.contains(*key));
         gone.cloned().collect()
     }
 
@@ -324,6 +327,8 @@ impl Judging<'_> {
             self.plan.in_doubt.push(key.clone());
             return Ok(());
         }
+        let open = self.memory.open.iter().filter(|(_, intent)| intent.kind == schema.kind && intent.key == *key);
+        self.plan.read_back.extend(open.map(|(number, _)| *number));
         let want = match row {
             None => Want::Gone,
             Some(Row { call: Call::Untouched(reason), .. }) => {

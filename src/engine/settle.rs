@@ -29,21 +29,14 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
         let (memory, at) = (Arc::clone(memory), planner.clock.now().as_millisecond());
         let note = note(approved, at);
         let aside = pipeline.anew.then(|| planner.store.path().join("claims").join(aside(approved, pipeline.name)));
-        let in_doubt: BTreeSet<Key> = approved
-            .planned()
-            .plan
-            .pipelines
-            .get(pipeline.name)
-            .into_iter()
-            .flat_map(|plan| plan.in_doubt.iter().cloned())
-            .collect();
-        let people: BTreeSet<Key> = approved.planned().people.iter().cloned().collect();
+        let plan = approved.planned().plan.pipelines.get(pipeline.name);
+        let numbers: BTreeSet<u64> = plan.into_iter().flat_map(|plan| plan.read_back.iter().copied()).collect();
         blocking(move || {
             memory.store.record_note(note)?;
             if let Some(aside) = aside {
                 put_aside(&memory, &aside)?;
             }
-            read_back(&memory, at, &|key| people.contains(key) && !in_doubt.contains(key))
+            read_back(&memory, at, &numbers)
         })
         .await?;
     }
@@ -95,9 +88,9 @@ fn make_place(file: &Path) -> Result<(), PassError> {
 }
 
 /// Settles earlier writes of unknown outcome with what this pass read.
-fn read_back(memory: &Memory, at: i64, is_read: &dyn Fn(&Key) -> bool) -> Result<(), PassError> {
+fn read_back(memory: &Memory, at: i64, numbers: &BTreeSet<u64>) -> Result<(), PassError> {
     let mut records = Vec::new();
-    for (number, intent) in memory.open.iter().filter(|(_, intent)| is_read(&intent.key)) {
+    for (number, intent) in memory.open.iter().filter(|(number, _)| numbers.contains(number)) {
         let scope = Scope::new(&intent.kind, Side::Observed);
         let digest = memory.store.digests(scope)?.get(&memory.store.digester().key(&intent.key));
         let observed = match (digest, memory.store.body(scope, &intent.key)?) {

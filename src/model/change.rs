@@ -166,8 +166,11 @@ pub struct PipelinePlan {
     pub disabled: BTreeMap<Reason, u64>,
     /// Records that belong to nobody we know.
     pub foreign: u64,
-    /// Records in doubt: an earlier write of unknown outcome may still be running.
+    /// Records in doubt: an earlier write of unknown outcome may still be running, or could not be read
+    /// back.
     pub in_doubt: Vec<Key>,
+    /// Journal numbers of earlier writes of unknown outcome whose records this pass has read back.
+    pub read_back: Vec<u64>,
     /// Records of which nobody knows whether they are there, by key.
     pub unobserved: Vec<Key>,
     /// Conflicts, by key.

@@ -6,7 +6,7 @@ use reconcile::engine::Stop;
 use reconcile::model::Action;
 use reconcile::model::pass::Fate;
 use reconcile::model::person::directory as d;
-use reconcile_state::{Record, Standing};
+use reconcile_state::{Origin, Record, Standing};
 
 use crate::toys::{Answer, asked, listed};
 use crate::world::{Desk, key, wait};
@@ -179,6 +179,8 @@ async fn a_circle_of_references_is_opened_and_closed_within_one_pass() {
         let mine = desk.asked.shelf().only(asked::MEMBER, asked::CODE, &asked::code(&key(n))).clone();
         assert_eq!(mine.text(asked::BOSS), Some(boss.as_str()));
     }
+    let claims = desk.store.pipeline(asked::NAME).unwrap().claims(asked::MEMBER).unwrap();
+    assert!(claims.values().all(|claim| claim.origin == Origin::Created));
     assert_eq!(desk.pass().await.changes(), 0);
 }
 
