@@ -48,7 +48,7 @@ impl Memory {
             claims,
             owners,
             applied,
-            open: store.open_intents()?,
+            open: if anew { Vec::new() } else { store.open_intents()? },
             processed: Arc::new(Processed::load(&store)?),
             population: store.meta(POPULATION)?.unwrap_or(0),
             store,

@@ -17,7 +17,7 @@ use super::error::PassError;
 use super::guard::ApprovedPlan;
 use super::memory::{IDENTITY, Memories, Memory, POPULATION};
 use super::plan::Planner;
-use super::processed::{remember, said};
+use super::processed::{forget, remember, said};
 use crate::model::Link;
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
 
@@ -34,7 +34,7 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
         blocking(move || {
             memory.store.record_note(note)?;
             if let Some(aside) = aside {
-                put_aside(&memory, &aside)?;
+                return put_aside(&memory, &aside, at);
             }
             read_back(&memory, at, &numbers)
         })
@@ -66,7 +66,7 @@ fn note(approved: &ApprovedPlan, at: i64) -> Note {
 }
 
 /// What was remembered of another target is copied away and dropped.
-fn put_aside(memory: &Memory, to: &Path) -> Result<(), PassError> {
+fn put_aside(memory: &Memory, to: &Path, at: i64) -> Result<(), PassError> {
     make_place(to)?;
     memory.store.backup_claims(to)?;
     for (kind, claims) in &memory.claims {
@@ -74,7 +74,9 @@ fn put_aside(memory: &Memory, to: &Path) -> Result<(), PassError> {
         memory.store.put_claims(kind, &keys.iter().map(|key| (key.clone(), None)).collect())?;
         memory.store.forget_applied(kind, &keys)?;
     }
-    Ok(())
+    forget(&memory.store)?;
+    let landing = Landing::Unknown { code: "TARGET_CHANGED".to_owned() };
+    close(memory, at, memory.open.iter().map(|(number, _)| (*number, landing.clone(), Observed::Absent)))
 }
 
 fn make_place(file: &Path) -> Result<(), PassError> {
@@ -89,7 +91,7 @@ fn make_place(file: &Path) -> Result<(), PassError> {
 
 /// Settles earlier writes of unknown outcome with what this pass read.
 fn read_back(memory: &Memory, at: i64, numbers: &BTreeSet<u64>) -> Result<(), PassError> {
-    let mut records = Vec::new();
+    let mut read = Vec::new();
     for (number, intent) in memory.open.iter().filter(|(number, _)| numbers.contains(number)) {
         let scope = Scope::new(&intent.kind, Side::Observed);
         let digest = memory.store.digests(scope)?.get(&memory.store.digester().key(&intent.key));
@@ -97,9 +99,19 @@ fn read_back(memory: &Memory, at: i64, numbers: &BTreeSet<u64>) -> Result<(), Pa
             (Some(digest), Some(record)) => Observed::Present(digest, record),
             _ => Observed::Absent,
         };
-        let landing = Landing::Unknown { code: "READ_BACK".to_owned() };
-        records.push(OutcomeRecord { intent: *number, at, landing, applied: None, observed, claim: None });
+        read.push((*number, Landing::Unknown { code: "READ_BACK".to_owned() }, observed));
     }
+    close(memory, at, read)
+}
+
+fn close(
+    memory: &Memory,
+    at: i64,
+    outcomes: impl IntoIterator<Item = (u64, Landing, Observed)>,
+) -> Result<(), PassError> {
+    let outcome =
+        |(intent, landing, observed)| OutcomeRecord { intent, at, landing, applied: None, observed, claim: None };
+    let records: Vec<OutcomeRecord> = outcomes.into_iter().map(outcome).collect();
     Ok(memory.store.record_outcomes(&records)?)
 }
 

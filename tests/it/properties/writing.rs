@@ -304,3 +304,46 @@ async fn a_target_that_goes_away_is_not_asked_for_every_change() {
     assert!(desk.listed.shelf().reads <= reads + 2, "one look for each batch on its way");
     assert_eq!(desk.listed.shelf().requests, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_torn_at_any_point_is_recovered() {
+    for tens in 0..24 {
+        let desk = Desk::with(1..=2).await;
+        desk.people.hire_all(3..=14);
+        desk.people.edit(1, d::SURNAME, "Changed");
+        desk.people.entitle(2, &[]);
+        desk.torn_pass(Duration::from_millis(tens * 10 + 5)).await;
+        let mut passes = 0;
+        loop {
+            wait(Duration::from_secs(40)).await;
+            let pass = desk.pass().await;
+            assert!(pass.fates.iter().all(|fate| *fate == Fate::Landed), "{tens} {:?}", pass.told);
+            if pass.changes() == 0 {
+                break;
+            }
+            passes += 1;
+            assert!(passes <= 3, "{tens} {:?}", pass.told);
+        }
+        assert!(desk.open_intents(listed::NAME).is_empty() && desk.open_intents(asked::NAME).is_empty());
+        assert_eq!((desk.listed.rows().len(), desk.asked.rows().len()), (14, 2 + 28), "{tens}: nobody twice");
+        assert_eq!(desk.listed.shelf().with(listed::ACCOUNT, listed::TITLE, "Changed").len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_in_doubt_is_told_also_when_the_person_is_gone() {
+    let mut desk = Desk::with(1..=3).await;
+    only_listed(&mut desk);
+    desk.people.hire(4);
+    desk.listed.shelf().answer = Some(Answer::LostAndLanded);
+    desk.pass().await;
+    desk.listed.shelf().answer = None;
+    desk.people.let_go(4);
+    for _ in 0..2 {
+        wait(Duration::from_secs(40)).await;
+        assert_eq!(desk.pass().await.planned.plan.pipelines[listed::NAME].in_doubt, [key(4)]);
+    }
+    desk.people.hire(4);
+    assert_eq!(desk.pass().await.changes(), 0);
+    assert_eq!((desk.open_intents(listed::NAME).len(), desk.claimed(listed::NAME, listed::ACCOUNT).len()), (0, 4));
+}
