@@ -327,8 +327,6 @@ impl Judging<'_> {
             self.plan.in_doubt.push(key.clone());
             return Ok(());
         }
-        let open = self.memory.open.iter().filter(|(_, intent)| intent.kind == schema.kind && intent.key == *key);
-        self.plan.read_back.extend(open.map(|(number, _)| *number));
         let want = match row {
             None => Want::Gone,
             Some(Row { call: Call::Untouched(reason), .. }) => {
@@ -351,6 +349,11 @@ impl Judging<'_> {
             None if observed.proved.contains(key) => Have::Absent,
             None => Have::Unknown,
         };
+        // A reading from which nothing follows settles nothing either: whose the record is stays known.
+        if !matches!(want, Want::Untouched) && !matches!(have, Have::Ambiguous | Have::Unknown) {
+            let open = self.memory.open.iter().filter(|(_, intent)| intent.kind == schema.kind && intent.key == *key);
+            self.plan.read_back.extend(open.map(|(number, _)| *number));
+        }
         let digester = self.memory.store.digester();
         let claim = self.memory.claim(schema.kind, key);
         let applied = self.memory.applied.get(schema.kind).and_then(|set| set.get(&digester.key(key)));

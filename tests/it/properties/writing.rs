@@ -347,3 +347,19 @@ async fn a_creation_in_doubt_is_told_also_when_the_person_is_gone() {
     assert_eq!(desk.pass().await.changes(), 0);
     assert_eq!((desk.open_intents(listed::NAME).len(), desk.claimed(listed::NAME, listed::ACCOUNT).len()), (0, 4));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_doubt_is_not_settled_by_a_pass_that_leaves_the_person_alone() {
+    let mut desk = Desk::with(1..=3).await;
+    only_listed(&mut desk);
+    desk.people.hire(4);
+    desk.listed.shelf().answer = Some(Answer::LostAndLanded);
+    desk.pass().await;
+    desk.listed.shelf().answer = None;
+    desk.listed.shelf().only(listed::ACCOUNT, listed::LOGIN, "user004").set(listed::TITLE, "by hand".into());
+    wait(Duration::from_secs(40)).await;
+    desk.people.edit(4, d::GIVEN_NAME, "");
+    assert_eq!(desk.pass().await.changes(), 0);
+    desk.people.edit(4, d::GIVEN_NAME, "Given004");
+    assert_eq!(desk.pass().await.told, ["toy-listed/account/uhid-004 update: landed"], "ours, not a stranger's");
+}
