@@ -121,6 +121,10 @@ pub fn decide(facts: &Facts<'_>, settings: &PipelineSettings) -> (Drift, Step) {
         (Want::Record(want, ..), Have::Absent) => absent(facts, want, drift),
         (Want::Record(want, ..), Have::Present(have, ..)) => present(facts, want, have, drift, settings),
         (Want::Gone, Have::Present(..)) if drift == Drift::Surplus => (drift, surplus(settings)),
+        // We made it and never heard of it; meanwhile the person went.
+        (Want::Gone, Have::Present(have, ..)) if facts.begun && have.standing == Standing::Active => {
+            (Drift::Surplus, surplus(settings))
+        }
         // A closed record of somebody who is gone stays remembered: whoever returns is let in again.
         (Want::Gone, Have::Absent) if facts.is_remembered() => (drift, Step::Forget),
         _ => (drift, Step::Nothing),

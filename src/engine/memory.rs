@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use reconcile_state::journal::Intent;
 use reconcile_state::store::{AppliedSet, Store, StoreDir};
-use reconcile_state::{Claim, Key, Remote, Schema, Shape};
+use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 
 use super::error::PassError;
 use super::processed::Processed;
+use crate::model::Action;
 use crate::targets::port::Lookup;
 
 /// One pipeline's memory.
@@ -63,6 +64,18 @@ impl Memory {
     /// The claim on a record.
     pub fn claim(&self, kind: &str, key: &Key) -> Option<&Claim> {
         self.claims.get(kind)?.get(key)
+    }
+
+    /// What is remembered of a value by which a record is recognised.
+    pub fn recognised(&self, field: &str, value: &str) -> Digest {
+        self.store.digester().texts(["match", field, value])
+    }
+
+    /// Creations of a record of which it is not known what came of them.
+    pub fn begun<'m>(&'m self, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m Intent> {
+        let create = Action::Create.to_string();
+        let intents = self.open.iter().map(|(_, intent)| intent);
+        intents.filter(move |i| i.kind == kind && i.key == *key && i.action == create)
     }
 
     /// Whose a target's record is by what is remembered.

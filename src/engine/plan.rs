@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use reconcile_state::store::{Store, StoreDir};
 use reconcile_state::trust::ShrinkLimit;
-use reconcile_state::{Digest, Drift, Key, Record, Schema, Standing};
+use reconcile_state::{Digest, Drift, Intent, Key, Record, Schema, Standing};
 
 use super::blocking::blocking;
 use super::collect::{Collected, Collector, collect};
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::PipelineSettings;
 use crate::model::pass::{Event, PipelineSummary, Planned};
 use crate::model::scope::{Pick, Scope};
-use crate::model::{Action, Call, Change, Conflict, Finding, Link, PipelinePlan};
+use crate::model::{Call, Change, Conflict, Finding, Link, PipelinePlan};
 use crate::sources::port::{Directory, Vault};
 use crate::targets::port::{Identity, Observer};
 
@@ -323,7 +323,7 @@ impl Judging<'_> {
         observed: &Observed,
     ) -> Result<(), PassError> {
         let now = self.order.at.as_millisecond();
-        if self.in_doubt(schema.kind, key, now, observed) {
+        if self.in_doubt(schema.kind, key, (row, now), observed) {
             self.plan.in_doubt.push(key.clone());
             return Ok(());
         }
@@ -349,13 +349,14 @@ impl Judging<'_> {
             None if observed.proved.contains(key) => Have::Absent,
             None => Have::Unknown,
         };
+        let claim = self.memory.claim(schema.kind, key);
         // A reading from which nothing follows settles nothing either: whose the record is stays known.
-        if !matches!(want, Want::Untouched) && !matches!(have, Have::Ambiguous | Have::Unknown) {
+        let orphan = matches!((want, have), (Want::Gone, Have::Present(..))) && claim.is_none();
+        if !matches!(want, Want::Untouched) && !matches!(have, Have::Ambiguous | Have::Unknown) && !orphan {
             let open = self.memory.open.iter().filter(|(_, intent)| intent.kind == schema.kind && intent.key == *key);
             self.plan.read_back.extend(open.map(|(number, _)| *number));
         }
         let digester = self.memory.store.digester();
-        let claim = self.memory.claim(schema.kind, key);
         let applied = self.memory.applied.get(schema.kind).and_then(|set| set.get(&digester.key(key)));
         let failure = Cell::new(None);
         let facts = Facts {
@@ -373,7 +374,7 @@ impl Judging<'_> {
             },
             claim,
             source_changed: row.is_none_or(|row| row.moved),
-            begun: self.begun(schema.kind, key),
+            begun: self.memory.begun(schema.kind, key).next().is_some(),
             now,
         };
         let (drift, step) = decide(&facts, self.one.settings);
@@ -482,18 +483,19 @@ impl Judging<'_> {
         });
     }
 
-    /// Whether an earlier creation of the record has not been read back yet.
-    fn begun(&self, kind: &str, key: &Key) -> bool {
-        let create = Action::Create.to_string();
-        self.memory.open.iter().any(|(_, i)| i.kind == kind && i.key == *key && i.action == create)
-    }
-
     /// Whether an earlier write to the record may still land, or has not been read back yet.
-    fn in_doubt(&self, kind: &str, key: &Key, now: i64, observed: &Observed) -> bool {
+    fn in_doubt(&self, kind: &str, key: &Key, (row, now): (Option<&Row>, i64), observed: &Observed) -> bool {
+        // Asked for single records, the target was not asked by values that the person bears no more.
+        let is_asked = |intent: &Intent| {
+            let matches = row.into_iter().flat_map(|row| &row.matches);
+            let asked: BTreeSet<Digest> = matches.map(|m| self.memory.recognised(m.field, &m.value)).collect();
+            observed.listing || intent.matches.iter().all(|digest| asked.contains(digest))
+        };
         let mut open = self.memory.open.iter().map(|(_, intent)| intent).filter(|i| i.kind == kind && i.key == *key);
         open.any(|intent| {
             let settled = intent.at.saturating_add(i64::try_from(intent.settle_after_ms).unwrap_or(i64::MAX));
-            let answered = observed.correlated.found.contains_key(key) || observed.proved.contains(key);
+            let absent = observed.proved.contains(key) && is_asked(intent);
+            let answered = observed.correlated.found.contains_key(key) || absent;
             now < settled || !answered
         })
     }

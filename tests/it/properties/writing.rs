@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reconcile::config::OnSurplus;
 use reconcile::engine::Stop;
 use reconcile::model::Action;
 use reconcile::model::pass::Fate;
@@ -331,21 +332,44 @@ async fn a_pass_torn_at_any_point_is_recovered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_in_doubt_is_told_also_when_the_person_is_gone() {
-    let mut desk = Desk::with(1..=3).await;
-    only_listed(&mut desk);
+async fn a_record_in_doubt_is_found_also_when_the_person_has_another_name_or_is_gone() {
+    for answer in [Answer::LostAndLanded, Answer::Lost] {
+        let landed = answer == Answer::LostAndLanded;
+        let mut desk = Desk::with(1..=3).await;
+        only_listed(&mut desk);
+        desk.settings.surplus = OnSurplus::Disable;
+        desk.people.hire_all(4..=5);
+        desk.listed.shelf().answer = Some(answer);
+        desk.pass().await;
+        desk.listed.shelf().answer = None;
+        desk.people.edit(4, d::USERNAME, "renamed");
+        desk.people.let_go(5);
+        wait(Duration::from_secs(40)).await;
+        let pass = desk.pass().await;
+        let closed = ["account/uhid-004 update: landed", "account/uhid-005 disable: landed"];
+        let expected = if landed { &closed[..] } else { &["account/uhid-004 create: landed"][..] };
+        assert_eq!(pass.of(listed::NAME), expected, "{answer:?}");
+        assert_eq!(desk.pass().await.changes(), 0);
+        assert!(desk.open_intents(listed::NAME).is_empty());
+        assert_eq!(desk.listed.rows().len(), if landed { 5 } else { 4 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_in_doubt_that_cannot_be_asked_for_is_told() {
+    let desk = Desk::with(1..=3).await;
     desk.people.hire(4);
-    desk.listed.shelf().answer = Some(Answer::LostAndLanded);
+    desk.asked.shelf().answer = Some(Answer::LostAndLanded);
     desk.pass().await;
-    desk.listed.shelf().answer = None;
+    desk.asked.shelf().answer = None;
     desk.people.let_go(4);
     for _ in 0..2 {
         wait(Duration::from_secs(40)).await;
-        assert_eq!(desk.pass().await.planned.plan.pipelines[listed::NAME].in_doubt, [key(4)]);
+        assert_eq!(desk.pass().await.planned.plan.pipelines[asked::NAME].in_doubt, [key(4)]);
     }
     desk.people.hire(4);
-    assert_eq!(desk.pass().await.changes(), 0);
-    assert_eq!((desk.open_intents(listed::NAME).len(), desk.claimed(listed::NAME, listed::ACCOUNT).len()), (0, 4));
+    assert!(desk.pass().await.fates.iter().all(|fate| *fate == Fate::Landed));
+    assert_eq!((desk.open_intents(asked::NAME).len(), desk.asked.rows().len()), (0, 2 + 8));
 }
 
 #[tokio::test(start_paused = true)]
