@@ -351,10 +351,8 @@ impl Judging<'_> {
         };
         let claim = self.memory.claim(schema.kind, key);
         // A reading from which nothing follows settles nothing either: whose the record is stays known.
-        let orphan = matches!((want, have), (Want::Gone, Have::Present(..))) && claim.is_none();
-        if !matches!(want, Want::Untouched) && !matches!(have, Have::Ambiguous | Have::Unknown) && !orphan {
-            let open = self.memory.open.iter().filter(|(_, intent)| intent.kind == schema.kind && intent.key == *key);
-            self.plan.read_back.extend(open.map(|(number, _)| *number));
+        if !matches!(want, Want::Untouched) && !matches!(have, Have::Ambiguous | Have::Unknown) {
+            self.read_back(schema.kind, key, have);
         }
         let digester = self.memory.store.digester();
         let applied = self.memory.applied.get(schema.kind).and_then(|set| set.get(&digester.key(key)));
@@ -481,6 +479,17 @@ impl Judging<'_> {
             matches: row.map(|row| row.matches.clone()).unwrap_or_default(),
             desired,
         });
+    }
+
+    fn read_back(&mut self, kind: &str, key: &Key, have: Have<'_>) {
+        let made = match have {
+            Have::Present(_, _, remote) if self.memory.claim(kind, key).is_none() => {
+                self.memory.begun(kind, key).next().map(|_| remote.clone())
+            }
+            _ => None,
+        };
+        let open = self.memory.open.iter().filter(|(_, intent)| intent.kind == kind && intent.key == *key);
+        self.plan.read_back.extend(open.map(|(number, _)| (*number, made.clone())));
     }
 
     /// Whether an earlier write to the record may still land, or has not been read back yet.

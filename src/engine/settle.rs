@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use reconcile_state::journal::{Landing, Note};
 use reconcile_state::store::{Observed, OutcomeRecord, Scope, Side, Store, StoreError};
-use reconcile_state::{Applied, Claim, Key, Origin, Record};
+use reconcile_state::{Applied, Claim, Key, Origin, Record, Remote};
 
 use super::blocking::blocking;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
@@ -30,7 +30,8 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
         let note = note(approved, at);
         let aside = pipeline.anew.then(|| planner.store.path().join("claims").join(aside(approved, pipeline.name)));
         let plan = approved.planned().plan.pipelines.get(pipeline.name);
-        let numbers: BTreeSet<u64> = plan.into_iter().flat_map(|plan| plan.read_back.iter().copied()).collect();
+        let numbers: BTreeMap<u64, Option<Remote>> =
+            plan.into_iter().flat_map(|plan| plan.read_back.iter().cloned()).collect();
         blocking(move || {
             memory.store.record_note(note)?;
             if let Some(aside) = aside {
@@ -75,8 +76,9 @@ fn put_aside(memory: &Memory, to: &Path, at: i64) -> Result<(), PassError> {
         memory.store.forget_applied(kind, &keys)?;
     }
     forget(&memory.store)?;
-    let landing = Landing::Unknown { code: "TARGET_CHANGED".to_owned() };
-    close(memory, at, memory.open.iter().map(|(number, _)| (*number, landing.clone(), Observed::Absent)))
+    let records: Vec<OutcomeRecord> =
+        memory.open.iter().map(|(number, _)| closed(*number, at, "TARGET_CHANGED")).collect();
+    Ok(memory.store.record_outcomes(&records)?)
 }
 
 fn make_place(file: &Path) -> Result<(), PassError> {
@@ -89,30 +91,37 @@ fn make_place(file: &Path) -> Result<(), PassError> {
     Ok(())
 }
 
-/// Settles earlier writes of unknown outcome with what this pass read.
-fn read_back(memory: &Memory, at: i64, numbers: &BTreeSet<u64>) -> Result<(), PassError> {
-    let mut read = Vec::new();
-    for (number, intent) in memory.open.iter().filter(|(number, _)| numbers.contains(number)) {
+/// Settles earlier writes of unknown outcome with what this pass read. A record that was made after all is ours,
+/// and what is there of it is where the rest goes on from.
+fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) -> Result<(), PassError> {
+    let mut records = Vec::new();
+    for (number, intent) in &memory.open {
+        let Some(made) = numbers.get(number) else { continue };
         let scope = Scope::new(&intent.kind, Side::Observed);
         let digest = memory.store.digests(scope)?.get(&memory.store.digester().key(&intent.key));
-        let observed = match (digest, memory.store.body(scope, &intent.key)?) {
-            (Some(digest), Some(record)) => Observed::Present(digest, record),
-            _ => Observed::Absent,
-        };
-        read.push((*number, Landing::Unknown { code: "READ_BACK".to_owned() }, observed));
+        let mut record = closed(*number, at, "READ_BACK");
+        if let (Some(digest), Some(seen)) = (digest, memory.store.body(scope, &intent.key)?) {
+            if let Some(remote) = made {
+                record.applied = Some((Applied { wanted: digest, seen: digest }, seen.clone()));
+                record.claim = Some(Claim {
+                    remote: remote.clone(),
+                    origin: Origin::Created,
+                    disabled_by_us: false,
+                    listed: false,
+                    unsettled: None,
+                });
+            }
+            record.observed = Observed::Present(digest, seen);
+        }
+        records.push(record);
     }
-    close(memory, at, read)
+    Ok(memory.store.record_outcomes(&records)?)
 }
 
-fn close(
-    memory: &Memory,
-    at: i64,
-    outcomes: impl IntoIterator<Item = (u64, Landing, Observed)>,
-) -> Result<(), PassError> {
-    let outcome =
-        |(intent, landing, observed)| OutcomeRecord { intent, at, landing, applied: None, observed, claim: None };
-    let records: Vec<OutcomeRecord> = outcomes.into_iter().map(outcome).collect();
-    Ok(memory.store.record_outcomes(&records)?)
+/// The outcome of a write of which nothing is at the target.
+fn closed(intent: u64, at: i64, code: &str) -> OutcomeRecord {
+    let landing = Landing::Unknown { code: code.to_owned() };
+    OutcomeRecord { intent, at, landing, applied: None, observed: Observed::Absent, claim: None }
 }
 
 /// Remembers the plan's links and forgets what it says is to be forgotten. Gives the number of records

@@ -299,6 +299,9 @@ proptest! {
         run(async move {
             let mut desk = desk();
             (desk.settings.drift, desk.settings.first_meeting, desk.settings.surplus) = (drift, first_meeting, surplus);
+            // A record met under a name that nobody bears any more is a stranger's.
+            let events: Vec<Event> =
+                events.into_iter().filter(|e| !matches!(e, Event::Rename(n, _) if met.contains(n))).collect();
             for n in met {
                 let login = format!("user{n:03}");
                 let account = Record::new("".into()).with(listed::LOGIN, login.as_str()).with(listed::TITLE, "Old");

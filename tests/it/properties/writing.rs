@@ -387,3 +387,19 @@ async fn what_is_in_doubt_is_not_settled_by_a_pass_that_leaves_the_person_alone(
     desk.people.edit(4, d::GIVEN_NAME, "Given004");
     assert_eq!(desk.pass().await.told, ["toy-listed/account/uhid-004 update: landed"], "ours, not a stranger's");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_was_made_after_all_is_ours_whatever_comes_of_the_next_write() {
+    let mut desk = Desk::with(1..=3).await;
+    only_listed(&mut desk);
+    desk.people.hire(4);
+    for answer in [Answer::LostAndLanded, Answer::Lost] {
+        desk.listed.shelf().answer = Some(answer);
+        desk.pass().await;
+        wait(Duration::from_secs(40)).await;
+        desk.people.entitle(4, &[]);
+    }
+    desk.listed.shelf().answer = None;
+    assert_eq!(desk.pass().await.told, ["toy-listed/account/uhid-004 disable: landed"]);
+    assert_eq!(desk.pass().await.changes(), 0);
+}
