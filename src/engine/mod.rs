@@ -19,6 +19,7 @@ mod plan;
 mod processed;
 mod project;
 mod settle;
+mod weigh;
 
 pub use apply::{Applied, Progress, Stop, apply};
 pub use collect::{DIRECTORY, VAULT};
