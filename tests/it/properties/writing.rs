@@ -169,13 +169,13 @@ async fn what_requires_a_failed_change_is_deferred_and_says_by_which() {
 #[tokio::test(start_paused = true)]
 async fn a_circle_of_references_is_opened_and_closed_within_one_pass() {
     let desk = Desk::new();
-    desk.people.hire_all(1..=3);
-    for (n, boss) in [(1, 2), (2, 3), (3, 1)] {
+    desk.people.hire_all(1..=4);
+    for (n, boss) in [(1, 2), (2, 3), (3, 1), (4, 4)] {
         desk.people.edit(n, d::JOB_CODE, key(boss).as_str());
     }
     let pass = desk.pass().await;
     assert!(pass.fates.iter().all(|fate| *fate == Fate::Landed), "{:#?}", pass.told);
-    for (n, boss) in [(1, 2), (2, 3), (3, 1)] {
+    for (n, boss) in [(1, 2), (2, 3), (3, 1), (4, 4)] {
         let boss = desk.asked.shelf().with(asked::MEMBER, asked::CODE, &asked::code(&key(boss)))[0].to_string();
         let mine = desk.asked.shelf().only(asked::MEMBER, asked::CODE, &asked::code(&key(n))).clone();
         assert_eq!(mine.text(asked::BOSS), Some(boss.as_str()));
