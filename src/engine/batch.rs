@@ -164,6 +164,12 @@ async fn intend(lane: &Lane<'_>, batch: &Batch) -> Result<Vec<u64>, PassError> {
             action: ready.change.action.to_string(),
             attributes: names(&ready.change),
             settle_after_ms: settle_after,
+            matches: match ready.change.action {
+                Action::Create => {
+                    ready.change.matches.iter().map(|m| lane.memory.recognised(m.field, &m.value)).collect()
+                }
+                _ => Vec::new(),
+            },
         })
         .collect();
     let store = lane.memory.store.clone();

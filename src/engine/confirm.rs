@@ -128,6 +128,7 @@ fn settle(
         origin: match (change.action, before) {
             (Action::Create, _) => Origin::Created,
             (_, Some(claim)) => claim.origin,
+            (_, None) if lane.memories.is_made(change.pipeline, schema.kind, &known) => Origin::Created,
             (_, None) => Origin::Adopted,
         },
         disabled_by_us: match seen.standing {
@@ -172,7 +173,9 @@ fn settle(
     let mut outcome = record(Landing::Landed, observed);
     outcome.applied = Some((pair, change.desired.clone()));
     outcome.claim = Some(claim);
-    lane.memories.made(change.pipeline, schema.kind, &change.key, &known);
+    if change.action == Action::Create {
+        lane.memories.made(change.pipeline, schema.kind, &change.key, &known);
+    }
     let fate = if short.is_empty() { Fate::Landed } else { Fate::NotConverged(short) };
     (fate, outcome, latest)
 }

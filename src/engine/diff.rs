@@ -61,6 +61,12 @@ pub struct Facts<'f> {
     pub now: i64,
 }
 
+impl Facts<'_> {
+    fn is_remembered(&self) -> bool {
+        self.applied.is_some() || self.claim.is_some()
+    }
+}
+
 /// A change before it has an id and a place in the plan.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Draft {
@@ -115,8 +121,12 @@ pub fn decide(facts: &Facts<'_>, settings: &PipelineSettings) -> (Drift, Step) {
         (Want::Record(want, ..), Have::Absent) => absent(facts, want, drift),
         (Want::Record(want, ..), Have::Present(have, ..)) => present(facts, want, have, drift, settings),
         (Want::Gone, Have::Present(..)) if drift == Drift::Surplus => (drift, surplus(settings)),
+        // We made it and never heard of it; meanwhile the person went.
+        (Want::Gone, Have::Present(have, ..)) if facts.begun && have.standing == Standing::Active => {
+            (Drift::Surplus, surplus(settings))
+        }
         // A closed record of somebody who is gone stays remembered: whoever returns is let in again.
-        (Want::Gone, Have::Absent) if facts.applied.is_some() => (drift, Step::Forget),
+        (Want::Gone, Have::Absent) if facts.is_remembered() => (drift, Step::Forget),
         _ => (drift, Step::Nothing),
     }
 }
@@ -128,7 +138,7 @@ fn absent(facts: &Facts<'_>, want: &Record, drift: Drift) -> (Drift, Step) {
             edits: creation(facts.schema, want),
             cause: if drift == Drift::Lost { Cause::Drift } else { Cause::Source },
         }),
-        Drift::NotThere if facts.applied.is_some() => Step::Forget,
+        Drift::NotThere if facts.is_remembered() => Step::Forget,
         _ => Step::Nothing,
     };
     (drift, step)

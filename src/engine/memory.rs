@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use reconcile_state::journal::Intent;
 use reconcile_state::store::{AppliedSet, Store, StoreDir};
-use reconcile_state::{Claim, Key, Remote, Schema, Shape};
+use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 
 use super::error::PassError;
 use super::processed::Processed;
+use crate::model::Action;
 use crate::targets::port::Lookup;
 
 /// One pipeline's memory.
@@ -48,7 +49,7 @@ impl Memory {
             claims,
             owners,
             applied,
-            open: store.open_intents()?,
+            open: if anew { Vec::new() } else { store.open_intents()? },
             processed: Arc::new(Processed::load(&store)?),
             population: store.meta(POPULATION)?.unwrap_or(0),
             store,
@@ -63,6 +64,18 @@ impl Memory {
     /// The claim on a record.
     pub fn claim(&self, kind: &str, key: &Key) -> Option<&Claim> {
         self.claims.get(kind)?.get(key)
+    }
+
+    /// What is remembered of a value by which a record is recognised.
+    pub fn recognised(&self, field: &str, value: &str) -> Digest {
+        self.store.digester().texts(["match", field, value])
+    }
+
+    /// Creations of a record of which it is not known what came of them.
+    pub fn begun<'m>(&'m self, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m Intent> {
+        let create = Action::Create.to_string();
+        let intents = self.open.iter().map(|(_, intent)| intent);
+        intents.filter(move |i| i.kind == kind && i.key == *key && i.action == create)
     }
 
     /// Whose a target's record is by what is remembered.
@@ -141,6 +154,13 @@ impl Memories {
             let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             made.entry((pipeline, kind)).or_default().insert(id.clone(), key.clone());
         }
+    }
+
+    /// Whether this pass made the record that has this id at its target.
+    pub fn is_made(&self, pipeline: &'static str, kind: &'static str, remote: &Remote) -> bool {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = made.get(&(pipeline, kind));
+        remote.id.as_ref().is_some_and(|id| ids.is_some_and(|ids| ids.contains_key(id)))
     }
 
     /// Whose the record is that has this id at its target.

@@ -22,6 +22,7 @@ mod processed;
 mod project;
 mod settle;
 mod stop;
+mod weigh;
 
 pub use apply::{Applied, Progress, apply};
 pub use collect::{DIRECTORY, VAULT};

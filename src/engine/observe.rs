@@ -13,7 +13,7 @@ use super::error::PassError;
 use super::memory::{Memories, Memory};
 use super::project::{Row, keep_owned};
 use crate::model::pass::Event;
-use crate::model::{Anchor, Call, TargetError};
+use crate::model::{Anchor, Call, Match, TargetError};
 use crate::targets::port::{Ask, End, Observer, Seen};
 
 /// So many remembered records are asked for beside a narrow scope, to see whether this target still
@@ -31,6 +31,8 @@ pub struct Observed {
     pub correlated: Correlated,
     /// Keys for which "not found" means "not there".
     pub proved: BTreeSet<Key>,
+    /// Whether all records were asked for, not those of some anchors.
+    pub listing: bool,
     /// Whether absences are believed at all.
     pub trust: Trust,
     /// What went wrong, if anything.
@@ -61,11 +63,14 @@ pub struct Question<'q> {
 /// [`PassError::Store`]; a target that fails is told in the result.
 pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
     let Question { observer, schema, memory, whole, .. } = question;
-    let anchors = anchors(question);
+    let mut anchors = anchors(question);
     let listing = *whole && observer.terms.listable;
     let mut reading = Reading::default();
     let failure = read(question, &anchors, listing, &mut reading).await.err();
     let mut seen = reading.seen;
+    if listing {
+        recall(question, &mut anchors, &seen);
+    }
     for one in &mut seen {
         prepare(question, &mut one.record);
     }
@@ -107,7 +112,7 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
     }
     keep(question, &seen, &correlated, &proved, listing, trust.is_trusted()).await?;
     let event = failure.map(|error| event(observer.name, &error));
-    Ok(Observed { seen, digests, correlated, proved, trust, event })
+    Ok(Observed { seen, digests, correlated, proved, listing, trust, event })
 }
 
 /// A listing may be filtered: few records that it did not show are looked up directly, so that a plan
@@ -188,6 +193,29 @@ fn anchors(question: &Question<'_>) -> Vec<Anchor> {
         matches: Vec::new(),
     }));
     anchors
+}
+
+/// Looks for new records in doubt also by the values that they were made with, whatever the person bears now.
+fn recall(question: &Question<'_>, anchors: &mut Vec<Anchor>, seen: &[Seen]) {
+    let Question { memory, schema, .. } = question;
+    let open = memory.open.iter().map(|(_, intent)| intent).filter(|intent| intent.kind == schema.kind);
+    let asked: BTreeMap<Digest, &Key> =
+        open.flat_map(|intent| intent.matches.iter().map(|digest| (*digest, &intent.key))).collect();
+    if asked.is_empty() {
+        return;
+    }
+    // Whoever is gone and not claimed is asked for by these values alone.
+    let known: BTreeSet<Key> = anchors.iter().map(|anchor| anchor.key.clone()).collect();
+    let more = question.gone.difference(&known).cloned();
+    anchors.extend(more.map(|key| Anchor { key, remembered: None, matches: Vec::new() }));
+    for (field, value) in seen.iter().flat_map(|one| &one.matches) {
+        let Some(key) = asked.get(&memory.recognised(field, value)) else { continue };
+        for anchor in anchors.iter_mut().filter(|anchor| anchor.key == **key) {
+            if !anchor.matches.iter().any(|m| m.field == *field && m.value == *value) {
+                anchor.matches.push(Match { field, value: value.clone(), only_unique: false });
+            }
+        }
+    }
 }
 
 /// Leaves out what is not ours and puts keys in the places of ids.

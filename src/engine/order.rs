@@ -112,8 +112,10 @@ fn identify(changes: &mut [Change], around: &Surroundings<'_>) {
             let referred = change.edits.iter().filter_map(|edit| target(schema, edit));
             requires.extend(referred.filter_map(|address| makers.get(&address)));
         }
-        requires.extend(makers.get(&address(change)));
-        requires.remove(&change.id);
+        // A new record that refers to itself requires itself: a circle like any other.
+        if change.action != Action::Create {
+            requires.extend(makers.get(&address(change)));
+        }
         change.requires = requires.into_iter().collect();
     }
 }
@@ -276,6 +278,13 @@ mod tests {
         requirements_come_first(&plan);
         let later = plan.changes.iter().filter(|c| c.action == Action::Update);
         assert!(later.clone().count() == 2 && later.clone().all(|c| c.requires.len() == 2));
+    }
+
+    #[test]
+    fn a_new_record_that_refers_to_itself_is_made_first() {
+        let plan = plan(vec![create("a", Some("a"))], &|_, _, _| false);
+        assert_eq!(names(&plan), [("a".to_owned(), Action::Create), ("a".to_owned(), Action::Update)]);
+        requirements_come_first(&plan);
     }
 
     #[test]

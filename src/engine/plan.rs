@@ -1,29 +1,27 @@
 //! Plan: one pass from the sources to a plan, with read halves only.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use reconcile_state::store::{Store, StoreDir};
 use reconcile_state::trust::ShrinkLimit;
-use reconcile_state::{Digest, Drift, Key, Record, Schema, Standing};
+use reconcile_state::{Key, Schema};
 
 use super::blocking::blocking;
 use super::collect::{Collected, Collector, collect};
-use super::contest::{Contest, contested};
-use super::correlate::{Found, SHARED};
-use super::diff::{Draft, Facts, Have, Step, Want, decide};
+use super::correlate::Found;
 use super::error::PassError;
 use super::memory::{Memories, Memory};
 use super::observe::{Observed, Question, observe};
 use super::order;
-use super::project::{PROTECTED, Projector, Row, Rows, active, is_protected_key};
+use super::project::{Projector, Rows, active};
+use super::weigh::Judging;
 use crate::clock::Clock;
 use crate::config::PipelineSettings;
+use crate::model::PipelinePlan;
 use crate::model::pass::{Event, PipelineSummary, Planned};
 use crate::model::scope::{Pick, Scope};
-use crate::model::{Action, Call, Change, Conflict, Finding, Link, PipelinePlan};
 use crate::sources::port::{Directory, Vault};
 use crate::targets::port::{Identity, Observer};
 
@@ -67,12 +65,12 @@ pub struct Order {
 }
 
 /// One open pipeline of a pass.
-struct Open<'p> {
-    observer: &'p Observer,
-    settings: &'p PipelineSettings,
+pub(super) struct Open<'p> {
+    pub(super) observer: &'p Observer,
+    pub(super) settings: &'p PipelineSettings,
     identity: Identity,
     /// It is another target than before, and the operator said that this is right.
-    anew: bool,
+    pub(super) anew: bool,
 }
 
 /// Reads, compares and plans. Nothing is written but the cache.
@@ -99,15 +97,16 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     for one in &open {
         let memory = &memories.pipelines[one.observer.name];
         let mine = rows.get(one.observer.name);
-        let mut judged = Judging { one, memory, order, plan: PipelinePlan::default(), changes: vec![] };
+        let mut judged =
+            Judging { one, memory, order, collected: &collected, plan: PipelinePlan::default(), changes: vec![] };
         let mut summary = summary(one, memory);
         let mut population = 0;
         for schema in one.observer.project.kinds() {
             let none = BTreeMap::new();
             let rows = mine.and_then(|rows| rows.get(schema.kind)).unwrap_or(&none);
-            let gone = gone(memory, schema, &collected);
+            let gone = judged.gone(schema.kind);
             let question =
-                Question { observer: one.observer, schema, rows, memory, memories: &memories, gone: &gone, whole };
+                Question { observer: one.observer, schema, rows, memory, memories: &memories, whole, gone: &gone };
             let observed = observe(&question).await?;
             summary.observed += observed.seen.len() as u64;
             summary.trust.doubts.extend(observed.trust.doubts.iter().cloned());
@@ -261,228 +260,7 @@ fn stopped_summary(observer: &Observer, target: Option<Identity>) -> PipelineSum
     }
 }
 
-/// Whoever is remembered and is no longer known is gone, where that is proved.
-fn gone(memory: &Memory, schema: &Schema, collected: &Collected) -> BTreeSet<Key> {
-    let claims = memory.claims.get(schema.kind).into_iter().flatten();
-    claims.map(|(key, _)| key).filter(|key| collected.proves_gone && !collected.known.contains(*key)).cloned().collect()
-}
-
-fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Contest>) -> Conflict {
-    let (code, candidates) = match (observed.correlated.found.get(key), contest) {
-        (Some(Found::Ambiguous(code, candidates)), _) => (*code, candidates.clone()),
-        (_, Some(contest)) => (contest.code, Vec::new()),
-        (_, None) => (SHARED, Vec::new()),
-    };
-    let rivals = contest.map(|contest| contest.rivals.clone()).unwrap_or_default();
-    Conflict { kind: schema.kind, key: key.clone(), code, candidates, rivals }
-}
-
 /// Records that belong to somebody we know.
 fn owned(observed: &Observed) -> u64 {
     observed.correlated.found.values().filter(|found| matches!(found, Found::Present(_))).count() as u64
 }
-
-/// Turns what is called for and what was read into changes and the rest of a plan.
-struct Judging<'j> {
-    one: &'j Open<'j>,
-    memory: &'j Memory,
-    order: &'j Order,
-    plan: PipelinePlan,
-    changes: Vec<Change>,
-}
-
-impl Judging<'_> {
-    fn kind(
-        &mut self,
-        schema: &Schema,
-        rows: &BTreeMap<Key, Row>,
-        gone: &BTreeSet<Key>,
-        observed: &Observed,
-    ) -> Result<(), PassError> {
-        self.plan.foreign += observed.correlated.foreign;
-        let contested = contested(schema, rows, observed);
-        let keys: BTreeSet<&Key> = rows.keys().chain(gone).collect();
-        for key in keys {
-            self.record(schema, key, rows.get(key), observed, contested.get(key))?;
-        }
-        Ok(())
-    }
-
-    fn record(
-        &mut self,
-        schema: &Schema,
-        key: &Key,
-        row: Option<&Row>,
-        observed: &Observed,
-        contest: Option<&Contest>,
-    ) -> Result<(), PassError> {
-        let now = self.order.at.as_millisecond();
-        if self.in_doubt(schema.kind, key, now, observed) {
-            self.plan.in_doubt.push(key.clone());
-            return Ok(());
-        }
-        let want = match row {
-            None => Want::Gone,
-            Some(Row { call: Call::Untouched(reason), .. }) => {
-                *self.plan.untouched.entry(*reason).or_default() += 1;
-                Want::Untouched
-            }
-            Some(Row { call: Call::Active(record), digest, .. }) => Want::Record(record, *digest, None),
-            Some(Row { call: Call::Disabled(record, reason), digest, .. }) => {
-                *self.plan.disabled.entry(*reason).or_default() += 1;
-                Want::Record(record, *digest, Some(*reason))
-            }
-        };
-        let have = match observed.correlated.found.get(key) {
-            _ if contest.is_some() => Have::Ambiguous,
-            Some(Found::Present(at)) => {
-                let seen = &observed.seen[*at];
-                Have::Present(&seen.record, observed.digests[*at], &seen.remote)
-            }
-            Some(Found::Ambiguous(..)) => Have::Ambiguous,
-            None if observed.proved.contains(key) => Have::Absent,
-            None => Have::Unknown,
-        };
-        let digester = self.memory.store.digester();
-        let claim = self.memory.claim(schema.kind, key);
-        let applied = self.memory.applied.get(schema.kind).and_then(|set| set.get(&digester.key(key)));
-        let failure = Cell::new(None);
-        let facts = Facts {
-            schema,
-            key,
-            want,
-            have,
-            applied: applied.filter(|_| !self.one.anew),
-            wanted_before: &|| {
-                let read = self.memory.store.wanted_body(schema.kind, key);
-                read.unwrap_or_else(|error| {
-                    failure.set(Some(error));
-                    None
-                })
-            },
-            claim,
-            source_changed: row.is_none_or(|row| row.moved),
-            begun: self.begun(schema.kind, key),
-            now,
-        };
-        let (drift, step) = decide(&facts, self.one.settings);
-        if let Some(error) = failure.take() {
-            return Err(error.into());
-        }
-        *self.plan.drift.entry(drift).or_default() += 1;
-        if drift == Drift::Unobserved {
-            self.plan.unobserved.push(key.clone());
-        }
-        if drift == Drift::Conflict {
-            self.plan.conflicts.push(conflict(schema, key, observed, contest));
-        }
-        self.step(schema, &facts, row, drift, step);
-        Ok(())
-    }
-
-    fn step(&mut self, schema: &Schema, facts: &Facts<'_>, row: Option<&Row>, drift: Drift, step: Step) {
-        let key = facts.key.clone();
-        let kind = schema.kind;
-        match step {
-            Step::Nothing => {}
-            Step::Forget => self.plan.forgotten.push((kind, key)),
-            Step::Report(differences) => {
-                self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
-            }
-            Step::Wait(differences) => {
-                let not_before = facts.claim.and_then(|claim| claim.unsettled).map(|unsettled| unsettled.not_before);
-                self.plan.findings.push(Finding { kind, key, drift, differences, not_before });
-            }
-            Step::Link(differences) => self.link(facts, differences),
-            Step::Change(draft) if self.order.adopt => {
-                // Adopting writes nothing: what is there and not yet ours is linked, what is ours already keeps
-                // what is pending, and what is not there is left.
-                match facts.have {
-                    Have::Present(_, _, remote) if !facts.claim.is_some_and(|claim| claim.remote.is(remote)) => {
-                        self.link(facts, draft.edits);
-                    }
-                    Have::Present(..) => {
-                        let differences = draft.edits;
-                        self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
-                    }
-                    _ => {}
-                }
-            }
-            Step::Change(draft) => self.change(schema, facts, row, drift, draft),
-        }
-    }
-
-    fn link(&mut self, facts: &Facts<'_>, differences: Vec<reconcile_state::Edit>) {
-        let (Have::Present(_, seen, remote), Want::Record(wanted, digest, _)) = (facts.have, facts.want) else {
-            return;
-        };
-        self.plan.links.push(Link {
-            kind: facts.schema.kind,
-            key: facts.key.clone(),
-            remote: remote.clone(),
-            differences,
-            new: facts.claim.is_none_or(|claim| !claim.remote.is(remote)),
-            begun: facts.begun,
-            applied: reconcile_state::Applied { wanted: digest, seen },
-            wanted: wanted.clone(),
-        });
-    }
-
-    fn change(&mut self, schema: &Schema, facts: &Facts<'_>, row: Option<&Row>, drift: Drift, draft: Draft) {
-        let (desired, wanted, reason) = match facts.want {
-            Want::Record(record, digest, reason) => (record.clone(), digest, reason),
-            Want::Gone | Want::Untouched => {
-                let closed = Record::new(facts.key.clone()).standing(Standing::Disabled);
-                let digest = self.memory.store.digester().record(schema, &closed);
-                (closed, digest, Some(GONE))
-            }
-        };
-        let (expect, remote) = match facts.have {
-            Have::Present(_, digest, remote) => {
-                let known = facts.claim.map(|claim| claim.remote.refreshed(remote));
-                (Some(digest), Some(known.unwrap_or_else(|| remote.clone())))
-            }
-            _ => (None, None),
-        };
-        self.changes.push(Change {
-            id: Digest([0; 16]),
-            pipeline: schema.pipeline,
-            kind: schema.kind,
-            key: facts.key.clone(),
-            action: draft.action,
-            edits: draft.edits,
-            cause: draft.cause,
-            reason,
-            drift,
-            wanted,
-            expect,
-            remote,
-            protected: match row {
-                Some(row) => row.protected,
-                None => is_protected_key(facts.key, &self.one.settings.guard.protected).then_some(PROTECTED),
-            },
-            requires: Vec::new(),
-            matches: row.map(|row| row.matches.clone()).unwrap_or_default(),
-            desired,
-        });
-    }
-
-    /// Whether an earlier creation of the record has not been read back yet.
-    fn begun(&self, kind: &str, key: &Key) -> bool {
-        let create = Action::Create.to_string();
-        self.memory.open.iter().any(|(_, i)| i.kind == kind && i.key == *key && i.action == create)
-    }
-
-    /// Whether an earlier write to the record may still land, or has not been read back yet.
-    fn in_doubt(&self, kind: &str, key: &Key, now: i64, observed: &Observed) -> bool {
-        let mut open = self.memory.open.iter().map(|(_, intent)| intent).filter(|i| i.kind == kind && i.key == *key);
-        open.any(|intent| {
-            let settled = intent.at.saturating_add(i64::try_from(intent.settle_after_ms).unwrap_or(i64::MAX));
-            let answered = observed.correlated.found.contains_key(key) || observed.proved.contains(key);
-            now < settled || !answered
-        })
-    }
-}
-
-/// Closed because the person is gone from the sources.
-pub const GONE: crate::model::Reason = crate::model::Reason("gone");

@@ -43,6 +43,13 @@ pub fn remember(store: &Store, people: &[(Key, Digest)]) -> Result<(), PassError
     Ok(())
 }
 
+/// Forgets that anybody was carried through: it was at another target.
+pub fn forget(store: &Store) -> Result<(), PassError> {
+    let mut keys = Vec::new();
+    store.for_each_body(SCOPE, |row| keys.push(row.key))?;
+    Ok(store.remove(SCOPE, &keys)?)
+}
+
 /// What the sources say of a person, in one digest.
 pub fn said(digester: &Digester, directory: Option<Digest>, vault: Option<Digest>) -> Digest {
     let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string()).unwrap_or_default();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use reconcile_state::journal::{Landing, Note};
 use reconcile_state::store::{Observed, OutcomeRecord, Scope, Side, Store, StoreError};
-use reconcile_state::{Applied, Claim, Key, Origin, Record};
+use reconcile_state::{Applied, Claim, Key, Origin, Record, Remote};
 
 use super::blocking::blocking;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
@@ -17,7 +17,7 @@ use super::error::PassError;
 use super::guard::ApprovedPlan;
 use super::memory::{IDENTITY, Memories, Memory, POPULATION};
 use super::plan::Planner;
-use super::processed::{remember, said};
+use super::processed::{forget, remember, said};
 use crate::model::Link;
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
 
@@ -29,21 +29,15 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
         let (memory, at) = (Arc::clone(memory), planner.clock.now().as_millisecond());
         let note = note(approved, at);
         let aside = pipeline.anew.then(|| planner.store.path().join("claims").join(aside(approved, pipeline.name)));
-        let in_doubt: BTreeSet<Key> = approved
-            .planned()
-            .plan
-            .pipelines
-            .get(pipeline.name)
-            .into_iter()
-            .flat_map(|plan| plan.in_doubt.iter().cloned())
-            .collect();
-        let people: BTreeSet<Key> = approved.planned().people.iter().cloned().collect();
+        let plan = approved.planned().plan.pipelines.get(pipeline.name);
+        let numbers: BTreeMap<u64, Option<Remote>> =
+            plan.into_iter().flat_map(|plan| plan.read_back.iter().cloned()).collect();
         blocking(move || {
             memory.store.record_note(note)?;
             if let Some(aside) = aside {
-                put_aside(&memory, &aside)?;
+                return put_aside(&memory, &aside, at);
             }
-            read_back(&memory, at, &|key| people.contains(key) && !in_doubt.contains(key))
+            read_back(&memory, at, &numbers)
         })
         .await?;
     }
@@ -73,7 +67,7 @@ fn note(approved: &ApprovedPlan, at: i64) -> Note {
 }
 
 /// What was remembered of another target is copied away and dropped.
-fn put_aside(memory: &Memory, to: &Path) -> Result<(), PassError> {
+fn put_aside(memory: &Memory, to: &Path, at: i64) -> Result<(), PassError> {
     make_place(to)?;
     memory.store.backup_claims(to)?;
     for (kind, claims) in &memory.claims {
@@ -81,7 +75,10 @@ fn put_aside(memory: &Memory, to: &Path) -> Result<(), PassError> {
         memory.store.put_claims(kind, &keys.iter().map(|key| (key.clone(), None)).collect())?;
         memory.store.forget_applied(kind, &keys)?;
     }
-    Ok(())
+    forget(&memory.store)?;
+    let records: Vec<OutcomeRecord> =
+        memory.open.iter().map(|(number, _)| closed(*number, at, "TARGET_CHANGED")).collect();
+    Ok(memory.store.record_outcomes(&records)?)
 }
 
 fn make_place(file: &Path) -> Result<(), PassError> {
@@ -94,20 +91,37 @@ fn make_place(file: &Path) -> Result<(), PassError> {
     Ok(())
 }
 
-/// Settles earlier writes of unknown outcome with what this pass read.
-fn read_back(memory: &Memory, at: i64, is_read: &dyn Fn(&Key) -> bool) -> Result<(), PassError> {
+/// Settles earlier writes of unknown outcome with what this pass read. A record that was made after all is ours,
+/// and what is there of it is where the rest goes on from.
+fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) -> Result<(), PassError> {
     let mut records = Vec::new();
-    for (number, intent) in memory.open.iter().filter(|(_, intent)| is_read(&intent.key)) {
+    for (number, intent) in &memory.open {
+        let Some(made) = numbers.get(number) else { continue };
         let scope = Scope::new(&intent.kind, Side::Observed);
         let digest = memory.store.digests(scope)?.get(&memory.store.digester().key(&intent.key));
-        let observed = match (digest, memory.store.body(scope, &intent.key)?) {
-            (Some(digest), Some(record)) => Observed::Present(digest, record),
-            _ => Observed::Absent,
-        };
-        let landing = Landing::Unknown { code: "READ_BACK".to_owned() };
-        records.push(OutcomeRecord { intent: *number, at, landing, applied: None, observed, claim: None });
+        let mut record = closed(*number, at, "READ_BACK");
+        if let (Some(digest), Some(seen)) = (digest, memory.store.body(scope, &intent.key)?) {
+            if let Some(remote) = made {
+                record.applied = Some((Applied { wanted: digest, seen: digest }, seen.clone()));
+                record.claim = Some(Claim {
+                    remote: remote.clone(),
+                    origin: Origin::Created,
+                    disabled_by_us: false,
+                    listed: false,
+                    unsettled: None,
+                });
+            }
+            record.observed = Observed::Present(digest, seen);
+        }
+        records.push(record);
     }
     Ok(memory.store.record_outcomes(&records)?)
+}
+
+/// The outcome of a write of which nothing is at the target.
+fn closed(intent: u64, at: i64, code: &str) -> OutcomeRecord {
+    let landing = Landing::Unknown { code: code.to_owned() };
+    OutcomeRecord { intent, at, landing, applied: None, observed: Observed::Absent, claim: None }
 }
 
 /// Remembers the plan's links and forgets what it says is to be forgotten. Gives the number of records

@@ -31,6 +31,10 @@ pub struct Intent {
     /// How long after `at` the target may still carry it out, in milliseconds. Until then the key takes
     /// no other change, and reading it back proves nothing.
     pub settle_after_ms: u64,
+    /// Of a creation, digests of the values by which the new record is recognised: it is found again also
+    /// when the person bears others by then, or is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<Digest>,
 }
 
 /// What came of a write.

@@ -23,6 +23,7 @@ pub fn intent(n: u32) -> Intent {
         action: "create".into(),
         attributes: vec!["name".into(), "mail".into()],
         settle_after_ms: 15_000,
+        matches: Vec::new(),
     }
 }
 

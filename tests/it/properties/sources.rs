@@ -159,3 +159,18 @@ async fn elements_are_not_taken_away_on_the_word_of_a_shrunken_table() {
     desk.people.table("mv_enrolment", 100);
     assert_eq!(desk.pass().await.fate(listed::NAME, listed::ACCOUNT, 1), Some("update: landed"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_is_accepted_by_its_name_and_becomes_the_measure() {
+    let mut desk = Desk::with(1..=12).await;
+    (1..=5).for_each(|n| desk.people.entitle(n, &[]));
+    let doubted = desk.pass().await;
+    assert_eq!(doubted.fate(listed::NAME, listed::ACCOUNT, 1), Some("disable: held untrusted-source"));
+    desk.allow.insert("attribute-shrunk".into());
+    let accepted = desk.pass().await;
+    assert_eq!((accepted.source_doubts().len(), accepted.planned.events.len()), (0, 1));
+    assert_eq!(accepted.of(listed::NAME).iter().filter(|line| line.ends_with("disable: landed")).count(), 5);
+    desk.allow.clear();
+    let next = desk.pass().await;
+    assert_eq!((next.source_doubts().len(), next.changes()), (0, 0));
+}

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use reconcile::config::OnSurplus;
 use reconcile::engine::Stop;
 use reconcile::model::Action;
 use reconcile::model::pass::Fate;
 use reconcile::model::person::directory as d;
-use reconcile_state::{Record, Standing};
+use reconcile_state::{Origin, Record, Standing};
 
 use crate::toys::{Answer, asked, listed};
 use crate::world::{Desk, key, wait};
@@ -168,17 +169,19 @@ async fn what_requires_a_failed_change_is_deferred_and_says_by_which() {
 #[tokio::test(start_paused = true)]
 async fn a_circle_of_references_is_opened_and_closed_within_one_pass() {
     let desk = Desk::new();
-    desk.people.hire_all(1..=3);
-    for (n, boss) in [(1, 2), (2, 3), (3, 1)] {
+    desk.people.hire_all(1..=4);
+    for (n, boss) in [(1, 2), (2, 3), (3, 1), (4, 4)] {
         desk.people.edit(n, d::JOB_CODE, key(boss).as_str());
     }
     let pass = desk.pass().await;
     assert!(pass.fates.iter().all(|fate| *fate == Fate::Landed), "{:#?}", pass.told);
-    for (n, boss) in [(1, 2), (2, 3), (3, 1)] {
+    for (n, boss) in [(1, 2), (2, 3), (3, 1), (4, 4)] {
         let boss = desk.asked.shelf().with(asked::MEMBER, asked::CODE, &asked::code(&key(boss)))[0].to_string();
         let mine = desk.asked.shelf().only(asked::MEMBER, asked::CODE, &asked::code(&key(n))).clone();
         assert_eq!(mine.text(asked::BOSS), Some(boss.as_str()));
     }
+    let claims = desk.store.pipeline(asked::NAME).unwrap().claims(asked::MEMBER).unwrap();
+    assert!(claims.values().all(|claim| claim.origin == Origin::Created));
     assert_eq!(desk.pass().await.changes(), 0);
 }
 
@@ -301,4 +304,102 @@ async fn a_target_that_goes_away_is_not_asked_for_every_change() {
     assert!(pass.told.iter().all(|line| line.ends_with("failed TOY_CONNECTION_FAILED")));
     assert!(desk.listed.shelf().reads <= reads + 2, "one look for each batch on its way");
     assert_eq!(desk.listed.shelf().requests, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_torn_at_any_point_is_recovered() {
+    for tens in 0..24 {
+        let desk = Desk::with(1..=2).await;
+        desk.people.hire_all(3..=14);
+        desk.people.edit(1, d::SURNAME, "Changed");
+        desk.people.entitle(2, &[]);
+        desk.torn_pass(Duration::from_millis(tens * 10 + 5)).await;
+        let mut passes = 0;
+        loop {
+            wait(Duration::from_secs(40)).await;
+            let pass = desk.pass().await;
+            assert!(pass.fates.iter().all(|fate| *fate == Fate::Landed), "{tens} {:?}", pass.told);
+            if pass.changes() == 0 {
+                break;
+            }
+            passes += 1;
+            assert!(passes <= 3, "{tens} {:?}", pass.told);
+        }
+        assert!(desk.open_intents(listed::NAME).is_empty() && desk.open_intents(asked::NAME).is_empty());
+        assert_eq!((desk.listed.rows().len(), desk.asked.rows().len()), (14, 2 + 28), "{tens}: nobody twice");
+        assert_eq!(desk.listed.shelf().with(listed::ACCOUNT, listed::TITLE, "Changed").len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_in_doubt_is_found_also_when_the_person_has_another_name_or_is_gone() {
+    for answer in [Answer::LostAndLanded, Answer::Lost] {
+        let landed = answer == Answer::LostAndLanded;
+        let mut desk = Desk::with(1..=3).await;
+        only_listed(&mut desk);
+        desk.settings.surplus = OnSurplus::Disable;
+        desk.people.hire_all(4..=5);
+        desk.listed.shelf().answer = Some(answer);
+        desk.pass().await;
+        desk.listed.shelf().answer = None;
+        desk.people.edit(4, d::USERNAME, "renamed");
+        desk.people.let_go(5);
+        wait(Duration::from_secs(40)).await;
+        let pass = desk.pass().await;
+        let closed = ["account/uhid-004 update: landed", "account/uhid-005 disable: landed"];
+        let expected = if landed { &closed[..] } else { &["account/uhid-004 create: landed"][..] };
+        assert_eq!(pass.of(listed::NAME), expected, "{answer:?}");
+        assert_eq!(desk.pass().await.changes(), 0);
+        assert!(desk.open_intents(listed::NAME).is_empty());
+        assert_eq!(desk.listed.rows().len(), if landed { 5 } else { 4 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_in_doubt_that_cannot_be_asked_for_is_told() {
+    let desk = Desk::with(1..=3).await;
+    desk.people.hire(4);
+    desk.asked.shelf().answer = Some(Answer::LostAndLanded);
+    desk.pass().await;
+    desk.asked.shelf().answer = None;
+    desk.people.let_go(4);
+    for _ in 0..2 {
+        wait(Duration::from_secs(40)).await;
+        assert_eq!(desk.pass().await.planned.plan.pipelines[asked::NAME].in_doubt, [key(4)]);
+    }
+    desk.people.hire(4);
+    assert!(desk.pass().await.fates.iter().all(|fate| *fate == Fate::Landed));
+    assert_eq!((desk.open_intents(asked::NAME).len(), desk.asked.rows().len()), (0, 2 + 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_doubt_is_not_settled_by_a_pass_that_leaves_the_person_alone() {
+    let mut desk = Desk::with(1..=3).await;
+    only_listed(&mut desk);
+    desk.people.hire(4);
+    desk.listed.shelf().answer = Some(Answer::LostAndLanded);
+    desk.pass().await;
+    desk.listed.shelf().answer = None;
+    desk.listed.shelf().only(listed::ACCOUNT, listed::LOGIN, "user004").set(listed::TITLE, "by hand".into());
+    wait(Duration::from_secs(40)).await;
+    desk.people.edit(4, d::GIVEN_NAME, "");
+    assert_eq!(desk.pass().await.changes(), 0);
+    desk.people.edit(4, d::GIVEN_NAME, "Given004");
+    assert_eq!(desk.pass().await.told, ["toy-listed/account/uhid-004 update: landed"], "ours, not a stranger's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_was_made_after_all_is_ours_whatever_comes_of_the_next_write() {
+    let mut desk = Desk::with(1..=3).await;
+    only_listed(&mut desk);
+    desk.people.hire(4);
+    for answer in [Answer::LostAndLanded, Answer::Lost] {
+        desk.listed.shelf().answer = Some(answer);
+        desk.pass().await;
+        wait(Duration::from_secs(40)).await;
+        desk.people.entitle(4, &[]);
+    }
+    desk.listed.shelf().answer = None;
+    assert_eq!(desk.pass().await.told, ["toy-listed/account/uhid-004 disable: landed"]);
+    assert_eq!(desk.pass().await.changes(), 0);
 }

@@ -330,8 +330,16 @@ impl Writer for Toy {
     }
 
     async fn write(&self, batch: &Batch) -> Vec<Outcome> {
-        // The network takes its time, and others write meanwhile.
+        // The network takes its time both ways, and others write meanwhile.
         tokio::time::sleep(Duration::from_millis(20)).await;
+        let outcomes = self.take(batch);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        outcomes
+    }
+}
+
+impl Toy {
+    fn take(&self, batch: &Batch) -> Vec<Outcome> {
         let mut shelf = self.shelf();
         shelf.settle();
         shelf.requests += 1;

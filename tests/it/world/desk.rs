@@ -192,6 +192,13 @@ impl Desk {
         self.carry_out(planned, stop).await
     }
 
+    /// One pass that is torn down after a while, as by a power cut.
+    pub async fn torn_pass(&self, after: Duration) {
+        let judged = self.judge(self.plan().await);
+        let _ = tokio::time::timeout(after, self.apply(&judged.approved, &Stop::default())).await;
+        wait(Duration::from_secs(1)).await;
+    }
+
     /// The rest of a pass.
     pub async fn carry_out(&self, planned: Planned, stop: &Stop) -> Pass {
         let judged = self.judge(planned.clone());

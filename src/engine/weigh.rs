@@ -1,0 +1,271 @@
+//! Weigh: what is called for and what was read, record by record, into changes and the rest of a plan.
+//!
+//! What a single record calls for is decided in `diff`; which change comes before which, in `order`.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use reconcile_state::{Digest, Drift, Intent, Key, Record, Schema, Standing};
+
+use super::collect::Collected;
+use super::contest::{Contest, contested};
+use super::correlate::{Found, SHARED};
+use super::diff::{Draft, Facts, Have, Step, Want, decide};
+use super::error::PassError;
+use super::memory::Memory;
+use super::observe::Observed;
+use super::plan::{Open, Order};
+use super::project::{PROTECTED, Row, is_protected_key};
+use crate::model::{Call, Change, Conflict, Finding, Link, PipelinePlan};
+
+fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Contest>) -> Conflict {
+    let (code, candidates) = match (observed.correlated.found.get(key), contest) {
+        (Some(Found::Ambiguous(code, candidates)), _) => (*code, candidates.clone()),
+        (_, Some(contest)) => (contest.code, Vec::new()),
+        (_, None) => (SHARED, Vec::new()),
+    };
+    let rivals = contest.map(|contest| contest.rivals.clone()).unwrap_or_default();
+    Conflict { kind: schema.kind, key: key.clone(), code, candidates, rivals }
+}
+
+/// Turns what is called for and what was read into changes and the rest of a plan.
+pub struct Judging<'j> {
+    /// The pipeline.
+    pub one: &'j Open<'j>,
+    /// Its memory.
+    pub memory: &'j Memory,
+    /// What the pass is about.
+    pub order: &'j Order,
+    /// What the sources said.
+    pub collected: &'j Collected,
+    /// The plan so far, beside its changes.
+    pub plan: PipelinePlan,
+    /// The changes so far.
+    pub changes: Vec<Change>,
+}
+
+impl Judging<'_> {
+    /// Whoever is remembered and is no longer known is gone, where that is proved.
+    pub fn gone(&self, kind: &str) -> BTreeSet<Key> {
+        let claimed = self.memory.claims.get(kind).into_iter().flat_map(BTreeMap::keys);
+        // Of a creation in doubt nothing is claimed yet: who is gone since cannot be asked for, but is told.
+        let begun = self.memory.open.iter().map(|(_, intent)| intent).filter(|intent| intent.kind == kind);
+        let gone = claimed.chain(begun.map(|intent| &intent.key));
+        let gone = gone.filter(|key| self.collected.proves_gone && !self.collected.known.contains(*key));
+        gone.cloned().collect()
+    }
+
+    /// Weighs every record of a kind.
+    ///
+    /// # Errors
+    /// [`PassError::Store`]
+    pub fn kind(
+        &mut self,
+        schema: &Schema,
+        rows: &BTreeMap<Key, Row>,
+        gone: &BTreeSet<Key>,
+        observed: &Observed,
+    ) -> Result<(), PassError> {
+        self.plan.foreign += observed.correlated.foreign;
+        let contested = contested(schema, rows, observed);
+        let keys: BTreeSet<&Key> = rows.keys().chain(gone).collect();
+        for key in keys {
+            self.record(schema, key, rows.get(key), observed, contested.get(key))?;
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        schema: &Schema,
+        key: &Key,
+        row: Option<&Row>,
+        observed: &Observed,
+        contest: Option<&Contest>,
+    ) -> Result<(), PassError> {
+        let now = self.order.at.as_millisecond();
+        if self.in_doubt(schema.kind, key, (row, now), observed) {
+            self.plan.in_doubt.push(key.clone());
+            return Ok(());
+        }
+        let want = match row {
+            None => Want::Gone,
+            Some(Row { call: Call::Untouched(reason), .. }) => {
+                *self.plan.untouched.entry(*reason).or_default() += 1;
+                Want::Untouched
+            }
+            Some(Row { call: Call::Active(record), digest, .. }) => Want::Record(record, *digest, None),
+            Some(Row { call: Call::Disabled(record, reason), digest, .. }) => {
+                *self.plan.disabled.entry(*reason).or_default() += 1;
+                Want::Record(record, *digest, Some(*reason))
+            }
+        };
+        let have = match observed.correlated.found.get(key) {
+            _ if contest.is_some() => Have::Ambiguous,
+            Some(Found::Present(at)) => {
+                let seen = &observed.seen[*at];
+                Have::Present(&seen.record, observed.digests[*at], &seen.remote)
+            }
+            Some(Found::Ambiguous(..)) => Have::Ambiguous,
+            None if observed.proved.contains(key) => Have::Absent,
+            None => Have::Unknown,
+        };
+        let claim = self.memory.claim(schema.kind, key);
+        // A reading from which nothing follows settles nothing either: whose the record is stays known.
+        if !matches!(want, Want::Untouched) && !matches!(have, Have::Ambiguous | Have::Unknown) {
+            self.read_back(schema.kind, key, have);
+        }
+        let digester = self.memory.store.digester();
+        let applied = self.memory.applied.get(schema.kind).and_then(|set| set.get(&digester.key(key)));
+        let failure = Cell::new(None);
+        let facts = Facts {
+            schema,
+            key,
+            want,
+            have,
+            applied: applied.filter(|_| !self.one.anew),
+            wanted_before: &|| {
+                let read = self.memory.store.wanted_body(schema.kind, key);
+                read.unwrap_or_else(|error| {
+                    failure.set(Some(error));
+                    None
+                })
+            },
+            claim,
+            source_changed: row.is_none_or(|row| row.moved),
+            begun: self.memory.begun(schema.kind, key).next().is_some(),
+            now,
+        };
+        let (drift, step) = decide(&facts, self.one.settings);
+        if let Some(error) = failure.take() {
+            return Err(error.into());
+        }
+        *self.plan.drift.entry(drift).or_default() += 1;
+        if drift == Drift::Unobserved {
+            self.plan.unobserved.push(key.clone());
+        }
+        if drift == Drift::Conflict {
+            self.plan.conflicts.push(conflict(schema, key, observed, contest));
+        }
+        self.step(schema, &facts, row, drift, step);
+        Ok(())
+    }
+
+    fn step(&mut self, schema: &Schema, facts: &Facts<'_>, row: Option<&Row>, drift: Drift, step: Step) {
+        let key = facts.key.clone();
+        let kind = schema.kind;
+        match step {
+            Step::Nothing => {}
+            Step::Forget => self.plan.forgotten.push((kind, key)),
+            Step::Report(differences) => {
+                self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
+            }
+            Step::Wait(differences) => {
+                let not_before = facts.claim.and_then(|claim| claim.unsettled).map(|unsettled| unsettled.not_before);
+                self.plan.findings.push(Finding { kind, key, drift, differences, not_before });
+            }
+            Step::Link(differences) => self.link(facts, differences),
+            Step::Change(draft) if self.order.adopt => {
+                // Adopting writes nothing: what is there and not yet ours is linked, what is ours already keeps
+                // what is pending, and what is not there is left.
+                match facts.have {
+                    Have::Present(_, _, remote) if !facts.claim.is_some_and(|claim| claim.remote.is(remote)) => {
+                        self.link(facts, draft.edits);
+                    }
+                    Have::Present(..) => {
+                        let differences = draft.edits;
+                        self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
+                    }
+                    _ => {}
+                }
+            }
+            Step::Change(draft) => self.change(schema, facts, row, drift, draft),
+        }
+    }
+
+    fn link(&mut self, facts: &Facts<'_>, differences: Vec<reconcile_state::Edit>) {
+        let (Have::Present(_, seen, remote), Want::Record(wanted, digest, _)) = (facts.have, facts.want) else {
+            return;
+        };
+        self.plan.links.push(Link {
+            kind: facts.schema.kind,
+            key: facts.key.clone(),
+            remote: remote.clone(),
+            differences,
+            new: facts.claim.is_none_or(|claim| !claim.remote.is(remote)),
+            begun: facts.begun,
+            applied: reconcile_state::Applied { wanted: digest, seen },
+            wanted: wanted.clone(),
+        });
+    }
+
+    fn change(&mut self, schema: &Schema, facts: &Facts<'_>, row: Option<&Row>, drift: Drift, draft: Draft) {
+        let (desired, wanted, reason) = match facts.want {
+            Want::Record(record, digest, reason) => (record.clone(), digest, reason),
+            Want::Gone | Want::Untouched => {
+                let closed = Record::new(facts.key.clone()).standing(Standing::Disabled);
+                let digest = self.memory.store.digester().record(schema, &closed);
+                (closed, digest, Some(GONE))
+            }
+        };
+        let (expect, remote) = match facts.have {
+            Have::Present(_, digest, remote) => {
+                let known = facts.claim.map(|claim| claim.remote.refreshed(remote));
+                (Some(digest), Some(known.unwrap_or_else(|| remote.clone())))
+            }
+            _ => (None, None),
+        };
+        self.changes.push(Change {
+            id: Digest([0; 16]),
+            pipeline: schema.pipeline,
+            kind: schema.kind,
+            key: facts.key.clone(),
+            action: draft.action,
+            edits: draft.edits,
+            cause: draft.cause,
+            reason,
+            drift,
+            wanted,
+            expect,
+            remote,
+            protected: match row {
+                Some(row) => row.protected,
+                None => is_protected_key(facts.key, &self.one.settings.guard.protected).then_some(PROTECTED),
+            },
+            requires: Vec::new(),
+            matches: row.map(|row| row.matches.clone()).unwrap_or_default(),
+            desired,
+        });
+    }
+
+    fn read_back(&mut self, kind: &str, key: &Key, have: Have<'_>) {
+        let made = match have {
+            Have::Present(_, _, remote) if self.memory.claim(kind, key).is_none() => {
+                self.memory.begun(kind, key).next().map(|_| remote.clone())
+            }
+            _ => None,
+        };
+        let open = self.memory.open.iter().filter(|(_, intent)| intent.kind == kind && intent.key == *key);
+        self.plan.read_back.extend(open.map(|(number, _)| (*number, made.clone())));
+    }
+
+    /// Whether an earlier write to the record may still land, or has not been read back yet.
+    fn in_doubt(&self, kind: &str, key: &Key, (row, now): (Option<&Row>, i64), observed: &Observed) -> bool {
+        // Asked for single records, the target was not asked by values that the person bears no more.
+        let is_asked = |intent: &Intent| {
+            let matches = row.into_iter().flat_map(|row| &row.matches);
+            let asked: BTreeSet<Digest> = matches.map(|m| self.memory.recognised(m.field, &m.value)).collect();
+            observed.listing || intent.matches.iter().all(|digest| asked.contains(digest))
+        };
+        let mut open = self.memory.open.iter().map(|(_, intent)| intent).filter(|i| i.kind == kind && i.key == *key);
+        open.any(|intent| {
+            let settled = intent.at.saturating_add(i64::try_from(intent.settle_after_ms).unwrap_or(i64::MAX));
+            let absent = observed.proved.contains(key) && is_asked(intent);
+            let answered = observed.correlated.found.contains_key(key) || absent;
+            now < settled || !answered
+        })
+    }
+}
+
+/// Closed because the person is gone from the sources.
+pub const GONE: crate::model::Reason = crate::model::Reason("gone");
