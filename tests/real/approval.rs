@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use reconcile::sim::campus::attribute;
+use reconcile_state::store::StoreDir;
 
 use crate::rig::{Rig, username};
 
@@ -54,6 +55,48 @@ fn a_plan_that_is_foreign_altered_or_broken_is_refused() {
     rig.reconfigure("path = \"store\"", "path = \"another\"");
     rig.run(&["--approve", "plan.json"]).expect(1).says(&["belongs to another store"]);
     rig.nothing_was_written(&before);
+}
+
+#[test]
+fn a_plan_older_than_a_day_is_refused() {
+    let rig = awaiting(13);
+    rig.run(&["--plan", "--out", "plan.json"]).expect(2);
+    let before = rig.outside();
+    fs::write(rig.path("plan.json"), aged(&rig)).unwrap();
+    rig.run(&["--approve", "plan.json"]).expect(1).says(&["older than 24 hours", "--plan --out"]);
+    rig.nothing_was_written(&before);
+}
+
+/// The saved plan as it would be had it been made long ago: with a seal that is right.
+fn aged(rig: &Rig) -> String {
+    let text = compact(&fs::read_to_string(rig.path("plan.json")).unwrap());
+    let within = |from: &str, to: &str| {
+        let start = text.find(from).unwrap() + from.len();
+        text[start..start + text[start..].find(to).unwrap()].to_owned()
+    };
+    let approval = within("\"approval\":", ",\"seal\":");
+    let report = text[text.find("\"report\":").unwrap() + 9..text.len() - 1].to_owned();
+    let mut old = approval.clone();
+    for time in ["\"made\":\"20", "\"expires\":\"20"] {
+        assert!(old.contains(time));
+        old = old.replace(time, &time.replace("20", "19"));
+    }
+    let store = StoreDir::open(rig.path("store"), [0; 32]).unwrap();
+    let seal = |approval: &str| store.digester().texts(["reconcile", "plan", approval, report.as_str()]).to_string();
+    assert_eq!(seal(&approval), within("\"seal\":\"", "\""), "the seal is made otherwise by now");
+    text.replace(&approval, &old).replace(&seal(&approval), &seal(&old))
+}
+
+/// JSON without the blanks between its parts.
+fn compact(json: &str) -> String {
+    let (mut inside, mut escaped) = (false, false);
+    let keeps = |c: &char| {
+        let quote = *c == '"' && !escaped;
+        escaped = inside && *c == '\\' && !escaped;
+        inside ^= quote;
+        inside || quote || !c.is_ascii_whitespace()
+    };
+    json.chars().filter(keeps).collect()
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn one_bad_record_in_a_batch_is_named_and_all_others_land() {
     let bad = rig.plain().nth(7).unwrap();
     let email = email(bad);
     // The holder appears after the site was read: only the site itself knows then.
-    rig.faults().next(1, Some(LOOK), Fault::Delay(Duration::from_secs(1)));
+    rig.faults().next(1, Some(LOOK), Fault::Delay(Duration::from_secs(3)));
     let running = rig.start(&["--yes"]);
     until("the plan is being applied", || rig.faults().are_spent());
     let holder = User { username: "guest.lecturer".into(), auth: "manual".into(), ..User::default() };
@@ -61,7 +61,8 @@ fn a_create_whose_answer_is_lost_is_read_back_and_not_repeated() {
 
 #[test]
 fn a_create_that_lands_after_the_asker_has_looked_is_not_doubled() {
-    let rig = Rig::new(62, 250);
+    let mut rig = Rig::new(62, 250);
+    rig.reconfigure("settle_after_seconds = 1", "settle_after_seconds = 4");
     rig.faults().next(1, Some(CREATE), Fault::LandsLater(Duration::from_millis(800)));
     rig.run(&["--yes"]).expect(4).says(&["in doubt"]);
     settles(&rig);

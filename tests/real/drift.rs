@@ -20,7 +20,17 @@ fn manual(name: &str) -> User {
 
 #[test]
 fn drift_is_repaired_and_foreign_accounts_stay_as_they_are() {
-    let rig = Rig::new(30, 300);
+    repairs(&Rig::new(30, 300));
+}
+
+#[test]
+fn drift_is_repaired_without_a_report_as_well() {
+    let mut rig = Rig::new(33, 300);
+    rig.reconfigure("[moodle.report]\nid = 1\n", "");
+    repairs(&rig);
+}
+
+fn repairs(rig: &Rig) {
     rig.world().add_user(manual("guest.lecturer")).unwrap();
     rig.world().add_user(User { auth: AUTH.into(), ..manual("nobody.we.know") }).unwrap();
     rig.run(&["--yes"]).expect(0);

@@ -45,7 +45,8 @@ fn converges(rig: &Rig) {
 
 #[test]
 fn a_pass_that_is_killed_is_taken_up_without_doubles() {
-    let rig = rig(90);
+    let mut rig = rig(90);
+    rig.reconfigure("settle_after_seconds = 1", "settle_after_seconds = 4");
     let running = in_the_middle(&rig, Duration::from_millis(500));
     running.signal("KILL");
     assert_eq!(running.end().code, -9);
