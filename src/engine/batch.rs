@@ -43,6 +43,10 @@ fn attempt<'a>(lane: &'a Lane<'_>, batch: Batch, tried: Try) -> BoxFuture<'a, Re
         if changes.is_empty() {
             return Ok(settled);
         }
+        if lane.stop.is_requested() {
+            settled.extend(all(changes, &Fate::Interrupted));
+            return Ok(settled);
+        }
         let batch = Batch { request: batch.request, changes };
         let intents = intend(lane, &batch).await?;
         let outcomes = lane.writer.write(&batch).await;

@@ -85,7 +85,8 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
         (true, true) => anchors.iter().map(|anchor| anchor.key.clone()).collect(),
         (false, true) => reading.covered,
     };
-    let nearer = look_closer(question, &anchors, &correlated, &proved, listing).await;
+    let nearer =
+        if listing { look_closer(question, &anchors, &seen, &correlated, &proved).await } else { Ok(Vec::new()) };
     let proved = match &nearer {
         Ok(_) => proved,
         // Where the direct look failed nobody knows.
@@ -93,8 +94,9 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
     };
     let failure = failure.or(nearer.as_ref().err().cloned());
     let mut nearer = nearer.unwrap_or_default();
+    let identified = identify(&mut seen, &nearer);
     nearer.retain(|new| !seen.iter().any(|old| old.remote.is(&new.remote)));
-    if !nearer.is_empty() {
+    if identified || !nearer.is_empty() {
         nearer.iter_mut().for_each(|one| prepare(question, &mut one.record));
         seen.extend(nearer);
         let figures = (correlated.remembered, correlated.found_again);
@@ -117,23 +119,44 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
 
 /// A listing may be filtered: few records that it did not show are looked up directly, so that a plan
 /// does not create what is only out of sight. Many are looked up batch by batch, before their creation.
+/// So are records that a listing without ids shows under another name than is remembered: only the id
+/// tells a renamed record from another one.
 async fn look_closer(
     question: &Question<'_>,
     anchors: &[Anchor],
+    seen: &[Seen],
     correlated: &Correlated,
     proved: &BTreeSet<Key>,
-    listing: bool,
 ) -> Result<Vec<Seen>, TargetError> {
     let called_for = |key: &Key| question.rows.get(key).is_some_and(|row| matches!(row.call, Call::Active(_)));
-    let missing = anchors.iter().filter(|anchor| {
-        called_for(&anchor.key) && proved.contains(&anchor.key) && !correlated.found.contains_key(&anchor.key)
+    let missing = |anchor: &Anchor| called_for(&anchor.key) && proved.contains(&anchor.key);
+    let renamed = |anchor: &Anchor, at: usize| {
+        let remote = &seen[at].remote;
+        anchor.remembered.as_ref().is_some_and(|known| known.id.is_some() && remote.id.is_none() && !known.is(remote))
+    };
+    let unclear = anchors.iter().filter(|anchor| match correlated.found.get(&anchor.key) {
+        None => missing(anchor),
+        Some(Found::Present(at)) => renamed(anchor, *at),
+        Some(Found::Ambiguous(..)) => false,
     });
-    let missing: Vec<Anchor> = missing.cloned().collect();
+    let unclear: Vec<Anchor> = unclear.cloned().collect();
     let mut reading = Reading::default();
-    if listing && !missing.is_empty() && missing.len() <= question.observer.terms.chunk {
-        read(question, &missing, false, &mut reading).await?;
+    if !unclear.is_empty() && unclear.len() <= question.observer.terms.chunk {
+        read(question, &unclear, false, &mut reading).await?;
     }
     Ok(reading.seen)
+}
+
+/// Gives records that were seen without an id the one they were then found with. Whether there were any.
+fn identify(seen: &mut [Seen], nearer: &[Seen]) -> bool {
+    let mut any = false;
+    for new in nearer {
+        if let Some(old) = seen.iter_mut().find(|old| old.remote.id.is_none() && old.remote.is(&new.remote)) {
+            old.remote = old.remote.refreshed(&new.remote);
+            any = true;
+        }
+    }
+    any
 }
 
 #[derive(Default)]

@@ -110,14 +110,18 @@ struct People {
 
 impl People {
     /// Every person in scope has one row for each kind. Skipped are those who are left alone, could not be
-    /// read or decided, or whose changes were all held back; unchanged is the rest.
+    /// read or decided, are in doubt, or whose changes were all held back; unchanged is the rest.
     fn of(plan: &PipelinePlan, kinds: u64, acted: u64, kept: u64) -> Self {
         let kinds = kinds.max(1);
+        // Records in doubt are not classed: nothing is known of them yet.
+        let in_doubt = plan.in_doubt.len() as u64;
         let rows: u64 = plan.drift.iter().filter(|(class, _)| **class != Drift::Foreign).map(|(_, n)| n).sum();
+        let rows = rows + in_doubt;
         let left_alone: u64 = [Drift::Untouched, Drift::Unobserved, Drift::Conflict]
             .iter()
             .filter_map(|class| plan.drift.get(class))
-            .sum();
+            .sum::<u64>()
+            + in_doubt;
         let total = rows.div_ceil(kinds).max(acted + kept);
         let rest = total - acted;
         let skipped = (left_alone.div_ceil(kinds) + kept).min(rest);

@@ -8,6 +8,7 @@
 # Bind as cn=portal,dc=meta with password portalpw; people live under ou=Accounts,dc=meta.
 #
 #   SIZE_LIMIT=N      hard size limit of the service account (default unlimited); paging does not lift it
+#   HIDE=ATTRIBUTE    an attribute that the service account may not read
 #   FSYNC=1           durable writes, to measure real write rates
 #   SESSIONLOG=TEXT   another session log, e.g. 'syncprov-sessionlog-source "o=changelog"'
 set -euo pipefail
@@ -40,6 +41,8 @@ fi
 
 NOSYNC='envflags nosync'
 [ -z "${FSYNC:-}" ] || NOSYNC='# durable writes'
+HIDDEN='# nothing is hidden'
+[ -z "${HIDE:-}" ] || HIDDEN="access to attrs=$HIDE by * none"
 cat >"$DIR/slapd.conf" <<C
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
@@ -79,6 +82,7 @@ index idautoPersonAppRoles2,idautoPersonAppRoles5,idautoPersonAppRoles6,idautoPe
 index idautoPersonAppRoles10,idautoPersonAffiliation eq
 limits dn.exact="cn=portal,dc=meta" size=${SIZE_LIMIT:-unlimited} time=unlimited
 access to attrs=userPassword by anonymous auth by dn.exact="cn=portal,dc=meta" write by * none
+$HIDDEN
 access to dn.subtree="ou=Accounts,dc=meta" by dn.exact="cn=portal,dc=meta" write by * none
 access to * by dn.exact="cn=portal,dc=meta" read by * none
 overlay accesslog

@@ -1,0 +1,89 @@
+//! Single records that fail, and writes of which nobody knows what became of them.
+
+use std::time::Duration;
+
+use reconcile::sim::campus::attribute;
+use reconcile::targets::moodle::sim::{Fault, User};
+
+use crate::rig::{CREATE, Rig, UPDATE, email, until, username};
+
+const LOOK: &str = "core_user_get_users_by_field";
+
+#[test]
+fn one_bad_record_in_a_batch_is_named_and_all_others_land() {
+    let rig = Rig::new(60, 200);
+    let bad = rig.plain().nth(7).unwrap();
+    let email = email(bad);
+    // The holder appears after the site was read: only the site itself knows then.
+    rig.faults().next(1, Some(LOOK), Fault::Delay(Duration::from_secs(3)));
+    let running = rig.start(&["--yes"]);
+    until("the plan is being applied", || rig.faults().are_spent());
+    let holder = User { username: "guest.lecturer".into(), auth: "manual".into(), ..User::default() };
+    let holder = User { firstname: "Local".into(), lastname: "Account".into(), email, ..holder };
+    let id = rig.world().add_user(holder).unwrap();
+    let run = running.end().expect(4);
+    run.says(&["email-taken", &bad.uhid]).gives_nobody_away(&rig);
+    assert!(rig.world().user(&username(bad)).is_none());
+    assert!(rig.plain().filter(|one| one.uhid != bad.uhid).all(|one| rig.world().user(&username(one)).is_some()));
+
+    let again = rig.json(&["--yes", "--changed"]).expect(4);
+    assert_eq!(again.report()["scope"]["people"], 1, "who failed is picked again");
+    assert!(rig.world().edit_user(id, |user| user.email = "elsewhere@elsewhere.example".into()));
+    rig.run(&["--yes", "--changed"]).expect(0);
+    rig.everybody_has_one_account();
+    rig.run(&["--plan"]).expect(0);
+}
+
+/// Runs passes until nothing is in doubt any more; each before that says so. After a first load that was cut off
+/// the rest counts as new people of an ordinary day.
+fn settles(rig: &Rig) {
+    until("nothing is in doubt", || {
+        let run = rig.run(&["--yes", "--allow", "creates"]);
+        if run.code != 0 {
+            run.expect(4).says(&["in doubt"]);
+            return false;
+        }
+        true
+    });
+    rig.run(&["--plan"]).expect(0);
+    rig.everybody_has_one_account();
+}
+
+#[test]
+fn a_create_whose_answer_is_lost_is_read_back_and_not_repeated() {
+    let rig = Rig::new(61, 250);
+    rig.faults().next(1, Some(CREATE), Fault::CutAfter);
+    let run = rig.json(&["--yes"]).expect(4);
+    run.says(&["in-doubt"]).gives_nobody_away(&rig);
+    assert!(run.count("peopleFailed") > 0);
+    settles(&rig);
+}
+
+#[test]
+fn a_create_that_lands_after_the_asker_has_looked_is_not_doubled() {
+    let mut rig = Rig::new(62, 250);
+    rig.reconfigure("settle_after_seconds = 1", "settle_after_seconds = 4");
+    rig.faults().next(1, Some(CREATE), Fault::LandsLater(Duration::from_millis(800)));
+    rig.run(&["--yes"]).expect(4).says(&["in doubt"]);
+    settles(&rig);
+}
+
+#[test]
+fn a_create_that_never_landed_is_made_later() {
+    let rig = Rig::new(63, 250);
+    rig.faults().next(1, Some(CREATE), Fault::Html(504));
+    rig.run(&["--yes"]).expect(4).says(&["in doubt"]);
+    settles(&rig);
+}
+
+#[test]
+fn an_update_whose_answer_is_lost_is_read_back() {
+    let rig = Rig::loaded(64, 250);
+    for person in rig.plain().take(5) {
+        rig.replace(person, attribute::SURNAME, "Nyttnavn");
+    }
+    rig.faults().next(1, Some(UPDATE), Fault::GatewayTimeout(Duration::from_millis(300)));
+    rig.run(&["--yes"]).expect(4).says(&["in doubt"]);
+    settles(&rig);
+    assert!(rig.plain().take(5).all(|person| rig.account(person).lastname == "Nyttnavn"));
+}

@@ -1,0 +1,25 @@
+//! The program as it is shipped, as a process of its own, against a real OpenLDAP `slapd`, MetaVault in SQLite
+//! and the strict simulated Moodle site.
+//!
+//! Every test starts its own servers and stops them; nothing is shared, so all of them run side by side.
+//! `tests/servers/install.sh` installs what is needed where it is missing.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "what only tests use; measured times are printed"
+)]
+
+mod acceptance;
+mod approval;
+mod connections;
+mod doubt;
+mod drift;
+mod interruption;
+mod output;
+mod rig;
+mod scope;
+mod site;
+mod slapd;
+mod sources;
+mod writes_nothing;

@@ -1,0 +1,148 @@
+//! A real `slapd` for one test: started through `tests/servers/slapd.sh`, stopped by its pid file, also when
+//! the test fails. Clients are the OpenLDAP tools, so that nothing of the program's own client is trusted here.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use crate::rig::until;
+
+/// Password of the administrator of the tree.
+const ADMIN: [&str; 4] = ["-D", "cn=admin,dc=meta", "-w", "secret"];
+
+/// A running directory.
+pub struct Slapd {
+    dir: PathBuf,
+    port: u16,
+    tls_port: u16,
+}
+
+impl Slapd {
+    /// Starts one in `dir`, with these entries.
+    pub fn start(dir: &Path, ldif: &Path) -> Self {
+        installed();
+        // A free port may be taken by somebody else before slapd binds it.
+        for _ in 0..5 {
+            let mut slapd = Self { dir: dir.to_owned(), port: free_port(), tls_port: free_port() };
+            if slapd.up(&[], Some(ldif)) {
+                return slapd;
+            }
+        }
+        panic!("slapd does not start; see {}", dir.join("out").display());
+    }
+
+    /// Stops it and starts it again on the same ports, with these settings of `slapd.sh`.
+    pub fn restart(&mut self, settings: &[(&str, &str)]) {
+        self.stop();
+        assert!(self.up(settings, None), "slapd does not start again; see {}", self.dir.join("out").display());
+    }
+
+    /// Stops it; its ports refuse connections afterwards.
+    pub fn stop(&self) {
+        let Ok(pid) = fs::read_to_string(self.dir.join("slapd.pid")) else { return };
+        let pid = pid.trim().to_owned();
+        if Command::new("kill").arg(&pid).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+            until("slapd has ended", || ended(&pid));
+        }
+    }
+
+    fn up(&mut self, settings: &[(&str, &str)], ldif: Option<&Path>) -> bool {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/slapd.sh");
+        let mut command = Command::new(script);
+        command.arg(&self.dir).arg(self.port.to_string()).arg(self.tls_port.to_string()).args(ldif);
+        command.envs(settings.iter().copied()).stdin(Stdio::null());
+        let done = command.output().unwrap();
+        done.status.success()
+    }
+
+    /// `ldap://`, in the clear until StartTLS.
+    pub fn url(&self) -> String {
+        format!("ldap://127.0.0.1:{}", self.port)
+    }
+
+    /// `ldaps://`.
+    pub fn tls_url(&self) -> String {
+        format!("ldaps://127.0.0.1:{}", self.tls_port)
+    }
+
+    /// The CA that signed its certificate.
+    pub fn ca_file(&self) -> PathBuf {
+        self.dir.join("ca.crt")
+    }
+
+    /// Every entry with its entryCSN, in an order of its own: equal texts, nothing was written.
+    pub fn csns(&self) -> String {
+        let out = self.tool(
+            "ldapsearch",
+            &["-LLL", "-o", "ldif-wrap=no", "-b", "dc=meta", "(objectClass=*)", "entryCSN"],
+            "",
+        );
+        let mut entries: Vec<&str> = out.split("\n\n").collect();
+        entries.sort_unstable();
+        assert!(entries.len() > 3, "an empty directory proves nothing");
+        entries.join("\n")
+    }
+
+    /// Applies LDIF changes.
+    pub fn modify(&self, ldif: &str) {
+        self.tool("ldapmodify", &[], ldif);
+    }
+
+    /// Deletes entries by DN.
+    pub fn delete<'d>(&self, dns: impl Iterator<Item = &'d str>) {
+        let changes: Vec<String> = dns.map(|dn| format!("dn: {dn}\nchangetype: delete\n")).collect();
+        self.modify(&changes.join("\n"));
+    }
+
+    fn tool(&self, tool: &str, args: &[&str], input: &str) -> String {
+        let mut command = Command::new(tool);
+        command.args(["-x", "-H", &self.url()]).args(ADMIN).args(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_owned();
+        let feeder = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        assert!(status.success(), "{tool}: {}", String::from_utf8_lossy(&stderr));
+        feeder.join().unwrap().unwrap();
+        String::from_utf8(stdout).unwrap()
+    }
+}
+
+impl Drop for Slapd {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Gone, or only waiting for somebody to take note of it.
+fn ended(pid: &str) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A port of the loopback on which nobody listens.
+pub fn silent_port() -> u16 {
+    free_port()
+}
+
+fn installed() {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let missing = |tool: &str| {
+            let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+            !std::env::split_paths(&path).any(|dir| dir.join(tool).exists())
+        };
+        if ["slapd", "ldapsearch", "openssl"].into_iter().any(missing) {
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/install.sh");
+            assert!(Command::new(script).status().unwrap().success(), "slapd cannot be installed");
+        }
+    });
+}
