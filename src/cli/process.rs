@@ -42,6 +42,7 @@ pub fn main(registry: &Registry) -> ExitCode {
             let _ = write!(io::stderr(), "\r{done} of {all} changes{end}");
         }
     };
+    let draws = std::cell::Cell::new(0_u64);
     let mut io = Io {
         out: &mut io::stdout(),
         err: &mut io::stderr(),
@@ -49,7 +50,11 @@ pub fn main(registry: &Registry) -> ExitCode {
         terminal,
         environment: &|name| std::env::var(name).ok(),
         clock: Arc::new(SystemClock),
-        random: &|| seed,
+        // Each draw is another: what is shown of one says nothing of the next.
+        random: &|| {
+            draws.set(draws.get() + 1);
+            *blake3::keyed_hash(&seed, &u64::to_be_bytes(draws.get())).as_bytes()
+        },
         interrupt,
         progress: &progress,
     };

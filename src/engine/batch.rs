@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::{BoxFuture, FutureExt};
 use reconcile_state::journal::{Intent, Landing};
 use reconcile_state::store::{Observed, OutcomeRecord};
-use reconcile_state::{Digest, Key};
+use reconcile_state::{Claim, Digest, Key, Origin, Remote};
 
 use super::blocking::blocking;
 use super::confirm::confirm;
@@ -39,7 +39,7 @@ fn attempt<'a>(lane: &'a Lane<'_>, batch: Batch, tried: Try) -> BoxFuture<'a, Re
         if let Some(error) = lane.is_halted() {
             return Ok(all(batch.changes, &Fate::Failed(error)));
         }
-        let (changes, mut settled) = check(lane, batch.changes, tried).await;
+        let (changes, mut settled) = check(lane, batch.changes, tried).await?;
         if changes.is_empty() {
             return Ok(settled);
         }
@@ -87,11 +87,12 @@ fn unanswered(change: &Change) -> Outcome {
 
 /// Looks at the records first where the plan's reading is no proof: before every create, where it is
 /// old, and after a batch was refused. A record that moved is not written.
-async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> (Vec<Ready>, Vec<Settled>) {
+async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> Result<(Vec<Ready>, Vec<Settled>), PassError> {
     let age = lane.clock.now().duration_since(lane.read_at);
     let old = age.unsigned_abs() > lane.observer.terms.reread_after || tried != Try::First;
-    let (look_at, fresh): (Vec<Ready>, Vec<Ready>) =
-        changes.into_iter().partition(|ready| old || ready.change.action == Action::Create);
+    let (look_at, fresh): (Vec<Ready>, Vec<Ready>) = changes
+        .into_iter()
+        .partition(|ready| old || ready.change.action == Action::Create || is_by_name(&ready.change));
     let mut settled = Vec::new();
     let mut go = fresh;
     let kinds: BTreeSet<&'static str> = look_at.iter().map(|ready| ready.change.kind).collect();
@@ -99,7 +100,8 @@ async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> (Vec<Ready>,
     for kind in kinds {
         let Some(schema) = lane.schema(kind) else { continue };
         let mine = look_at.iter().filter(|ready| ready.change.kind == kind);
-        let anchors: Vec<Anchor> = mine.map(|ready| anchor(&ready.change, None)).collect();
+        let by_name = |change: &Change| change.seen_as.clone().filter(|_| is_by_name(change));
+        let anchors: Vec<Anchor> = mine.map(|ready| anchor(&ready.change, by_name(&ready.change).as_ref())).collect();
         match look(lane.observer, schema, lane.memories, lane.memory, &anchors).await {
             Ok(found) => looks.extend(found.into_iter().map(|(key, look)| ((kind, key), Ok(look)))),
             Err(error) => {
@@ -112,6 +114,10 @@ async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> (Vec<Ready>,
         let found = looks.remove(&(ready.change.kind, ready.change.key.clone()));
         let fate = match (found, ready.change.expect) {
             (Some(Ok(Some(Look::Absent))), None) => None,
+            (Some(Ok(Some(Look::Present(_, _, remote)))), Some(_)) if is_another(&ready.change, &remote) => {
+                forget(lane, &ready.change, remote).await?;
+                Some(Fate::Failed(replaced()))
+            }
             (Some(Ok(Some(Look::Present(digest, _, remote)))), Some(expect)) if digest == expect => {
                 ready.change.remote =
                     Some(ready.change.remote.map_or_else(|| remote.clone(), |r| r.refreshed(&remote)));
@@ -127,7 +133,36 @@ async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> (Vec<Ready>,
             Some(fate) => settled.push((Done { change: ready.change, fate }, None)),
         }
     }
-    (go, settled)
+    Ok((go, settled))
+}
+
+/// Whether the plan's reading knew the record only by a name, while another pass remembered its id: the
+/// record that bears the name now may be another one.
+fn is_by_name(change: &Change) -> bool {
+    let id = |remote: &Option<Remote>| remote.as_ref().and_then(|remote| remote.id.as_ref()).is_some();
+    change.expect.is_some() && !id(&change.seen_as) && id(&change.remote)
+}
+
+fn is_another(change: &Change, found: &Remote) -> bool {
+    let known = change.remote.as_ref().and_then(|remote| remote.id.as_ref());
+    known.zip(found.id.as_ref()).is_some_and(|(known, found)| known != found)
+}
+
+/// The name belongs to another record now: that one is met for the first time by the next pass.
+async fn forget(lane: &Lane<'_>, change: &Change, found: Remote) -> Result<(), PassError> {
+    let (store, kind, key) = (lane.memory.store.clone(), change.kind, change.key.clone());
+    let claim = Claim { remote: found, origin: Origin::Adopted, disabled_by_us: false, listed: false, unsettled: None };
+    blocking(move || {
+        store.forget_applied(kind, std::slice::from_ref(&key))?;
+        Ok(store.put_claims(kind, &[(key, Some(claim))].into())?)
+    })
+    .await
+}
+
+fn replaced() -> TargetError {
+    let message = "another record bears the name that was remembered; nothing was written, and the next pass meets it \
+                   for the first time";
+    TargetError::new(ErrorKind::Conflict, "RECORD_REPLACED", message)
 }
 
 fn in_the_way(code: &'static str) -> TargetError {

@@ -48,7 +48,7 @@ impl Lane<'_> {
     /// Gives the pipeline up where the target is away, or refuses us as a whole.
     pub fn halt(&self, error: &TargetError) {
         let whole = matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable);
-        if whole && error.effect == Effect::None {
+        if whole && (error.effect == Effect::None || error.kind == ErrorKind::Unavailable) {
             self.halted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
         }
     }
@@ -66,7 +66,7 @@ pub type Settled = (Done, Option<(Option<Remote>, Digest)>);
 pub fn anchor(change: &Change, remote: Option<&Remote>) -> Anchor {
     Anchor {
         key: change.key.clone(),
-        remembered: remote.or(change.remote.as_ref()).cloned(),
+        remembered: remote.or(change.remote.as_ref()).or(change.remembered.as_ref()).cloned(),
         matches: if change.action == Action::Create { change.matches.clone() } else { Vec::new() },
     }
 }

@@ -92,6 +92,11 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
         // Where the direct look failed nobody knows.
         Err(_) => proved.into_iter().filter(|key| correlated.found.contains_key(key)).collect(),
     };
+    if let Err(error) = &nearer {
+        let message =
+            format!("{}: records that the listing did not show could not be looked up ({})", observer.name, error.code);
+        trust.doubts.push(Doubt::new("look-up-failed", message));
+    }
     let failure = failure.or(nearer.as_ref().err().cloned());
     let mut nearer = nearer.unwrap_or_default();
     let identified = identify(&mut seen, &nearer);

@@ -230,6 +230,8 @@ mod tests {
             remote: None,
             protected: None,
             requires: Vec::new(),
+            seen_as: None,
+            remembered: None,
             matches: Vec::new(),
             desired,
         }

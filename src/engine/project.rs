@@ -11,7 +11,7 @@ use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
 use super::error::PassError;
 use super::memory::Memories;
 use crate::config::Protected;
-use crate::model::person::directory;
+use crate::model::person::{directory, vault};
 use crate::model::{Call, Desired, Match, Person, Reason};
 use crate::policy::is_disabled;
 use crate::targets::port::{Project, Subject};
@@ -124,7 +124,8 @@ fn stay_away(person: &Person, unread: bool) -> Option<Reason> {
     if unread {
         return Some(NOT_READ);
     }
-    person.directory.get(directory::FINDINGS).is_some().then_some(MALFORMED)
+    let in_vault = person.vault.as_ref().is_some_and(|record| record.get(vault::FINDINGS).is_some());
+    (in_vault || person.directory.get(directory::FINDINGS).is_some()).then_some(MALFORMED)
 }
 
 fn named(names: &[String], value: &str) -> bool {

@@ -233,6 +233,11 @@ impl Judging<'_> {
                 None => is_protected_key(facts.key, &self.one.settings.guard.protected).then_some(PROTECTED),
             },
             requires: Vec::new(),
+            seen_as: match facts.have {
+                Have::Present(_, _, remote) => Some(remote.clone()),
+                _ => None,
+            },
+            remembered: facts.claim.map(|claim| claim.remote.clone()),
             matches: row.map(|row| row.matches.clone()).unwrap_or_default(),
             desired,
         });

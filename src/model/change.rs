@@ -80,6 +80,12 @@ pub struct Change {
     pub protected: Option<Reason>,
     /// Changes that must have landed and been confirmed before this one.
     pub requires: Vec<ChangeId>,
+    /// What identified the record in the plan's reading, and nothing that was only remembered.
+    #[serde(skip)]
+    pub seen_as: Option<Remote>,
+    /// What is remembered of the record, seen or not.
+    #[serde(skip)]
+    pub remembered: Option<Remote>,
     /// How the record is recognised: before a create every one of these is looked up.
     #[serde(skip)]
     pub matches: Vec<super::desired::Match>,

@@ -53,6 +53,8 @@ pub(crate) fn change(key: &str, action: Action, edits: Vec<Edit>) -> Change {
         remote,
         protected: None,
         requires: Vec::new(),
+        seen_as: None,
+        remembered: None,
         matches: vec![username],
         desired: Record::new(Key::new(key)),
     }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use futures::future::join;
 use reconcile_state::store::{Absence, Scope, Side, SnapshotWriter, Store, Summary};
+use reconcile_state::trust::SourceFigures;
 use reconcile_state::{Attribute, AttributeId, Key, Record, Schema, Value};
 
 use super::tally::Tally;
-use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, findings_of, hold, judge};
+use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, figures_name, findings_of, hold, judge};
 use crate::engine::blocking::blocking;
 use crate::engine::error::PassError;
 use crate::model::pass::Event;
@@ -240,10 +241,11 @@ pub(super) async fn read_named(
     put(collector, &schema, entries, &mut findings, &mut summary).await?;
     let (known, figures) = hold(&collector.store, DIRECTORY_SCOPE, schema).await?;
     let mut events = Vec::new();
-    let trust = match collector.store.root(DIRECTORY_SCOPE)? {
-        // Before a first whole reading there is nothing to hold shares against.
-        Some(root) if root.whole => judge(collector, (DIRECTORY, &|_| true), true, &figures, &mut events)?,
-        _ => reconcile_state::trust::Trust::default(),
+    // What an earlier, doubted reading put into the store is doubted here too: the figures are those of all
+    // that the store holds. Before a first whole reading there is nothing to hold them against.
+    let trust = match collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))? {
+        Some(_) => judge(collector, (DIRECTORY, &|_| true), true, &figures, &mut events)?,
+        None => reconcile_state::trust::Trust::default(),
     };
     Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events })
 }

@@ -100,9 +100,11 @@ async fn some(
     };
     let store = collector.store.clone();
     let gone: Vec<Key> = keys.iter().filter(|key| !shown.contains(*key)).cloned().collect();
-    let seen = records.len() as u64;
+    let (seen, believed) = (records.len() as u64, trust.is_trusted());
     let changed = blocking(move || {
-        store.remove(VAULT_SCOPE, &gone)?;
+        if believed {
+            store.remove(VAULT_SCOPE, &gone)?;
+        }
         Ok(store.put(VAULT_SCOPE, &schema, &records)? as u64)
     })
     .await?;

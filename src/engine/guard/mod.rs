@@ -14,7 +14,7 @@ pub use self::rules::FIRST_LOAD;
 use self::rules::{Case, RULES};
 use crate::config::PipelineSettings;
 use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
-use crate::model::{Action, Change, ChangeId, Reason};
+use crate::model::{Action, Cause, Change, ChangeId, Reason};
 use crate::policy::DISABLED;
 
 /// Held: configuration protects the record.
@@ -102,7 +102,7 @@ pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSetting
         for change in &mine {
             if change.protected.is_some() {
                 verdict.held.insert(change.id, PROTECTED);
-            } else if (!trusted && infers_absence(change)) || (blind && opens(change)) {
+            } else if (!trusted && infers_absence(change)) || (blind && rests_on_source(change)) {
                 verdict.held.insert(change.id, UNTRUSTED_SOURCE);
             }
         }
@@ -129,10 +129,13 @@ fn infers_absence(change: &Change) -> bool {
     (change.disables() && change.reason != Some(DISABLED)) || change.edits.iter().any(takes_away)
 }
 
-/// Whether a change lets somebody in. That the directory does not say `disabled` of a person is an absence
-/// too, and is not believed while attributes are missing from it.
-fn opens(change: &Change) -> bool {
-    matches!(change.action, Action::Create | Action::Enable)
+/// Whether a change lets somebody in, or writes what the sources moved. While attributes are missing from
+/// a source that is not believed: that it does not say `disabled` of a person is an absence, and so is a
+/// value that a template fell back from. Repairs of what was wanted before go on, and so do closures of
+/// people whom the directory calls disabled.
+fn rests_on_source(change: &Change) -> bool {
+    let lets_in = matches!(change.action, Action::Create | Action::Enable);
+    change.reason != Some(DISABLED) && (lets_in || change.cause != Cause::Drift)
 }
 
 fn allowed(trip: &Trip, settings: &PipelineSettings, consent: &Consent) -> bool {

@@ -35,6 +35,8 @@ fn change(at: usize, action: Action, edits: Vec<Edit>) -> Change {
         remote: None,
         protected: None,
         requires: Vec::new(),
+        seen_as: None,
+        remembered: None,
         matches: Vec::new(),
         desired: Record::new(key.as_str().into()),
     }

@@ -75,10 +75,11 @@ fn judge_http(reply: &Reply, code: &'static str) -> Result<(), TargetError> {
             code,
             "HTTP 403: web services or the REST protocol are switched off, or something before the site refuses",
         )),
-        // Maintenance by the command line, or a server that does not let the request in.
+        // Maintenance by the command line; but proxies say the same when the site takes too long, and then the
+        // work goes on behind them.
         (503, Some(wait)) => {
-            let message = "HTTP 503: the site is in maintenance";
-            Err(TargetError::new(ErrorKind::Unavailable, code, message).later(Some(wait)))
+            let message = "HTTP 503: the site is in maintenance, or too slow for what stands before it";
+            Err(TargetError::new(ErrorKind::Unavailable, code, message).later(Some(wait)).effect(Effect::Unknown))
         }
         _ => judge_status(reply, code),
     }
@@ -238,7 +239,7 @@ mod tests {
         let wait = Some(Duration::from_mins(5));
         let maintenance = Reply { retry_after: wait, ..reply(503, page) };
         let error = read::<Updated>(&maintenance, UPDATE_FAILED).err().unwrap().error;
-        assert_eq!((error.retry, error.effect), (Retry::Later(wait), Effect::None));
+        assert_eq!((error.retry, error.effect), (Retry::Later(wait), Effect::Unknown), "a proxy says the same");
     }
 
     #[test]

@@ -57,6 +57,8 @@ fn change(action: Action, desired: Record, edits: Vec<Edit>, remote: Option<Remo
         remote,
         protected: None,
         requires: Vec::new(),
+        seen_as: None,
+        remembered: None,
         matches: Vec::new(),
         desired,
     };
