@@ -151,7 +151,8 @@ fn is_another(change: &Change, found: &Remote) -> bool {
 /// The name belongs to another record now: that one is met for the first time by the next pass.
 async fn forget(lane: &Lane<'_>, change: &Change, found: Remote) -> Result<(), PassError> {
     let (store, kind, key) = (lane.memory.store.clone(), change.kind, change.key.clone());
-    let claim = Claim { remote: found, origin: Origin::Adopted, disabled_by_us: false, listed: false, unsettled: None };
+    let claim =
+        Claim { remote: found, origin: Origin::Adopted, disabled_by_us: false, listed: Vec::new(), unsettled: None };
     blocking(move || {
         store.forget_applied(kind, std::slice::from_ref(&key))?;
         Ok(store.put_claims(kind, &[(key, Some(claim))].into())?)

@@ -135,7 +135,7 @@ fn settle(
             Standing::Active => false,
             Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
         },
-        listed: false,
+        listed: Vec::new(),
         unsettled: None,
     };
     let asked: BTreeSet<Option<AttributeId>> = change.edits.iter().map(Edit::attribute).collect();
@@ -159,16 +159,18 @@ fn settle(
     let (short, others): (Vec<Edit>, Vec<Edit>) =
         remaining(schema, &change.desired, seen).into_iter().partition(is_ours);
     let short: Vec<&'static str> = short.iter().map(|edit| name(lane, change, edit)).collect();
-    claim.listed = !others.is_empty() && before.is_some_and(|claim| claim.listed);
+    let listed = before.map_or(&[][..], |claim| &claim.listed);
+    let is_listed = |edit: &Edit| !is_ours(edit) && listed.contains(&edit.attribute());
+    let still = difference(schema, &change.desired, seen).into_iter().filter(is_listed);
+    claim.listed = still.map(|edit| edit.attribute()).collect::<BTreeSet<_>>().into_iter().collect();
+    let others: Vec<Edit> = others.into_iter().filter(|edit| !is_listed(edit)).collect();
     if !short.is_empty() {
         claim.unsettled = Some(Unsettled::after(before.and_then(|claim| claim.unsettled), lane.now()));
     }
-    // What differs beside what was written, others did since the plan: the next reading finds it drifted
+    // What differs beside what was written and was never listed, others did since the plan: the next reading finds it drifted
     // from a record without it.
     let mut expected = seen.clone();
-    if !claim.listed {
-        perform(&mut expected, &others);
-    }
+    perform(&mut expected, &others);
     let pair = Applied { wanted: change.wanted, seen: lane.memory.store.digester().record(schema, &expected) };
     let mut outcome = record(Landing::Landed, observed);
     outcome.applied = Some((pair, change.desired.clone()));

@@ -4,8 +4,8 @@
 use reconcile_state::drift::classify;
 use reconcile_state::edit::{creation, difference};
 use reconcile_state::{
-    Applied, Attribute, Claim, DesiredSide, Digest, Drift, Edit, Key, ObservedSide, Ownership, Record, Remote, Schema,
-    Standing,
+    Applied, Attribute, AttributeId, Claim, DesiredSide, Digest, Drift, Edit, Key, ObservedSide, Ownership, Record,
+    Remote, Schema, Standing,
 };
 
 use crate::config::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
@@ -159,12 +159,13 @@ fn present(
     drift: Drift,
     settings: &PipelineSettings,
 ) -> (Drift, Step) {
-    let listed = facts.claim.is_some_and(|claim| claim.listed);
+    let listed = facts.claim.map_or(&[][..], |claim| &claim.listed);
     let unsettled = facts.claim.and_then(|claim| claim.unsettled);
     // The target was never as it was wanted: trying again repairs nothing that it did by itself.
     let again = drift == Drift::InSync && unsettled.is_some();
+    let at_rest = drift == Drift::InSync && unsettled.is_none();
     let drift = match drift {
-        Drift::InSync if !listed && unsettled.is_none() => return (drift, Step::Nothing),
+        Drift::InSync if listed.is_empty() && unsettled.is_none() => return (drift, Step::Nothing),
         // What was written was accepted and never shown: the target moved it.
         Drift::InSync => Drift::Drifted,
         other => other,
@@ -175,28 +176,28 @@ fn present(
         let drift = if drift == Drift::FirstMeeting { Drift::Adopt } else { drift };
         return (drift, Step::Link(edits));
     }
+    let change = |edits: Vec<Edit>, cause| Step::Change(Draft { action: action(&edits), edits, cause });
+    if !listed.is_empty() && settings.first_meeting == FirstMeeting::Enforce {
+        return (Drift::FirstMeeting, change(edits, Cause::Source));
+    }
+    let (kept, edits) = keep_listed(facts, listed, edits, want);
+    // At rest, what else differs is what the target rewrites.
+    if edits.is_empty() || at_rest {
+        return (Drift::FirstMeeting, Step::Link(kept));
+    }
     if let Some(unsettled) = unsettled
         && facts.now < unsettled.not_before
         && drift == Drift::Drifted
     {
         return (drift, Step::Wait(edits));
     }
-    let change = |edits: Vec<Edit>, cause| Step::Change(Draft { action: action(&edits), edits, cause });
     let moved = if facts.source_changed { Cause::Source } else { Cause::Policy };
-    let first = listed || matches!(drift, Drift::FirstMeeting | Drift::Adopt);
-    if first && facts.begun {
-        return (Drift::Behind, change(edits, Cause::Source));
-    }
-    if first {
-        let step = match (settings.first_meeting, (facts.wanted_before)()) {
-            (FirstMeeting::Enforce, _) => change(edits, Cause::Source),
-            (FirstMeeting::Report, Some(before)) if listed => {
-                let (behind, kept) = split(facts.schema, edits, want, &before);
-                if behind.is_empty() { Step::Link(kept) } else { change(behind, moved) }
-            }
-            (FirstMeeting::Report, _) => Step::Link(edits),
+    if matches!(drift, Drift::FirstMeeting | Drift::Adopt) {
+        return match settings.first_meeting {
+            _ if facts.begun => (Drift::Behind, change(edits, Cause::Source)),
+            FirstMeeting::Enforce => (Drift::FirstMeeting, change(edits, Cause::Source)),
+            FirstMeeting::Report => (Drift::FirstMeeting, Step::Link(edits)),
         };
-        return (Drift::FirstMeeting, step);
     }
     let step = match (drift, settings.drift) {
         (Drift::Drifted, OnDrift::Enforce) => change(edits, Cause::Drift),
@@ -218,6 +219,24 @@ fn present(
         }
     };
     (drift, step)
+}
+
+/// What a first meeting listed and nothing has moved since, and the rest. Without a memory of what was wanted
+/// nobody can say that it moved.
+fn keep_listed(
+    facts: &Facts<'_>,
+    listed: &[Option<AttributeId>],
+    edits: Vec<Edit>,
+    want: &Record,
+) -> (Vec<Edit>, Vec<Edit>) {
+    if listed.is_empty() {
+        return (Vec::new(), edits);
+    }
+    let before = (facts.wanted_before)();
+    edits.into_iter().partition(|edit| {
+        let moved = before.as_ref().is_some_and(|before| wanted_moved(facts.schema, edit, want, before));
+        listed.contains(&edit.attribute()) && !moved
+    })
 }
 
 /// Edits of attributes whose wanted value is not what it was before, and the rest.
@@ -255,7 +274,7 @@ pub fn remaining(schema: &Schema, want: &Record, seen: &Record) -> Vec<Edit> {
 mod tests {
     use super::*;
     use crate::config::test_settings;
-    use reconcile_state::{AttributeId, Digester, Origin, Unsettled};
+    use reconcile_state::{Digester, Origin, Unsettled};
 
     const NAME: AttributeId = AttributeId(1);
     const TITLE: AttributeId = AttributeId(2);
@@ -310,13 +329,13 @@ mod tests {
     }
 
     fn claim(remote: Remote) -> Claim {
-        Claim { remote, origin: Origin::Created, disabled_by_us: false, listed: false, unsettled: None }
+        Claim { remote, origin: Origin::Created, disabled_by_us: false, listed: Vec::new(), unsettled: None }
     }
 
     #[test]
     fn after_a_listed_first_meeting_only_what_the_sources_move_is_written() {
         let mut case = Case::new();
-        let listed = Claim { listed: true, ..claim(Remote { id: Some("1".into()), handle: None }) };
+        let listed = Claim { listed: vec![Some(NAME)], ..claim(Remote { id: Some("1".into()), handle: None }) };
         case.claim = Some(listed);
         let (want, have) = (record("a", "x"), record("b", "x"));
         let (drift, step) = case.decide(Some(&want), Some((&want, &have)), Some(&have));
@@ -327,6 +346,19 @@ mod tests {
         let closed = Record::new("p".into()).standing(Standing::Disabled);
         let step = case.decide(Some(&closed), Some((&want, &have)), Some(&have)).1;
         assert!(matches!(step, Step::Change(Draft { action: Action::Disable, .. })), "a leaver is closed");
+    }
+
+    #[test]
+    fn what_was_not_listed_at_a_first_meeting_is_repaired_like_anything_else() {
+        let mut case = Case::new();
+        let listed = Claim { listed: vec![Some(NAME)], ..claim(Remote { id: Some("1".into()), handle: None }) };
+        case.claim = Some(listed);
+        let (want, have, hand) = (record("a", "x"), record("b", "x"), record("b", "by hand"));
+        let (drift, step) = case.decide(Some(&want), Some((&want, &have)), Some(&hand));
+        assert_eq!((drift, changed(&step)), (Drift::Drifted, vec![TITLE]));
+        let closed = have.clone().standing(Standing::Disabled);
+        let step = case.decide(Some(&want), Some((&want, &have)), Some(&closed)).1;
+        assert!(matches!(step, Step::Change(Draft { action: Action::Enable, .. })), "{step:?}");
     }
 
     fn record(name: &str, title: &str) -> Record {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use reconcile_state::journal::{Landing, Note};
 use reconcile_state::store::{Observed, OutcomeRecord, Scope, Side, Store, StoreError};
-use reconcile_state::{Applied, Claim, Key, Origin, Record, Remote};
+use reconcile_state::{Applied, Claim, Edit, Key, Origin, Record, Remote};
 
 use super::blocking::blocking;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
@@ -107,7 +107,7 @@ fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) 
                     remote: remote.clone(),
                     origin: Origin::Created,
                     disabled_by_us: false,
-                    listed: false,
+                    listed: Vec::new(),
                     unsettled: None,
                 });
             }
@@ -185,7 +185,7 @@ fn claim(link: &Link, before: Option<&Claim>) -> Claim {
             None => Origin::Adopted,
         },
         disabled_by_us: known.is_some_and(|claim| claim.disabled_by_us),
-        listed: !link.differences.is_empty(),
+        listed: link.differences.iter().map(Edit::attribute).collect::<BTreeSet<_>>().into_iter().collect(),
         unsettled: None,
     }
 }

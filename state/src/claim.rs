@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::AttributeId;
+
 /// How a record became ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,10 +58,10 @@ pub struct Claim {
     /// has closures of its own.
     #[serde(default)]
     pub disabled_by_us: bool,
-    /// Whether the record still differs in what a first meeting, or a repair that is switched off, only
-    /// listed. Only what sources or policy move from then on is written.
-    #[serde(default)]
-    pub listed: bool,
+    /// Attributes (`None`: the standing) in which the record differs since a first meeting that only listed
+    /// it: of these only what sources or policy move from then on is written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listed: Vec<Option<AttributeId>>,
     /// Set while the target shows something else than what was written and accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,

@@ -107,7 +107,7 @@ fn claims_are_kept_dropped_and_copied_in_order() {
     assert_eq!(lines.len(), 5);
     assert_eq!(
         lines[0],
-        r#"{"kind":"account","key":"uh000009","claim":{"remote":{"id":"9"},"origin":"created","disabled_by_us":false,"listed":false}}"#
+        r#"{"kind":"account","key":"uh000009","claim":{"remote":{"id":"9"},"origin":"created","disabled_by_us":false}}"#
     );
     assert!(lines[1].contains("uh000000") && lines[4].contains("uh000004"));
     let refused = store.backup_claims(&dir.path().join("nowhere/claims.jsonl")).unwrap_err().to_string();
