@@ -25,12 +25,16 @@ pub struct Memory {
     pub open: Vec<(u64, Intent)>,
     /// People carried through.
     pub processed: Arc<Processed>,
+    /// Whether the first load has not been carried through yet.
+    pub loading: bool,
     /// The larger of the populations at the last trusted whole reading.
     pub population: u64,
 }
 
 /// Under which name the target's identity is remembered.
 pub const IDENTITY: &str = "identity";
+/// Under which name it is remembered that a first load has begun and was not carried through.
+pub const LOADING: &str = "first load";
 /// Under which name the population is remembered.
 pub const POPULATION: &str = "population";
 
@@ -51,6 +55,7 @@ impl Memory {
             applied,
             open: if anew { Vec::new() } else { store.open_intents()? },
             processed: Arc::new(Processed::load(&store)?),
+            loading: store.meta(LOADING)?.unwrap_or(false),
             population: store.meta(POPULATION)?.unwrap_or(0),
             store,
         })

@@ -198,7 +198,10 @@ async fn gather(
     let directory = Arc::clone(&planner.store);
     let store: Store = blocking(move || Ok(directory.sources()?)).await?;
     let mine = open.iter().filter_map(|one| memories.pipelines.get(one.observer.name));
-    let processed: Vec<_> = mine.map(|memory| Arc::clone(&memory.processed)).collect();
+    let mine: Vec<_> = mine.collect();
+    let processed: Vec<_> = mine.iter().map(|memory| Arc::clone(&memory.processed)).collect();
+    let open_intents = mine.iter().flat_map(|memory| &memory.open);
+    let unfinished: BTreeSet<Key> = open_intents.map(|(_, intent)| intent.key.clone()).collect();
     let collector = Collector {
         directory: planner.directory.as_ref(),
         vault: planner.vault.as_ref(),
@@ -206,6 +209,7 @@ async fn gather(
         shrink: planner.shrink,
         allow: &order.allow,
         processed: &processed,
+        unfinished: &unfinished,
     };
     collect(&collector, &order.scope).await
 }
@@ -222,17 +226,17 @@ async fn project(
         .map(|one| (one.observer.name, Arc::clone(&one.observer.project), one.settings.guard.protected.clone()));
     let pipelines: Vec<_> = pipelines.collect();
     let (directory, memories, at) = (Arc::clone(&planner.store), Arc::clone(memories), order.at);
-    let (keys, unread) = (collected.keys.clone(), collected.unread.clone());
+    let (keys, unread, known) = (collected.keys.clone(), collected.unread.clone(), collected.known.clone());
     blocking(move || {
         let projector = Projector { store: directory.sources()?, pipelines, memories, at };
-        projector.project(&keys, &unread)
+        projector.project(&keys, &unread, &known)
     })
     .await
 }
 
 fn summary(one: &Open<'_>, memory: &Memory) -> PipelineSummary {
     PipelineSummary {
-        first_load: memory.is_empty(),
+        first_load: memory.is_empty() || memory.loading,
         counters: Some(one.observer.terms.counters),
         schemas: one.observer.project.kinds().to_vec(),
         anew: one.anew,

@@ -50,6 +50,11 @@ pub fn forget(store: &Store) -> Result<(), PassError> {
     Ok(store.remove(SCOPE, &keys)?)
 }
 
+/// Takes people back of whom something is left to do again.
+pub fn reopen(store: &Store, people: &[Key]) -> Result<(), PassError> {
+    Ok(store.remove(SCOPE, people)?)
+}
+
 /// What the sources say of a person, in one digest.
 pub fn said(digester: &Digester, directory: Option<Digest>, vault: Option<Digest>) -> Digest {
     let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string()).unwrap_or_default();

@@ -14,6 +14,7 @@ use crate::config::Protected;
 use crate::model::person::{directory, vault};
 use crate::model::{Call, Desired, Match, Person, Reason};
 use crate::policy::is_disabled;
+use crate::targets::port::Lookup;
 use crate::targets::port::{Project, Subject};
 
 /// Left alone: a reading that proves nothing did not show the person.
@@ -34,6 +35,8 @@ pub struct Row {
     pub matches: Vec<Match>,
     /// Whether what the sources say of the person is not what was carried through.
     pub moved: bool,
+    /// Whether MetaVault has the person: of whom it has not, nothing is taken away.
+    pub in_vault: bool,
     /// Why nothing may be written whatever is called for.
     pub protected: Option<Reason>,
 }
@@ -58,13 +61,19 @@ impl Projector {
     ///
     /// # Errors
     /// [`PassError::Store`]
-    pub fn project(&self, keys: &[Key], unread: &BTreeSet<Key>) -> Result<BTreeMap<&'static str, Rows>, PassError> {
+    pub fn project(
+        &self,
+        keys: &[Key],
+        unread: &BTreeSet<Key>,
+        known: &BTreeSet<Key>,
+    ) -> Result<BTreeMap<&'static str, Rows>, PassError> {
         let said = (self.store.digests(DIRECTORY_SCOPE)?, self.store.digests(VAULT_SCOPE)?);
         let mut projected: BTreeMap<&'static str, Rows> = BTreeMap::new();
         for key in keys {
             let Some(directory) = self.store.body(DIRECTORY_SCOPE, key)? else { continue };
             let person = Person { directory, vault: self.store.body(VAULT_SCOPE, key)? };
             let away = stay_away(&person, unread.contains(key));
+            let in_vault = person.vault.is_some();
             let disabled = away != Some(NOT_READ) && is_disabled(&person);
             for (name, project, protected) in &self.pipelines {
                 let moved = self.memories.pipelines[name].processed.moved(key, &said.0, &said.1);
@@ -73,12 +82,56 @@ impl Projector {
                 for desired in project.desired(Subject::Person(&person), self.memories.as_ref(), self.at) {
                     // Disabled is read positively; nothing else is believed of a person read in part.
                     let row = self.row(project.as_ref(), &desired, away.filter(|_| !disabled));
-                    rows.entry(desired.kind).or_default().insert(desired.key, Row { moved, protected, ..row });
+                    rows.entry(desired.kind)
+                        .or_default()
+                        .insert(desired.key, Row { moved, in_vault, protected, ..row });
                 }
             }
         }
         projected.values_mut().flat_map(BTreeMap::values_mut).for_each(drop_shared);
+        self.drop_borne_elsewhere(&mut projected, known)?;
         Ok(projected)
+    }
+
+    /// What counts only where one person bears it does not count either where somebody bears it who is not
+    /// in scope. Everybody is looked at for that, and only while somebody in scope is not remembered yet.
+    fn drop_borne_elsewhere(
+        &self,
+        projected: &mut BTreeMap<&'static str, Rows>,
+        known: &BTreeSet<Key>,
+    ) -> Result<(), PassError> {
+        for (name, project, _) in &self.pipelines {
+            let Some(rows) = projected.get_mut(name) else { continue };
+            let mut borne: BTreeMap<(&'static str, &'static str, String), bool> = BTreeMap::new();
+            let mut here: BTreeSet<Key> = BTreeSet::new();
+            for (kind, rows) in rows.iter() {
+                here.extend(rows.keys().cloned());
+                let unclaimed = rows.iter().filter(|(key, _)| self.memories.claim(name, kind, key).is_none());
+                let unique = unclaimed.flat_map(|(_, row)| &row.matches).filter(|one| one.only_unique);
+                borne.extend(unique.map(|one| ((*kind, one.field, one.value.clone()), false)));
+            }
+            if borne.is_empty() {
+                continue;
+            }
+            for key in known.difference(&here) {
+                let Some(directory) = self.store.body(DIRECTORY_SCOPE, key)? else { continue };
+                let person = Person { directory, vault: self.store.body(VAULT_SCOPE, key)? };
+                for desired in project.desired(Subject::Person(&person), self.memories.as_ref(), self.at) {
+                    for one in desired.matches {
+                        if let Some(elsewhere) = borne.get_mut(&(desired.kind, one.field, one.value)) {
+                            *elsewhere = true;
+                        }
+                    }
+                }
+            }
+            for (kind, rows) in rows.iter_mut() {
+                for row in rows.values_mut() {
+                    let elsewhere = |one: &Match| borne.get(&(*kind, one.field, one.value.clone())) == Some(&true);
+                    row.matches.retain(|one| !one.only_unique || !elsewhere(one));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn row(&self, project: &dyn Project, desired: &Desired, away: Option<Reason>) -> Row {
@@ -93,7 +146,7 @@ impl Projector {
             }
             _ => Digest([0; 16]),
         };
-        Row { call, digest, matches: desired.matches.clone(), moved: false, protected: None }
+        Row { call, digest, matches: desired.matches.clone(), moved: false, protected: None, in_vault: true }
     }
 }
 

@@ -15,11 +15,11 @@ use super::blocking::blocking;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
 use super::error::PassError;
 use super::guard::ApprovedPlan;
-use super::memory::{IDENTITY, Memories, Memory, POPULATION};
+use super::memory::{IDENTITY, LOADING, Memories, Memory, POPULATION};
 use super::plan::Planner;
-use super::processed::{forget, remember, said};
-use crate::model::Link;
+use super::processed::{forget, remember, reopen, said};
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
+use crate::model::{ErrorKind, Link};
 
 /// Before the first write: the journal is told of the run, a former target's memory is put aside, and
 /// writes whose outcome has been read back since are settled.
@@ -32,8 +32,12 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
         let plan = approved.planned().plan.pipelines.get(pipeline.name);
         let numbers: BTreeMap<u64, Option<Remote>> =
             plan.into_iter().flat_map(|plan| plan.read_back.iter().cloned()).collect();
+        let first = pipeline.first_load;
         blocking(move || {
             memory.store.record_note(note)?;
+            if first {
+                memory.store.set_meta(LOADING, &true)?;
+            }
             if let Some(aside) = aside {
                 return put_aside(&memory, &aside, at);
             }
@@ -205,6 +209,8 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         let carried: Vec<_> = said.iter().filter(|(key, _)| is_carried(key)).cloned().collect();
         let (identity, population) = (pipeline.target.clone(), pipeline.population);
         let trusted = planned.whole && pipeline.trust.is_trusted();
+        let loaded = pipeline.first_load && planned.whole && !planned.adopt && is_through(pipeline.name, done);
+        let left: Vec<Key> = left.into_iter().collect();
         let backup = planner.store.path().join("claims").join(format!("{}.jsonl", pipeline.name));
         let kept = blocking(move || {
             store.fold()?;
@@ -215,6 +221,10 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
             if trusted {
                 store.set_meta(POPULATION, &population)?;
             }
+            if loaded {
+                store.set_meta(LOADING, &false)?;
+            }
+            reopen(&store, &left)?;
             make_place(&backup)?;
             Ok(store.backup_claims(&backup)?)
         })
@@ -246,6 +256,16 @@ async fn people_said(sources: &Store, people: &[Key]) -> Result<Arc<Vec<(Key, re
         Ok(Arc::new(all.collect()))
     })
     .await
+}
+
+/// Whether every change of a pipeline was tried: nothing was interrupted, and no outage cut the rest off.
+fn is_through(pipeline: &str, done: &[Done]) -> bool {
+    let cut = |fate: &Fate| match fate {
+        Fate::Interrupted | Fate::InDoubt(_) => true,
+        Fate::Failed(error) => matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable),
+        _ => false,
+    };
+    !done.iter().any(|done| done.change.pipeline == pipeline && cut(&done.fate))
 }
 
 /// People for whom something is left to do.

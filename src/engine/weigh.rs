@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile_state::{Digest, Drift, Intent, Key, Record, Schema, Standing};
+use reconcile_state::{Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
 
 use super::collect::Collected;
 use super::contest::{Contest, contested};
@@ -16,7 +16,7 @@ use super::memory::Memory;
 use super::observe::Observed;
 use super::plan::{Open, Order};
 use super::project::{PROTECTED, Row, is_protected_key};
-use crate::model::{Call, Change, Conflict, Finding, Link, PipelinePlan};
+use crate::model::{Action, Call, Change, Conflict, Finding, Link, PipelinePlan};
 
 fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Contest>) -> Conflict {
     let (code, candidates) = match (observed.correlated.found.get(key), contest) {
@@ -26,6 +26,12 @@ fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Co
     };
     let rivals = contest.map(|contest| contest.rivals.clone()).unwrap_or_default();
     Conflict { kind: schema.kind, key: key.clone(), code, candidates, rivals }
+}
+
+/// Takes out what would empty something: whoever is not in MetaVault keeps what only MetaVault knows.
+fn take_removals(edits: &mut Vec<Edit>) -> Vec<Edit> {
+    let takes_away = |edit: &mut Edit| matches!(edit, Edit::Clear { .. } | Edit::Remove { .. });
+    edits.extract_if(.., takes_away).collect()
 }
 
 /// Turns what is called for and what was read into changes and the rest of a plan.
@@ -179,7 +185,17 @@ impl Judging<'_> {
                     _ => {}
                 }
             }
-            Step::Change(draft) => self.change(schema, facts, row, drift, draft),
+            Step::Change(mut draft) => {
+                let kept =
+                    if row.is_some_and(|row| !row.in_vault) { take_removals(&mut draft.edits) } else { Vec::new() };
+                if !kept.is_empty() {
+                    let differences = kept;
+                    self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
+                }
+                if !draft.edits.is_empty() || draft.action == Action::Create {
+                    self.change(schema, facts, row, drift, draft);
+                }
+            }
         }
     }
 

@@ -66,6 +66,8 @@ pub struct Collector<'c> {
     pub allow: &'c BTreeSet<String>,
     /// What each pipeline in scope last carried through.
     pub processed: &'c [Arc<Processed>],
+    /// People of whom a write is in doubt.
+    pub unfinished: &'c BTreeSet<Key>,
 }
 
 /// One source, read and judged.
@@ -144,8 +146,9 @@ async fn changed(collector: &Collector<'_>, known: &BTreeSet<Key>) -> Result<Vec
     let store = collector.store.clone();
     let (directory, vault) =
         blocking(move || Ok((store.digests(DIRECTORY_SCOPE)?, store.digests(VAULT_SCOPE)?))).await?;
-    let moved = |key: &&Key| collector.processed.iter().any(|processed| processed.moved(key, &directory, &vault));
-    Ok(known.iter().filter(moved).cloned().collect())
+    let moved = |key: &Key| collector.processed.iter().any(|processed| processed.moved(key, &directory, &vault));
+    let due = |key: &&Key| collector.unfinished.contains(*key) || moved(key);
+    Ok(known.iter().filter(due).cloned().collect())
 }
 
 /// Judges a source by those of its attributes and tables that were counted; what the operator accepts by
