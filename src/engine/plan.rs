@@ -226,10 +226,11 @@ async fn project(
         .map(|one| (one.observer.name, Arc::clone(&one.observer.project), one.settings.guard.protected.clone()));
     let pipelines: Vec<_> = pipelines.collect();
     let (directory, memories, at) = (Arc::clone(&planner.store), Arc::clone(memories), order.at);
-    let (keys, unread, known) = (collected.keys.clone(), collected.unread.clone(), collected.known.clone());
+    let (keys, unread, known) =
+        (collected.keys.clone(), collected.unread.clone(), collected.everybody.then(|| collected.known.clone()));
     blocking(move || {
         let projector = Projector { store: directory.sources()?, pipelines, memories, at };
-        projector.project(&keys, &unread, &known)
+        projector.project(&keys, &unread, known.as_ref())
     })
     .await
 }

@@ -65,7 +65,7 @@ impl Projector {
         &self,
         keys: &[Key],
         unread: &BTreeSet<Key>,
-        known: &BTreeSet<Key>,
+        known: Option<&BTreeSet<Key>>,
     ) -> Result<BTreeMap<&'static str, Rows>, PassError> {
         let said = (self.store.digests(DIRECTORY_SCOPE)?, self.store.digests(VAULT_SCOPE)?);
         let mut projected: BTreeMap<&'static str, Rows> = BTreeMap::new();
@@ -94,11 +94,12 @@ impl Projector {
     }
 
     /// What counts only where one person bears it does not count either where somebody bears it who is not
-    /// in scope. Everybody is looked at for that, and only while somebody in scope is not remembered yet.
+    /// in scope. Everybody is looked at for that, and only while somebody in scope is not remembered yet;
+    /// where nobody knows who everybody is, it does not count at all.
     fn drop_borne_elsewhere(
         &self,
         projected: &mut BTreeMap<&'static str, Rows>,
-        known: &BTreeSet<Key>,
+        known: Option<&BTreeSet<Key>>,
     ) -> Result<(), PassError> {
         for (name, project, _) in &self.pipelines {
             let Some(rows) = projected.get_mut(name) else { continue };
@@ -108,12 +109,12 @@ impl Projector {
                 here.extend(rows.keys().cloned());
                 let unclaimed = rows.iter().filter(|(key, _)| self.memories.claim(name, kind, key).is_none());
                 let unique = unclaimed.flat_map(|(_, row)| &row.matches).filter(|one| one.only_unique);
-                borne.extend(unique.map(|one| ((*kind, one.field, one.value.clone()), false)));
+                borne.extend(unique.map(|one| ((*kind, one.field, one.value.clone()), known.is_none())));
             }
             if borne.is_empty() {
                 continue;
             }
-            for key in known.difference(&here) {
+            for key in known.into_iter().flat_map(|known| known.difference(&here)) {
                 let Some(directory) = self.store.body(DIRECTORY_SCOPE, key)? else { continue };
                 let person = Person { directory, vault: self.store.body(VAULT_SCOPE, key)? };
                 for desired in project.desired(Subject::Person(&person), self.memories.as_ref(), self.at) {

@@ -97,3 +97,34 @@ fn accounts_that_are_there_already_are_linked_and_not_doubled() {
     rig.everybody_has_one_account();
     rig.run(&["--plan"]).expect(0);
 }
+
+#[test]
+fn an_account_that_bears_the_name_and_has_another_id_is_not_written_as_the_remembered_one() {
+    let rig = Rig::loaded(34, 200);
+    let mut people = rig.plain().filter(|person| person.standing == Standing::Active);
+    let (one, two) = (people.next().unwrap(), people.next().unwrap());
+    let (first, second) = (rig.account(one), rig.account(two));
+    // The site lost both, and single sign-on made them again in the other order. A report shows no ids.
+    let world = rig.world();
+    assert!(world.edit_user(first.id, |user| user.username = "between".into()));
+    assert!(world.edit_user(second.id, |user| *user = User { id: second.id, ..first.clone() }));
+    assert!(world.edit_user(first.id, |user| *user = User { id: first.id, ..second.clone() }));
+    let leaver = one.dn();
+    rig.slapd.modify(&format!("dn: {leaver}\nchangetype: modify\nadd: idautoDisabled\nidautoDisabled: TRUE\n"));
+    rig.run(&["--yes"]).expect(4).says(&["claimed-by-another"]);
+    assert!(rig.managed().iter().all(|user| !user.suspended), "nobody was closed for somebody else");
+}
+
+#[test]
+fn an_account_made_anew_under_a_remembered_name_is_met_for_the_first_time() {
+    let rig = Rig::loaded(35, 200);
+    let person = rig.plain().find(|person| person.standing == Standing::Active).unwrap();
+    let old = rig.account(person);
+    assert!(rig.world().delete_user(old.id, Timestamp::from_second(1_768_460_000).unwrap()));
+    rig.world().add_user(User { department: "Made by hand".into(), ..old.clone() }).unwrap();
+    rig.run(&["--yes"]).expect(4).says(&["RECORD_REPLACED"]);
+    assert_eq!(rig.account(person).department, "Made by hand");
+    let met = rig.json(&["--yes"]).expect(0).pipeline();
+    assert_eq!(met["listed"].as_array().unwrap().len(), 1, "told, and left as it is");
+    assert_eq!(rig.account(person).department, "Made by hand");
+}

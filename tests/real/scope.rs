@@ -1,9 +1,10 @@
 //! Narrow scopes: named people, lists, the first few, and whoever changed.
 
 use reconcile::sim::campus::{CampusPerson, attribute};
+use reconcile::targets::moodle::sim::User;
 use serde_json::json;
 
-use crate::rig::{REPORT, Rig, username};
+use crate::rig::{AUTH, REPORT, Rig, username};
 
 fn made(rig: &Rig) -> Vec<String> {
     rig.managed().into_iter().map(|user| user.username).collect()
@@ -114,4 +115,27 @@ fn only_whoever_changed_is_looked_at() {
     rig.slapd.delete([person.dn().as_str()].into_iter());
     rig.run(&["--yes", "--changed"]).expect(0);
     assert!(!rig.account(person).suspended, "a surplus account is reported and stays open");
+}
+
+#[test]
+fn a_number_that_somebody_out_of_scope_bears_too_links_nobody() {
+    let rig = Rig::new(37, 300);
+    let mut students = rig.plain().filter(|person| person.text(attribute::STUDENT_NUMBER).is_some());
+    let (one, two) = (students.next().unwrap(), students.next().unwrap());
+    let number = two.text(attribute::STUDENT_NUMBER).unwrap();
+    rig.replace(one, attribute::STUDENT_NUMBER, number);
+    // The other one's account is there already, under a name that is nobody's user name.
+    let theirs = User {
+        username: "made.long.ago".into(),
+        email: "long.ago@elsewhere.example".into(),
+        firstname: "Long".into(),
+        lastname: "Ago".into(),
+        auth: AUTH.into(),
+        idnumber: number.into(),
+        ..User::default()
+    };
+    rig.world().add_user(theirs).unwrap();
+    let key = format!("idautoID={}", one.uhid);
+    let run = rig.json(&["--yes", "--adopt", "--key", &key]).expect(0);
+    assert_eq!(run.pipeline()["linked"], 0);
 }

@@ -44,6 +44,8 @@ pub struct Collected {
     pub unread: BTreeSet<Key>,
     /// Everybody the directory has, as far as is known.
     pub known: BTreeSet<Key>,
+    /// Whether that is everybody: the directory was read whole, now or before.
+    pub everybody: bool,
     /// Whether people who are not known are proved to be gone.
     pub proves_gone: bool,
     /// Figures to hold the next readings against, once this pass has acted.
@@ -122,6 +124,7 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
         keys,
         unread,
         proves_gone: whole && people.limit.is_none() && part.trust.is_trusted(),
+        everybody: whole || collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))?.is_some(),
         known: part.known.clone(),
         figures,
         events,
