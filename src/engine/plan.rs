@@ -73,7 +73,8 @@ pub(super) struct Open<'p> {
     pub(super) anew: bool,
 }
 
-/// Reads, compares and plans. Nothing is written but the cache.
+/// Reads, compares and plans. Nothing is written but the cache, and since when a write without an outcome is
+/// known to be in doubt.
 ///
 /// # Errors
 /// [`PassError`] where a source gives nothing at all, or the store refuses. A target that fails ends
@@ -185,8 +186,8 @@ async fn load(
 ) -> Result<Memories, PassError> {
     let open: Vec<(&'static str, Vec<Schema>, bool)> =
         open.iter().map(|one| (one.observer.name, one.observer.project.kinds().to_vec(), one.anew)).collect();
-    let (directory, adopt) = (Arc::clone(&planner.store), order.adopt);
-    blocking(move || Memories::load(&directory, &open, &another, adopt)).await
+    let (directory, adopt, at) = (Arc::clone(&planner.store), order.adopt, order.at.as_millisecond());
+    blocking(move || Memories::load(&directory, &open, &another, adopt, at)).await
 }
 
 async fn gather(
