@@ -139,7 +139,8 @@ async fn load(planner: &Planner, approved: &ApprovedPlan) -> Result<Memories, Pa
     let another = summaries.iter().filter(|summary| summary.is_another_target()).map(|summary| summary.name);
     let another: BTreeSet<&'static str> = another.collect();
     let (store, adopt) = (Arc::clone(&planner.store), approved.planned().adopt);
-    blocking(move || Memories::load(&store, &open, &another, adopt)).await
+    let at = approved.planned().at.as_millisecond();
+    blocking(move || Memories::load(&store, &open, &another, adopt, at)).await
 }
 
 /// The ids of the records that a change refers to: from this pass where it made them, else from memory.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reconcile_state::journal::Intent;
-use reconcile_state::store::{AppliedSet, Store, StoreDir};
+use reconcile_state::store::{AppliedSet, OpenIntent, Store, StoreDir};
 use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 
 use super::error::PassError;
@@ -22,7 +22,7 @@ pub struct Memory {
     /// Last applied pairs, by kind.
     pub applied: BTreeMap<&'static str, AppliedSet>,
     /// Writes of which the outcome is not known, oldest first.
-    pub open: Vec<(u64, Intent)>,
+    pub open: Vec<OpenIntent>,
     /// People carried through.
     pub processed: Arc<Processed>,
     /// Whether the first load has not been carried through yet.
@@ -40,8 +40,9 @@ pub const POPULATION: &str = "population";
 
 impl Memory {
     /// Loads it. With `anew` nothing that was remembered of the target's records counts: it is another
-    /// target, and the operator said so.
-    fn load(store: Store, kinds: &BTreeSet<&'static str>, anew: bool) -> Result<Self, PassError> {
+    /// target, and the operator said so. What was on its way when a process ended is in doubt since `at`.
+    fn load(store: Store, kinds: &BTreeSet<&'static str>, anew: bool, at: i64) -> Result<Self, PassError> {
+        store.give_up_intents(at)?;
         let (mut claims, mut applied, mut owners) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for &kind in kinds {
             let mine = if anew { BTreeMap::new() } else { store.claims(kind)? };
@@ -79,7 +80,7 @@ impl Memory {
     /// Creations of a record of which it is not known what came of them.
     pub fn begun<'m>(&'m self, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m Intent> {
         let create = Action::Create.to_string();
-        let intents = self.open.iter().map(|(_, intent)| intent);
+        let intents = self.open.iter().map(|open| &open.intent);
         intents.filter(move |i| i.kind == kind && i.key == *key && i.action == create)
     }
 
@@ -125,7 +126,9 @@ type Made = HashMap<(&'static str, &'static str), HashMap<String, Key>>;
 impl Memories {
     /// Loads those of the open pipelines, each with its kinds and whether it is another target than before,
     /// and of whatever their records refer to: also a pipeline that is out of scope or out of reach has
-    /// its records. Only one that turned out to be `another` target is left out.
+    /// its records. Only one that turned out to be `another` target is left out. `at` is the pass's time, in
+    /// Unix milliseconds: nobody else sends by then, so a write without an outcome is unknown since then at
+    /// the latest.
     ///
     /// # Errors
     /// [`PassError::Store`]
@@ -134,6 +137,7 @@ impl Memories {
         open: &[(&'static str, Vec<Schema>, bool)],
         another: &BTreeSet<&'static str>,
         adopt: bool,
+        at: i64,
     ) -> Result<Self, PassError> {
         let mut kinds: BTreeMap<&'static str, BTreeSet<&'static str>> = BTreeMap::new();
         for schema in open.iter().flat_map(|(_, schemas, _)| schemas) {
@@ -147,7 +151,7 @@ impl Memories {
         let anew: BTreeSet<&str> = open.iter().filter(|(_, _, anew)| *anew).map(|(name, ..)| *name).collect();
         let mut pipelines = BTreeMap::new();
         for (name, kinds) in kinds.into_iter().filter(|(name, _)| !another.contains(name)) {
-            let memory = Memory::load(store.pipeline(name)?, &kinds, anew.contains(name))?;
+            let memory = Memory::load(store.pipeline(name)?, &kinds, anew.contains(name), at)?;
             pipelines.insert(name, Arc::new(memory));
         }
         Ok(Self { pipelines, adopt, made: Mutex::default() })

@@ -226,7 +226,7 @@ fn anchors(question: &Question<'_>) -> Vec<Anchor> {
 /// Looks for new records in doubt also by the values that they were made with, whatever the person bears now.
 fn recall(question: &Question<'_>, anchors: &mut Vec<Anchor>, seen: &[Seen]) {
     let Question { memory, schema, .. } = question;
-    let open = memory.open.iter().map(|(_, intent)| intent).filter(|intent| intent.kind == schema.kind);
+    let open = memory.open.iter().map(|open| &open.intent).filter(|intent| intent.kind == schema.kind);
     let asked: BTreeMap<Digest, &Key> =
         open.flat_map(|intent| intent.matches.iter().map(|digest| (*digest, &intent.key))).collect();
     if asked.is_empty() {

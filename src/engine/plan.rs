@@ -73,7 +73,8 @@ pub(super) struct Open<'p> {
     pub(super) anew: bool,
 }
 
-/// Reads, compares and plans. Nothing is written but the cache.
+/// Reads, compares and plans. Nothing is written but the cache, and since when a write without an outcome is
+/// known to be in doubt.
 ///
 /// # Errors
 /// [`PassError`] where a source gives nothing at all, or the store refuses. A target that fails ends
@@ -185,8 +186,8 @@ async fn load(
 ) -> Result<Memories, PassError> {
     let open: Vec<(&'static str, Vec<Schema>, bool)> =
         open.iter().map(|one| (one.observer.name, one.observer.project.kinds().to_vec(), one.anew)).collect();
-    let (directory, adopt) = (Arc::clone(&planner.store), order.adopt);
-    blocking(move || Memories::load(&directory, &open, &another, adopt)).await
+    let (directory, adopt, at) = (Arc::clone(&planner.store), order.adopt, order.at.as_millisecond());
+    blocking(move || Memories::load(&directory, &open, &another, adopt, at)).await
 }
 
 async fn gather(
@@ -201,7 +202,7 @@ async fn gather(
     let mine: Vec<_> = mine.collect();
     let processed: Vec<_> = mine.iter().map(|memory| Arc::clone(&memory.processed)).collect();
     let open_intents = mine.iter().flat_map(|memory| &memory.open);
-    let unfinished: BTreeSet<Key> = open_intents.map(|(_, intent)| intent.key.clone()).collect();
+    let unfinished: BTreeSet<Key> = open_intents.map(|open| open.intent.key.clone()).collect();
     let collector = Collector {
         directory: planner.directory.as_ref(),
         vault: planner.vault.as_ref(),

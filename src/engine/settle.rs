@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use reconcile_state::journal::{Landing, Note};
-use reconcile_state::store::{Observed, OutcomeRecord, Scope, Side, Store, StoreError};
+use reconcile_state::store::{Observed, OpenIntent, OutcomeRecord, Scope, Side, Store, StoreError};
 use reconcile_state::{Applied, Claim, Edit, Key, Origin, Record, Remote};
 
 use super::blocking::blocking;
@@ -81,7 +81,7 @@ fn put_aside(memory: &Memory, to: &Path, at: i64) -> Result<(), PassError> {
     }
     forget(&memory.store)?;
     let records: Vec<OutcomeRecord> =
-        memory.open.iter().map(|(number, _)| closed(*number, at, "TARGET_CHANGED")).collect();
+        memory.open.iter().map(|open| closed(open.number, at, "TARGET_CHANGED")).collect();
     Ok(memory.store.record_outcomes(&records)?)
 }
 
@@ -99,7 +99,7 @@ fn make_place(file: &Path) -> Result<(), PassError> {
 /// and what is there of it is where the rest goes on from.
 fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) -> Result<(), PassError> {
     let mut records = Vec::new();
-    for (number, intent) in &memory.open {
+    for OpenIntent { number, intent, .. } in &memory.open {
         let Some(made) = numbers.get(number) else { continue };
         let scope = Scope::new(&intent.kind, Side::Observed);
         let digest = memory.store.digests(scope)?.get(&memory.store.digester().key(&intent.key));

@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use reconcile_state::store::OpenIntent;
 use reconcile_state::{Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
 
 use super::collect::Collected;
@@ -55,7 +56,7 @@ impl Judging<'_> {
     pub fn gone(&self, kind: &str) -> BTreeSet<Key> {
         let claimed = self.memory.claims.get(kind).into_iter().flat_map(BTreeMap::keys);
         // Of a creation in doubt nothing is claimed yet: who is gone since cannot be asked for, but is told.
-        let begun = self.memory.open.iter().map(|(_, intent)| intent).filter(|intent| intent.kind == kind);
+        let begun = self.memory.open.iter().map(|open| &open.intent).filter(|intent| intent.kind == kind);
         let gone = claimed.chain(begun.map(|intent| &intent.key));
         let gone = gone.filter(|key| self.collected.proves_gone && !self.collected.known.contains(*key));
         gone.cloned().collect()
@@ -266,8 +267,7 @@ impl Judging<'_> {
             }
             _ => None,
         };
-        let open = self.memory.open.iter().filter(|(_, intent)| intent.kind == kind && intent.key == *key);
-        self.plan.read_back.extend(open.map(|(number, _)| (*number, made.clone())));
+        self.plan.read_back.extend(open(self.memory, kind, key).map(|open| (open.number, made.clone())));
     }
 
     /// Whether an earlier write to the record may still land, or has not been read back yet.
@@ -278,14 +278,17 @@ impl Judging<'_> {
             let asked: BTreeSet<Digest> = matches.map(|m| self.memory.recognised(m.field, &m.value)).collect();
             observed.listing || intent.matches.iter().all(|digest| asked.contains(digest))
         };
-        let mut open = self.memory.open.iter().map(|(_, intent)| intent).filter(|i| i.kind == kind && i.key == *key);
-        open.any(|intent| {
-            let settled = intent.at.saturating_add(i64::try_from(intent.settle_after_ms).unwrap_or(i64::MAX));
-            let absent = observed.proved.contains(key) && is_asked(intent);
+        open(self.memory, kind, key).any(|open| {
+            let absent = observed.proved.contains(key) && is_asked(&open.intent);
             let answered = observed.correlated.found.contains_key(key) || absent;
-            now < settled || !answered
+            open.may_land(now) || !answered
         })
     }
+}
+
+/// Writes to a record of which the outcome is not known.
+fn open<'m>(memory: &'m Memory, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m OpenIntent> {
+    memory.open.iter().filter(move |open| open.intent.kind == kind && open.intent.key == *key)
 }
 
 /// Closed because the person is gone from the sources.

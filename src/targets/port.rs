@@ -141,7 +141,9 @@ impl<W: Writer> AnyWriter for W {
 /// What a target declares of itself.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// How long after a lost answer the write may still land.
+    /// How long after a lost answer the write may still land. Counted from when the outcome was recorded as
+    /// unknown; where the process died before, from the beginning of the first later pass that finds the
+    /// intent. Until then reading the record settles nothing, and it takes no other change.
     pub settle_after: Duration,
     /// Observations older than this are read again before a write.
     pub reread_after: Duration,

@@ -1,12 +1,11 @@
 //! Journal: what was intended and what came of it. These are its entries; the store's own `journal`
 //! keeps them, and folds outcomes into what is remembered.
 //!
-//! An entry holds names, codes and digests. It never holds a value of an attribute or a body; the
-//! only thing of the target in it is the id or handle a claim remembers.
+//! An entry holds names, codes and digests. It never holds a value of an attribute, a body, or a claim:
+//! a target's handle is often the person's user name.
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim::Claim;
 use crate::digest::Digest;
 use crate::drift::Applied;
 use crate::record::{Key, Standing};
@@ -28,8 +27,9 @@ pub struct Intent {
     pub action: String,
     /// Names of the attributes it touches, never their values.
     pub attributes: Vec<String>,
-    /// How long after `at` the target may still carry it out, in milliseconds. Until then the key takes
-    /// no other change, and reading it back proves nothing.
+    /// How long the target may still carry it out once its outcome is known to be unknown, in
+    /// milliseconds. Until then the key takes no other change, and reading it back proves nothing. Not
+    /// counted from `at`: between the intent and the request lie locks, pace and the target's own holds.
     pub settle_after_ms: u64,
     /// Of a creation, digests of the values by which the new record is recognised: it is found again also
     /// when the person bears others by then, or is gone.
@@ -94,9 +94,6 @@ pub struct Outcome {
     pub applied: Option<Applied>,
     /// What the target held afterwards.
     pub after: After,
-    /// What is now known of the record; `None` leaves the claim as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claim: Option<Claim>,
 }
 
 impl Outcome {
@@ -140,7 +137,7 @@ mod tests {
     use super::*;
 
     fn outcome(landing: Landing, after: After) -> Outcome {
-        Outcome { intent: 1, at: 0, landing, applied: None, after, claim: None }
+        Outcome { intent: 1, at: 0, landing, applied: None, after }
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use redb::ReadableTable;
+use redb::{ReadableTable, WriteTransaction};
 use serde::Serialize;
 
 use super::dir::write_whole;
-use super::error::StoreError;
+use super::error::{Fault, StoreError};
 use super::file::Store;
 use super::table::{CLAIM, from_json, to_json};
 use crate::claim::Claim;
@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     /// Where the file refuses or is damaged.
     pub fn claims(&self, kind: &str) -> Result<BTreeMap<Key, Claim>, StoreError> {
-        self.inner.read_folded(|txn| {
+        self.inner.read(|txn| {
             let mut claims = BTreeMap::new();
             for entry in txn.open_table(CLAIM)?.range::<(&str, &str)>((kind, "")..)? {
                 let (at, claim) = entry?;
@@ -49,16 +49,7 @@ impl Store {
         if claims.is_empty() {
             return Ok(());
         }
-        self.inner.write_folded(|txn| {
-            let mut table = txn.open_table(CLAIM)?;
-            for (key, claim) in claims {
-                match claim {
-                    Some(claim) => table.insert((kind, key.as_str()), to_json(claim, "a claim")?.as_slice())?,
-                    None => table.remove((kind, key.as_str()))?,
-                };
-            }
-            Ok(())
-        })
+        self.inner.write(|txn| claims.iter().try_for_each(|(key, claim)| put_claim(txn, kind, key, claim.as_ref())))
     }
 
     /// Copies the claims of all kinds to a file, 0600, one JSON object a line in order of kind and key;
@@ -67,7 +58,7 @@ impl Store {
     /// # Errors
     /// Where either file refuses.
     pub fn backup_claims(&self, to: &Path) -> Result<(), StoreError> {
-        let lines = self.inner.read_folded(|txn| {
+        let lines = self.inner.read(|txn| {
             let mut lines = Vec::new();
             for entry in txn.open_table(CLAIM)?.iter()? {
                 let (at, claim) = entry?;
@@ -80,4 +71,14 @@ impl Store {
         })?;
         write_whole(to, &lines)
     }
+}
+
+/// Sets a record's claim, or drops it.
+pub(super) fn put_claim(txn: &WriteTransaction, kind: &str, key: &Key, claim: Option<&Claim>) -> Result<(), Fault> {
+    let mut table = txn.open_table(CLAIM)?;
+    match claim {
+        Some(claim) => table.insert((kind, key.as_str()), to_json(claim, "a claim")?.as_slice())?,
+        None => table.remove((kind, key.as_str()))?,
+    };
+    Ok(())
 }

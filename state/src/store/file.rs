@@ -69,7 +69,7 @@ impl Store {
             let mark = txn.open_table(table::MARK)?.get(table::ENCODING)?.map_or(0, |version| version.value());
             Ok(u8::try_from(mark).unwrap_or(u8::MAX))
         })?;
-        // Folding first: the claims in outcomes outlive the digests beside them.
+        // Folding first: digests of the former encoding must not come into the tables afterwards.
         inner.fold()?;
         if written_as != ENCODING_VERSION {
             inner.write(table::drop_caches)?;
@@ -118,8 +118,8 @@ impl Store {
         })
     }
 
-    /// Brings outcomes of the journal into digests, last applied and claims. Reading does it where needed;
-    /// calling it after a group of outcomes keeps that short.
+    /// Brings outcomes of the journal into digests and last applied. Reading does it where needed; calling
+    /// it after a group of outcomes keeps that short.
     ///
     /// # Errors
     /// Where the file refuses.
@@ -140,7 +140,7 @@ impl Inner {
         self.read(f)
     }
 
-    /// Writes journal entries and named values, which need no folding.
+    /// Writes journal entries, claims and named values, which need no folding.
     pub(super) fn write<T>(&self, f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
         let _turn = self.turn();
         self.commit(f)

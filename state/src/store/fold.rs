@@ -1,5 +1,5 @@
-//! Folding: outcomes of the journal become rows of digests, rows of last applied, and claims, in one
-//! transaction with the mark that says how far it went. Repeating a fold changes nothing.
+//! Folding: outcomes of the journal become rows of digests and rows of last applied, in one transaction
+//! with the mark that says how far it went. Repeating a fold changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,7 @@ use super::journal::{intent, read_entry};
 use super::rows::{change_applied, change_digests, remove_bodies};
 use super::scope::{Scope, Side};
 use super::set::{applied_row, digest_row};
-use super::table::{CLAIM, FOLDED, JOURNAL, MARK, allot, to_json};
-use crate::claim::Claim;
+use super::table::{FOLDED, JOURNAL, MARK, allot};
 use crate::digest::{Digest, Digester};
 use crate::drift::Applied;
 use crate::journal::{After, Entry};
@@ -23,7 +22,6 @@ use crate::record::Key;
 struct Settled {
     applied: BTreeMap<Key, Applied>,
     observed: BTreeMap<Key, Option<Digest>>,
-    claims: BTreeMap<Key, Claim>,
 }
 
 fn folded(table: &impl ReadableTable<&'static str, u64>) -> Result<u64, Fault> {
@@ -62,11 +60,8 @@ fn gather(txn: &WriteTransaction, from: u64) -> Result<(BTreeMap<String, Settled
         }
         match outcome.after {
             After::Unread => {}
-            After::Absent => drop(settled.observed.insert(intent.key.clone(), None)),
-            After::Present { digest, .. } => drop(settled.observed.insert(intent.key.clone(), Some(digest))),
-        }
-        if let Some(claim) = outcome.claim {
-            settled.claims.insert(intent.key, claim);
+            After::Absent => drop(settled.observed.insert(intent.key, None)),
+            After::Present { digest, .. } => drop(settled.observed.insert(intent.key, Some(digest))),
         }
     }
     Ok((kinds, last))
@@ -90,10 +85,6 @@ fn fold_kind(txn: &WriteTransaction, digester: &Digester, kind: &str, settled: &
         change_digests(txn, id, settled.observed.iter().map(row).collect())?;
         let absent = settled.observed.iter().filter(|(_, digest)| digest.is_none());
         remove_bodies(txn, id, absent.map(|(key, _)| key))?;
-    }
-    let mut claims = txn.open_table(CLAIM)?;
-    for (key, claim) in &settled.claims {
-        claims.insert((kind, key.as_str()), to_json(claim, "a claim")?.as_slice())?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use redb::{ReadableTable, WriteTransaction};
 
+use super::claims::put_claim;
 use super::error::{Fault, StoreError};
 use super::file::Store;
 use super::rows::put_bodies;
@@ -24,8 +25,8 @@ pub enum Observed {
     Present(Digest, Record),
 }
 
-/// An outcome with the bodies that belong to it. Those go to the cache in the same commit; the journal
-/// gets their digests.
+/// An outcome with the bodies and the claim that belong to it. Those go to their tables in the same
+/// commit; the journal gets the bodies' digests, and nothing of the claim.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutcomeRecord {
     /// Number of the intent.
@@ -54,8 +55,27 @@ impl OutcomeRecord {
                 Observed::Absent => After::Absent,
                 Observed::Present(digest, record) => After::Present { digest: *digest, standing: record.standing },
             },
-            claim: self.claim.clone(),
         }
+    }
+}
+
+/// An intent without a settling outcome ([`Outcome::settles`]).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenIntent {
+    /// Number of its entry.
+    pub number: u64,
+    /// The entry.
+    pub intent: Intent,
+    /// Since when its outcome is known to be unknown, in Unix milliseconds; `None` where it may only just
+    /// be on its way.
+    pub unknown_since: Option<i64>,
+}
+
+impl OpenIntent {
+    /// Whether the target may still carry it out at `now` (Unix milliseconds).
+    pub fn may_land(&self, now: i64) -> bool {
+        let settle_after = i64::try_from(self.intent.settle_after_ms).unwrap_or(i64::MAX);
+        self.unknown_since.is_none_or(|since| now < since.saturating_add(settle_after))
     }
 }
 
@@ -73,13 +93,14 @@ impl Store {
             let mut open = txn.open_table(OPEN)?;
             let numbers = append(txn, intents.iter().cloned().map(Entry::Intent))?;
             for number in &numbers {
-                open.insert(number, ())?;
+                open.insert(number, None)?;
             }
             Ok(numbers)
         })
     }
 
-    /// Records what came of writes, with the bodies, in one durable commit.
+    /// Records what came of writes, with the bodies and claims, in one durable commit. An intent that stays
+    /// open is unknown since its outcome.
     ///
     /// # Errors
     /// [`StoreError::NoIntent`] where a number is no intent's.
@@ -97,11 +118,17 @@ impl Store {
                 if let Observed::Present(_, seen) = &outcome.observed {
                     put_bodies(txn, allot(txn, Scope::new(kind, Side::Observed))?, [(key, encode(kind, seen))])?;
                 }
+                if let Some(claim) = &outcome.claim {
+                    put_claim(txn, kind, key, Some(claim))?;
+                }
             }
             let entries: Vec<_> = outcomes.iter().map(OutcomeRecord::entry).collect();
             let mut open = txn.open_table(OPEN)?;
-            for settled in entries.iter().filter(|outcome| outcome.settles()) {
-                open.remove(settled.intent)?;
+            for outcome in &entries {
+                let was_open = open.remove(outcome.intent)?.is_some();
+                if was_open && !outcome.settles() {
+                    open.insert(outcome.intent, Some(outcome.at))?;
+                }
             }
             append(txn, entries.into_iter().map(Entry::Outcome))?;
             Ok(())
@@ -113,14 +140,35 @@ impl Store {
         self.inner.write(|txn| Ok(append(txn, [Entry::Note(note)])?.into_iter().sum()))
     }
 
-    /// Intents without a settling outcome ([`Outcome::settles`]), oldest first: to be read back.
-    pub fn open_intents(&self) -> Result<Vec<(u64, Intent)>, StoreError> {
+    /// Takes intents of which no outcome at all was recorded for unknown since `at` (Unix milliseconds):
+    /// whoever sent them is gone, at the latest by then. Those that are unknown already stay so since then.
+    pub fn give_up_intents(&self, at: i64) -> Result<(), StoreError> {
+        let without = self.open_intents()?.into_iter().filter(|open| open.unknown_since.is_none());
+        let numbers: Vec<u64> = without.map(|open| open.number).collect();
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        self.inner.write(|txn| {
+            let mut open = txn.open_table(OPEN)?;
+            for number in numbers {
+                // Its outcome may have come since it was looked for.
+                if open.get(number)?.is_some_and(|since| since.value().is_none()) {
+                    open.insert(number, Some(at))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Intents without a settling outcome, oldest first: to be read back.
+    pub fn open_intents(&self) -> Result<Vec<OpenIntent>, StoreError> {
         self.inner.read(|txn| {
             let journal = txn.open_table(JOURNAL)?;
             let mut intents = Vec::new();
             for entry in txn.open_table(OPEN)?.iter()? {
-                let number = entry?.0.value();
-                intents.push((number, intent(&journal, number)?));
+                let (number, since) = entry?;
+                let (number, unknown_since) = (number.value(), since.value());
+                intents.push(OpenIntent { number, intent: intent(&journal, number)?, unknown_since });
             }
             Ok(intents)
         })

@@ -3,7 +3,7 @@
 //!
 //! Kept are *caches* (digest blocks, bodies, last applied; lost, they cost a full reading and first
 //! meetings), *claims* (small, backed up, not derivable for certain) and the *journal* (append only;
-//! caches and claims of what settled are folded from it). Everything is blocking: callers on an async
+//! caches of what settled are folded from it). Everything is blocking: callers on an async
 //! runtime go through `spawn_blocking`. Every commit is durable before its call returns; readers hold no
 //! transaction while a caller's code runs. Nothing here decides anything: what differs, and what to do
 //! about it, is the engine's. Entries of the journal are described in [`crate::journal`].
@@ -24,7 +24,7 @@ mod table;
 pub use dir::StoreDir;
 pub use error::StoreError;
 pub use file::Store;
-pub use journal::{Observed, OutcomeRecord};
+pub use journal::{Observed, OpenIntent, OutcomeRecord};
 pub use scope::{Scope, Side};
 pub use set::{AppliedSet, DigestSet};
 pub use snapshot::{Absence, Seen, SnapshotWriter, Summary};

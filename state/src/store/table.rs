@@ -25,8 +25,9 @@ pub(super) const CLAIM: TableDefinition<(&str, &str), &[u8]> = TableDefinition::
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 /// Entries of the journal by number, from 1.
 pub(super) const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("journal");
-/// Numbers of the intents without a settling outcome.
-pub(super) const OPEN: TableDefinition<u64, ()> = TableDefinition::new("open");
+/// Intents without a settling outcome by number: since when their outcome is known to be unknown, in Unix
+/// milliseconds; `None` where nothing came of them yet.
+pub(super) const OPEN: TableDefinition<u64, Option<i64>> = TableDefinition::new("open");
 /// Our own marks: `encoding` and `folded`.
 pub(super) const MARK: TableDefinition<&str, u64> = TableDefinition::new("mark");
 

@@ -4,7 +4,7 @@ use reconcile_state::claim::{Claim, Origin, Remote};
 use reconcile_state::digest::Digest;
 use reconcile_state::drift::Applied;
 use reconcile_state::journal::{After, Entry, Intent, Landing, Note};
-use reconcile_state::store::{Absence, Observed, OutcomeRecord, Store, StoreError};
+use reconcile_state::store::{Absence, Observed, OpenIntent, OutcomeRecord, Store, StoreError};
 
 use crate::campus::{OBSERVED, bodies, bytes, digest, fresh, key, key_digest, open, people, person, read_all};
 
@@ -39,6 +39,21 @@ fn landed(intent: u64, n: u32, version: u32) -> OutcomeRecord {
     }
 }
 
+fn doubt(intent: u64, at: i64) -> OutcomeRecord {
+    OutcomeRecord {
+        at,
+        landing: Landing::Unknown { code: "TIMEOUT".into() },
+        applied: None,
+        observed: Observed::Unread,
+        claim: None,
+        ..landed(intent, 1, 0)
+    }
+}
+
+fn unknown_since(store: &Store) -> Vec<(u64, Option<i64>)> {
+    store.open_intents().unwrap().into_iter().map(|open| (open.number, open.unknown_since)).collect()
+}
+
 fn assert_landed(store: &Store, n: u32, version: u32) {
     let (wanted, seen) = (person(n, version), person(n, version + 100));
     let pair = Applied { wanted: digest(&wanted), seen: digest(&seen) };
@@ -57,7 +72,8 @@ fn an_intent_without_outcome_is_open_after_a_restart() {
     store.record_outcomes(&[landed(2, 2, 0)]).unwrap();
     drop(store);
     let store = open(dir.path()).pipeline("test").unwrap();
-    assert_eq!(store.open_intents().unwrap(), [(1, intent(1)), (3, intent(3))]);
+    let open = |number, n| OpenIntent { number, intent: intent(n), unknown_since: None };
+    assert_eq!(store.open_intents().unwrap(), [open(1, 1), open(3, 3)]);
     assert_eq!(store.record_intents(&[intent(4)]).unwrap(), [5]);
 }
 
@@ -65,18 +81,65 @@ fn an_intent_without_outcome_is_open_after_a_restart() {
 fn a_write_in_doubt_stays_open_until_it_is_read_back() {
     let (_dir, store) = fresh();
     store.record_intents(&[intent(1)]).unwrap();
-    let doubt = OutcomeRecord {
-        landing: Landing::Unknown { code: "TIMEOUT".into() },
-        applied: None,
-        observed: Observed::Unread,
-        claim: None,
-        ..landed(1, 1, 0)
-    };
+    let doubt = doubt(1, 5);
     store.record_outcomes(std::slice::from_ref(&doubt)).unwrap();
     assert_eq!(store.open_intents().unwrap().len(), 1);
     assert!(store.digests(OBSERVED).unwrap().is_empty() && store.claims("account").unwrap().is_empty());
     store.record_outcomes(&[OutcomeRecord { observed: Observed::Absent, ..doubt }]).unwrap();
     assert_eq!(store.open_intents().unwrap(), []);
+    store.record_outcomes(&[self::doubt(1, 9)]).unwrap();
+    assert_eq!(store.open_intents().unwrap(), [], "what is settled is not opened again");
+}
+
+#[test]
+fn a_write_is_in_doubt_since_its_lost_answer_and_since_it_was_first_found_where_there_is_none() {
+    let (dir, store) = fresh();
+    store.record_intents(&[intent(1), intent(2), intent(3)]).unwrap();
+    assert_eq!(unknown_since(&store), [(1, None), (2, None), (3, None)]);
+    let partial = OutcomeRecord { landing: Landing::Partial { code: "CUT".into() }, ..doubt(2, 6_000) };
+    store.record_outcomes(&[doubt(1, 5_000), partial]).unwrap();
+    drop(store);
+    let store = open(dir.path()).pipeline("test").unwrap();
+    store.give_up_intents(20_000).unwrap();
+    drop(store);
+    let store = open(dir.path()).pipeline("test").unwrap();
+    let kept = bytes(dir.path());
+    store.give_up_intents(30_000).unwrap();
+    assert_eq!(unknown_since(&store), [(1, Some(5_000)), (2, Some(6_000)), (3, Some(20_000))]);
+    assert!(bytes(dir.path()) == kept, "where all are known to be unknown nothing is written");
+    store.record_outcomes(&[doubt(3, 40_000)]).unwrap();
+    assert_eq!(unknown_since(&store)[2], (3, Some(40_000)), "an outcome says it better");
+}
+
+#[test]
+fn a_write_may_land_until_it_has_settled_from_when_it_was_in_doubt() {
+    let open = |unknown_since| OpenIntent { number: 1, intent: intent(1), unknown_since };
+    let late = 1_700_000_900_000;
+    assert!(open(None).may_land(i64::MAX), "it may be on its way");
+    assert!(open(Some(late)).may_land(late + 14_999), "long after its intent");
+    assert!(!open(Some(late)).may_land(late + 15_000));
+}
+
+#[test]
+fn a_claim_is_durable_with_its_outcome_and_not_in_the_journal() {
+    let named = |name: &str| {
+        let remote = Remote { id: Some("id-7".into()), handle: Some(name.into()) };
+        Claim { remote, ..claim("7") }
+    };
+    let with = |intent, n, claim| OutcomeRecord { claim, ..landed(intent, n, 1) };
+    let (dir, store) = fresh();
+    store.record_intents(&[intent(1), intent(2), intent(2)]).unwrap();
+    let outcomes = [with(1, 1, Some(named("one"))), with(2, 2, Some(named("former"))), with(3, 2, Some(named("two")))];
+    store.record_outcomes(&outcomes).unwrap();
+    store.record_outcomes(&[with(1, 1, None)]).unwrap();
+    drop(store);
+    let store = open(dir.path()).pipeline("test").unwrap();
+    let claims = [(key(1), named("one")), (key(2), named("two"))];
+    assert_eq!(store.claims("account").unwrap(), claims.into(), "the last one counts, none changes nothing");
+    let text = serde_json::to_string(&store.journal(1, 100).unwrap()).unwrap();
+    for word in ["one", "two", "former", "id-7", "remote", "claim"] {
+        assert!(!text.contains(word), "{word} in {text}");
+    }
 }
 
 #[test]
@@ -136,6 +199,7 @@ fn an_outcome_of_no_intent_is_refused_whole() {
     }
     assert_eq!(store.open_intents().unwrap().len(), 1);
     assert_eq!(bodies(&store, OBSERVED), []);
+    assert!(store.claims("account").unwrap().is_empty());
 }
 
 #[test]

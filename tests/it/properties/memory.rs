@@ -79,14 +79,8 @@ async fn no_value_of_a_person_reaches_the_journal_or_the_log() {
     desk.pass().await;
     let mut entries = 0;
     for pipeline in [listed::NAME, asked::NAME] {
-        for (_, mut entry) in desk.store.pipeline(pipeline).unwrap().journal(1, 10_000).unwrap() {
-            if let Entry::Outcome(outcome) = &mut entry {
-                outcome.claim = outcome.claim.take().map(|mut claim| {
-                    // The id by which a record is found again is all of the target that a journal holds.
-                    assert!(claim.remote.id.take().is_some_and(|id| id.parse::<u64>().is_ok()));
-                    claim
-                });
-            }
+        let store = desk.store.pipeline(pipeline).unwrap();
+        for (_, entry) in store.journal(1, 10_000).unwrap() {
             let text = serde_json::to_string(&entry).unwrap();
             assert!(!text.contains(MARKER), "{text}");
             entries += 1;

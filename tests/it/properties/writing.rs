@@ -84,6 +84,48 @@ async fn a_lost_answer_is_read_back_when_the_write_has_settled_and_never_repeate
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_was_sent_long_after_its_intent_is_in_doubt_from_its_lost_answer() {
+    let mut desk = Desk::new();
+    only_listed(&mut desk);
+    desk.people.hire_all(1..=3);
+    {
+        let mut shelf = desk.listed.shelf();
+        shelf.held = Duration::from_mins(5);
+        shelf.answer = Some(Answer::LandsAfter(Duration::from_secs(25)));
+    }
+    assert!(desk.pass().await.told.iter().all(|line| line.ends_with("create: in doubt TOY_TIMEOUT")));
+    desk.listed.shelf().answer = None;
+    let early = desk.pass().await;
+    assert_eq!((early.changes(), early.planned.plan.pipelines[listed::NAME].in_doubt.len()), (0, 3));
+    assert_eq!((desk.open_intents(listed::NAME).len(), desk.listed.shelf().requests), (3, 1));
+    wait(Duration::from_secs(30)).await;
+    assert_eq!(desk.pass().await.changes(), 0);
+    assert_eq!((desk.listed.rows().len(), desk.open_intents(listed::NAME).len()), (3, 0), "found, not made twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_an_outcome_is_in_doubt_from_the_first_pass_that_finds_it() {
+    let mut desk = Desk::new();
+    only_listed(&mut desk);
+    desk.people.hire_all(1..=3);
+    desk.listed.shelf().answer = Some(Answer::LandsAfter(Duration::from_secs(80)));
+    // The request is at the target, its answer is not back.
+    desk.torn_pass(Duration::from_millis(30)).await;
+    desk.listed.shelf().answer = None;
+    assert_eq!((desk.listed.shelf().requests, desk.open_intents(listed::NAME).len()), (1, 3));
+    // Long after the intent; and the first finding counts, not the last.
+    wait(Duration::from_mins(1)).await;
+    for seconds in [20, 10] {
+        let early = desk.pass().await;
+        assert_eq!((early.changes(), early.planned.plan.pipelines[listed::NAME].in_doubt.len()), (0, 3));
+        wait(Duration::from_secs(seconds)).await;
+    }
+    let settled = desk.pass().await;
+    assert_eq!((settled.changes(), desk.open_intents(listed::NAME).len()), (0, 0), "{:?}", settled.told);
+    assert_eq!((desk.listed.rows().len(), desk.listed.shelf().requests), (3, 1), "found, not made twice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_answer_to_an_update_is_settled_too() {
     for answer in [Answer::LostAndLanded, Answer::Lost] {
         let mut desk = Desk::with(1..=3).await;
@@ -319,7 +361,7 @@ async fn a_pass_torn_at_any_point_is_recovered() {
             wait(Duration::from_secs(40)).await;
             let pass = desk.pass().await;
             assert!(pass.fates.iter().all(|fate| *fate == Fate::Landed), "{tens} {:?}", pass.told);
-            if pass.changes() == 0 {
+            if pass.changes() == 0 && pass.planned.plan.pipelines.values().all(|plan| plan.in_doubt.is_empty()) {
                 break;
             }
             passes += 1;

@@ -83,6 +83,8 @@ pub struct Shelf {
     pub refused: BTreeSet<Key>,
     /// The next batch is refused, and may be sent again.
     pub later_once: bool,
+    /// Writes wait for so long, as for a pace, before they are sent.
+    pub held: Duration,
     /// Answers to writes are lost.
     pub answer: Option<Answer>,
     /// Of the next change of these only so many edits land.
@@ -330,8 +332,9 @@ impl Writer for Toy {
     }
 
     async fn write(&self, batch: &Batch) -> Vec<Outcome> {
+        let held = self.shelf().held;
         // The network takes its time both ways, and others write meanwhile.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(held + Duration::from_millis(20)).await;
         let outcomes = self.take(batch);
         tokio::time::sleep(Duration::from_millis(20)).await;
         outcomes

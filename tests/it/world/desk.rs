@@ -223,7 +223,7 @@ impl Desk {
     /// Intents without an outcome.
     pub fn open_intents(&self, pipeline: &str) -> Vec<Intent> {
         let open = self.store.pipeline(pipeline).unwrap().open_intents().unwrap();
-        open.into_iter().map(|(_, intent)| intent).collect()
+        open.into_iter().map(|open| open.intent).collect()
     }
 
     /// Keys that are claimed.
