@@ -144,12 +144,13 @@ pub fn blocked(changes: &[Change], needs: &[Need<'_>]) -> BTreeMap<usize, Confli
     for need in needs.iter().filter(|need| need.giver.is_none_or(|giver| stays.contains(&giver))) {
         let conflict = conflicts.entry(need.taker).or_insert_with(|| conflict(&changes[need.taker], VALUE_HELD));
         tell(conflict, need);
-        match conflict.candidates.iter_mut().find(|candidate| candidate.remote == need.holder.remote) {
-            Some(candidate) => candidate.by.push(need.attribute),
-            None => {
-                let by = vec![need.attribute];
-                conflict.candidates.push(Candidate { remote: need.holder.remote.clone(), by });
-            }
+        let remote = &need.holder.remote;
+        if !conflict.candidates.iter().any(|candidate| candidate.remote == *remote) {
+            conflict.candidates.push(Candidate { remote: remote.clone(), by: Vec::new() });
+        }
+        let mut same = conflict.candidates.iter_mut().filter(|candidate| candidate.remote == *remote);
+        if let Some(candidate) = same.next().filter(|candidate| !candidate.by.contains(&need.attribute)) {
+            candidate.by.push(need.attribute);
         }
     }
     // Whatever stands at an end can be done first or last; what has no end is a circle, or between two.
