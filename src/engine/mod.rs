@@ -13,6 +13,7 @@ mod correlate;
 mod diff;
 mod error;
 mod guard;
+mod held;
 mod lane;
 mod memory;
 mod observe;

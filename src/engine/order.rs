@@ -1,9 +1,11 @@
-//! The plan as a DAG: references become requirements, requirements an order. Pure.
+//! The plan as a DAG: references and values that change hands become requirements, requirements an
+//! order. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile_state::{Digest, Digester, Edit, Key, Schema, Shape, Value};
+use reconcile_state::{Digest, Digester, Drift, Edit, Key, Schema, Shape, Value};
 
+use super::held::{Held, blocked};
 use crate::model::{Action, Change, ChangeId, PipelinePlan, Plan};
 
 /// A record of any pipeline.
@@ -15,6 +17,8 @@ pub struct Surroundings<'s> {
     pub schemas: &'s [Schema],
     /// Whether a record exists at its target and its id there is remembered.
     pub exists: &'s dyn Fn(&str, &str, &Key) -> bool,
+    /// Who has the values that the changes give and that no two records may have.
+    pub held: &'s Held,
     /// Gives ids.
     pub digester: &'s Digester,
 }
@@ -38,22 +42,19 @@ fn target(schema: &Schema, edit: &Edit) -> Option<Address> {
 ///
 /// An edit whose other end neither exists nor is planned is left out and counted as waiting. New
 /// records that refer to each other in a circle are made without those references, which are set by
-/// changes of their own.
+/// changes of their own. A value that another record has now is given after it was taken away there; where
+/// nothing takes it away, or records would take from each other in a circle, the change is a conflict and
+/// left out.
 pub fn order(
     mut changes: Vec<Change>,
     mut pipelines: BTreeMap<&'static str, PipelinePlan>,
     around: &Surroundings<'_>,
 ) -> Plan {
-    let planned: BTreeSet<Address> = changes.iter().filter(|c| c.action == Action::Create).map(address).collect();
-    for change in &mut changes {
-        let waiting = drop_waiting(change, &planned, around);
-        if waiting > 0
-            && let Some(pipeline) = pipelines.get_mut(change.pipeline)
-        {
-            pipeline.waiting += waiting;
-        }
-    }
-    changes.retain(|change| change.action == Action::Create || !change.edits.is_empty());
+    // What is left out may have been what another change refers to, or what was to make room for it.
+    while {
+        wait(&mut changes, &mut pipelines, around);
+        leave_out_blocked(&mut changes, &mut pipelines, around)
+    } {}
     identify(&mut changes, around);
     let mut ordered = sort(&changes, around);
     if ordered.len() < changes.len() {
@@ -77,6 +78,48 @@ fn address(change: &Change) -> Address {
     (change.pipeline, change.kind, change.key.clone())
 }
 
+fn wait(changes: &mut Vec<Change>, pipelines: &mut BTreeMap<&'static str, PipelinePlan>, around: &Surroundings<'_>) {
+    let planned: BTreeSet<Address> = changes.iter().filter(|c| c.action == Action::Create).map(address).collect();
+    for change in changes.iter_mut() {
+        let waiting = drop_waiting(change, &planned, around);
+        if waiting > 0
+            && let Some(pipeline) = pipelines.get_mut(change.pipeline)
+        {
+            pipeline.waiting += waiting;
+        }
+    }
+    changes.retain(|change| change.action == Action::Create || !change.edits.is_empty());
+}
+
+/// Makes conflicts of changes whose values are not to be had; gives whether there were any.
+fn leave_out_blocked(
+    changes: &mut Vec<Change>,
+    pipelines: &mut BTreeMap<&'static str, PipelinePlan>,
+    around: &Surroundings<'_>,
+) -> bool {
+    let mut blocked = blocked(changes, &around.held.needs(changes, around.schemas));
+    if blocked.is_empty() {
+        return false;
+    }
+    let all = std::mem::take(changes);
+    for (at, change) in all.into_iter().enumerate() {
+        let Some(conflict) = blocked.remove(&at) else {
+            changes.push(change);
+            continue;
+        };
+        let Some(pipeline) = pipelines.get_mut(change.pipeline) else { continue };
+        // Every record counts once, as what it turned out to be.
+        if let Some(count) = pipeline.drift.get_mut(&change.drift) {
+            *count = count.saturating_sub(1);
+        }
+        pipeline.drift.retain(|_, count| *count > 0);
+        *pipeline.drift.entry(Drift::Conflict).or_default() += 1;
+        pipeline.conflicts.push(conflict);
+        pipeline.conflicts.sort_by(|a, b| (&a.key, a.kind).cmp(&(&b.key, b.kind)));
+    }
+    true
+}
+
 /// Takes out edits that refer to nobody. What is not written now is not wanted now either: the next
 /// pass wants it again.
 fn drop_waiting(change: &mut Change, planned: &BTreeSet<Address>, around: &Surroundings<'_>) -> u64 {
@@ -96,26 +139,30 @@ fn drop_waiting(change: &mut Change, planned: &BTreeSet<Address>, around: &Surro
     waiting.len() as u64
 }
 
-/// Gives every change its id and the ids it requires: those that make what it refers to, and those that
-/// come before it on its own record.
+/// Gives every change its id and the ids it requires: those that make what it refers to, those that take
+/// away elsewhere what it gives, and the one that comes before it on its own record.
 fn identify(changes: &mut [Change], around: &Surroundings<'_>) {
     let mut makers: BTreeMap<Address, ChangeId> = BTreeMap::new();
+    let mut first: BTreeMap<Address, ChangeId> = BTreeMap::new();
     for change in changes.iter_mut() {
         change.id = id(change, around.digester);
+        first.entry(address(change)).or_insert(change.id);
         if change.action == Action::Create {
             makers.insert(address(change), change.id);
         }
     }
-    for change in changes.iter_mut() {
-        let mut requires: BTreeSet<ChangeId> = BTreeSet::new();
+    let mut vacated: BTreeMap<usize, BTreeSet<ChangeId>> = BTreeMap::new();
+    for need in around.held.needs(changes, around.schemas) {
+        vacated.entry(need.taker).or_default().extend(need.giver.map(|giver| changes[giver].id));
+    }
+    for (at, change) in changes.iter_mut().enumerate() {
+        let mut requires = vacated.remove(&at).unwrap_or_default();
         if let Some(schema) = around.schema(change) {
             let referred = change.edits.iter().filter_map(|edit| target(schema, edit));
             requires.extend(referred.filter_map(|address| makers.get(&address)));
         }
         // A new record that refers to itself requires itself: a circle like any other.
-        if change.action != Action::Create {
-            requires.extend(makers.get(&address(change)));
-        }
+        requires.extend(first.get(&address(change)).filter(|first| **first != change.id));
         change.requires = requires.into_iter().collect();
     }
 }
@@ -163,7 +210,8 @@ fn sort(changes: &[Change], around: &Surroundings<'_>) -> Vec<usize> {
     ordered
 }
 
-/// Takes the references within circles out of creations and sets them by changes of their own.
+/// Takes the references within circles out of creations, and out of what must land before one, and sets
+/// them by changes of their own, each behind what it was taken from.
 fn open_circles(changes: Vec<Change>, ordered: &BTreeSet<usize>, around: &Surroundings<'_>) -> Vec<Change> {
     let stuck: BTreeSet<Address> = changes
         .iter()
@@ -171,9 +219,12 @@ fn open_circles(changes: Vec<Change>, ordered: &BTreeSet<usize>, around: &Surrou
         .filter(|(at, change)| !ordered.contains(at) && change.action == Action::Create)
         .map(|(_, change)| address(change))
         .collect();
+    let needs = around.held.needs(&changes, around.schemas);
+    let givers: BTreeSet<usize> = needs.iter().filter_map(|need| need.giver).collect();
     let mut opened = Vec::with_capacity(changes.len());
     for (at, mut change) in changes.into_iter().enumerate() {
-        let schema = around.schema(&change).filter(|_| !ordered.contains(&at) && change.action == Action::Create);
+        let opens = change.action == Action::Create || givers.contains(&at);
+        let schema = around.schema(&change).filter(|_| !ordered.contains(&at) && opens);
         let Some(schema) = schema else {
             opened.push(change);
             continue;
@@ -187,12 +238,14 @@ fn open_circles(changes: Vec<Change>, ordered: &BTreeSet<usize>, around: &Surrou
             continue;
         }
         let whole = change.desired.clone();
-        for id in later.iter().filter_map(Edit::attribute) {
-            change.desired.set(id, Value::Text(String::new()));
+        for edit in &later {
+            if let Edit::Set { attribute, from, .. } = edit {
+                change.desired.set(*attribute, from.clone().unwrap_or_else(|| Value::Text(String::new())));
+            }
         }
         let wanted = std::mem::replace(&mut change.wanted, around.digester.record(schema, &change.desired));
-        opened.push(Change { action: Action::Update, edits: later, desired: whole, wanted, ..change.clone() });
-        opened.push(change);
+        let later = Change { action: Action::Update, edits: later, desired: whole, wanted, ..change.clone() };
+        opened.extend([change, later]);
     }
     opened
 }
@@ -202,12 +255,19 @@ mod tests {
     use super::*;
     use crate::model::Cause;
     use reconcile_state::edit::creation;
-    use reconcile_state::{Attribute, AttributeId, Drift, Record};
+    use reconcile_state::{Attribute, AttributeId, Normal, Record, Remote};
+
+    use super::super::correlate::Found;
+    use super::super::observe::Observed;
+    use crate::model::Rival;
+    use crate::targets::port::Seen;
 
     const BOSS: AttributeId = AttributeId(2);
+    const MAIL: AttributeId = AttributeId(3);
 
     fn schema() -> Schema {
-        Schema::new("p", "k", 0, [Attribute::text(1, "name"), Attribute::reference(2, "boss", "p", "k")]).unwrap()
+        let mail = Attribute::text(3, "mail").normal(Normal::Folded).unique();
+        Schema::new("p", "k", 0, [Attribute::text(1, "name"), Attribute::reference(2, "boss", "p", "k"), mail]).unwrap()
     }
 
     fn create(key: &str, boss: Option<&str>) -> Change {
@@ -237,13 +297,106 @@ mod tests {
         }
     }
 
+    /// The record `key` has the address `from`, and is to have `to`.
+    fn swap(key: &str, from: &str, to: Option<&str>) -> Change {
+        let edit = match to {
+            Some(to) => Edit::Set { attribute: MAIL, from: Some(from.into()), to: to.into() },
+            None => Edit::Clear { attribute: MAIL, from: from.into() },
+        };
+        let desired = Record::new(key.into()).with(MAIL, to.unwrap_or_default());
+        let remote = Some(Remote { id: Some(key.into()), handle: None });
+        Change { action: Action::Update, edits: vec![edit], drift: Drift::Behind, desired, remote, ..create(key, None) }
+    }
+
+    /// The plan where these records, by key, have these addresses; a stranger's has no key.
+    fn plan_held(changes: Vec<Change>, seen: &[(Option<&str>, &str)]) -> Plan {
+        let mut observed = Observed::default();
+        for (at, (key, mail)) in seen.iter().enumerate() {
+            let remote = Remote { id: Some(key.unwrap_or("stranger").into()), handle: None };
+            let record = Record::new("".into()).with(MAIL, *mail);
+            observed.seen.push(Seen { remote, record, matches: Vec::new(), foreign: None });
+            if let Some(key) = key {
+                observed.correlated.found.insert((*key).into(), Found::Present(at));
+            }
+        }
+        let (digester, schemas) = (Digester::new([1; 32]), [schema()]);
+        let mut held = Held::default();
+        held.look(&schemas[0], &changes, &observed, &|_| None);
+        let counted = PipelinePlan { drift: [(Drift::Behind, changes.len() as u64)].into(), ..PipelinePlan::default() };
+        let around = Surroundings { schemas: &schemas, exists: &|_, _, _| false, held: &held, digester: &digester };
+        order(changes, [("p", counted)].into(), &around)
+    }
+
+    fn conflicts(plan: &Plan) -> Vec<(&str, &'static str, Vec<&str>, usize)> {
+        let all = plan.pipelines["p"].conflicts.iter();
+        all.map(|c| (c.key.as_str(), c.code, c.rivals.iter().map(|r| r.key.as_str()).collect(), c.candidates.len()))
+            .collect()
+    }
+
+    #[test]
+    fn a_value_is_given_after_it_was_taken_away_elsewhere() {
+        let seen = [(Some("a"), "1@x"), (Some("b"), "2@x"), (Some("c"), "3@x")];
+        let changes = || vec![swap("a", "1@x", Some("2@X")), swap("b", "2@x", Some("3@x")), swap("c", "3@x", None)];
+        let plan = plan_held(changes(), &seen);
+        assert_eq!(names(&plan).iter().map(|n| n.0.as_str()).collect::<Vec<_>>(), ["c", "b", "a"]);
+        assert_eq!(plan.changes.iter().map(|c| c.requires.len()).collect::<Vec<_>>(), [0, 1, 1]);
+        requirements_come_first(&plan);
+        assert_eq!(conflicts(&plan), []);
+        let turned = plan_held(changes().into_iter().rev().collect(), &[seen[2], seen[0], seen[1]]);
+        assert_eq!(plan, turned, "the order of input changes nothing");
+    }
+
+    #[test]
+    fn a_value_that_nothing_takes_away_is_a_conflict_and_so_is_what_waits_for_it() {
+        let changes = vec![swap("a", "1@x", Some("2@x")), swap("b", "2@x", Some("9@x")), swap("c", "3@x", Some("4@x"))];
+        let plan = plan_held(changes, &[(Some("a"), "1@x"), (Some("b"), "2@x"), (None, "9@X"), (Some("c"), "3@x")]);
+        assert_eq!(conflicts(&plan), [("a", "value-held", vec!["b"], 1), ("b", "value-held", vec![], 1)]);
+        assert_eq!(plan.pipelines["p"].conflicts[0].candidates[0].by, ["mail"]);
+        assert_eq!(names(&plan), [("c".to_owned(), Action::Update)], "nobody else is held up");
+        assert_eq!(plan.pipelines["p"].drift, [(Drift::Behind, 1), (Drift::Conflict, 2)].into());
+    }
+
+    #[test]
+    fn a_swap_is_a_conflict_of_all_who_are_in_it() {
+        let seen = [(Some("a"), "1@x"), (Some("b"), "2@x"), (Some("d"), "4@x")];
+        let changes = vec![swap("a", "1@x", Some("2@x")), swap("b", "2@x", Some("1@x")), swap("d", "4@x", Some("5@x"))];
+        let plan = plan_held(changes, &seen);
+        assert_eq!(conflicts(&plan), [("a", "value-swap", vec!["b"], 0), ("b", "value-swap", vec!["a"], 0)]);
+        assert_eq!(plan.pipelines["p"].conflicts[0].rivals, [Rival { key: "b".into(), attribute: "mail" }]);
+        assert_eq!(names(&plan), [("d".to_owned(), Action::Update)]);
+    }
+
+    #[test]
+    fn who_refers_to_a_new_record_that_is_a_conflict_waits() {
+        let mut taker = create("new", None);
+        taker.edits.push(Edit::Set { attribute: MAIL, from: None, to: "9@x".into() });
+        let plan = plan_held(vec![taker, create("other", Some("new"))], &[(None, "9@x")]);
+        assert_eq!(names(&plan), [("other".to_owned(), Action::Create)]);
+        assert_eq!((plan.pipelines["p"].waiting, plan.changes[0].edits.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_circle_of_a_value_and_a_reference_is_opened_at_the_reference() {
+        let mut new = create("new", None);
+        new.edits.push(Edit::Set { attribute: MAIL, from: None, to: "2@x".into() });
+        let mut old = swap("old", "2@x", Some("3@x"));
+        old.edits.push(Edit::Set { attribute: BOSS, from: None, to: Value::Reference("new".into()) });
+        old.desired.set(BOSS, Value::Reference("new".into()));
+        let plan = plan_held(vec![new, old], &[(Some("old"), "2@x")]);
+        let expected = [("old", Action::Update), ("new", Action::Create), ("old", Action::Update)];
+        assert_eq!(names(&plan), expected.map(|(key, action)| (key.to_owned(), action)));
+        assert_eq!(plan.changes[2].requires.len(), 2, "the record it refers to, and its own first change");
+        assert_eq!(plan.changes[0].desired.get(BOSS), None);
+        requirements_come_first(&plan);
+    }
+
     fn plan(changes: Vec<Change>, exists: &dyn Fn(&str, &str, &Key) -> bool) -> Plan {
         let digester = Digester::new([1; 32]);
         let schemas = [schema()];
         order(
             changes,
             [("p", PipelinePlan::default())].into(),
-            &Surroundings { schemas: &schemas, exists, digester: &digester },
+            &Surroundings { schemas: &schemas, exists, held: &Held::default(), digester: &digester },
         )
     }
 

@@ -12,6 +12,7 @@ use super::blocking::blocking;
 use super::collect::{Collected, Collector, collect};
 use super::correlate::Found;
 use super::error::PassError;
+use super::held::Held;
 use super::memory::{Memories, Memory};
 use super::observe::{Observed, Question, observe};
 use super::order;
@@ -93,7 +94,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     let collected = gather(planner, &open, &memories, order).await?;
     let rows = project(planner, &open, &memories, &collected, order).await?;
     let whole = order.scope.pick == Pick::Everything && order.scope.limit.is_none();
-    let (mut changes, mut pipelines) = (Vec::new(), BTreeMap::new());
+    let (mut changes, mut pipelines, mut held) = (Vec::new(), BTreeMap::new(), Held::default());
     let mut events = collected.events.clone();
     for one in &open {
         let memory = &memories.pipelines[one.observer.name];
@@ -114,6 +115,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
             events.extend(observed.event.clone());
             population = population.max(active(rows)).max(owned(&observed));
             judged.kind(schema, rows, &gone, &observed)?;
+            held.look(schema, &judged.changes, &observed, &|remote| memory.owner(schema.kind, remote));
         }
         summary.population = population;
         // A narrow scope says nothing of the population: the last whole reading does.
@@ -130,7 +132,8 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
             .and_then(|memory| memory.claim(kind, key))
             .is_some_and(|c| c.remote.id.is_some())
     };
-    let around = order::Surroundings { schemas: &schemas, exists: &exists, digester: planner.store.digester() };
+    let digester = planner.store.digester();
+    let around = order::Surroundings { schemas: &schemas, exists: &exists, held: &held, digester };
     let plan = order::order(changes, pipelines, &around);
     let summaries = planner.observers.iter().filter_map(|(observer, _)| summaries.remove(observer.name));
     Ok(Planned {

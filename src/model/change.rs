@@ -112,11 +112,11 @@ pub struct Conflict {
     pub code: &'static str,
     /// Records at the target, each with the fields that hit.
     pub candidates: Vec<Candidate>,
-    /// Other people of whom the same is called for.
+    /// Other people who have the same, or of whom it is called for.
     pub rivals: Vec<Rival>,
 }
 
-/// Somebody of whom a value is called for that no two records may hold.
+/// Somebody who has, or of whom is called for, a value that no two records may hold.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub struct Rival {
     /// The person.

@@ -95,7 +95,7 @@ fn listed(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::
             writeln!(out, "      {}, found by {}", remote(&candidate.remote), candidate.by.join(" and "))?;
         }
         for rival in &conflict.rivals {
-            writeln!(out, "      the same {} is called for of {}", rival.attribute, rival.key)?;
+            writeln!(out, "      the same {} is held by or called for of {}", rival.attribute, rival.key)?;
         }
     }
     rest(pipeline.conflicts.len(), most, "conflicts", out)?;

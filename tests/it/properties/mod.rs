@@ -5,5 +5,6 @@ mod random;
 mod scope;
 mod settled;
 mod sources;
+mod swaps;
 mod targets;
 mod writing;

@@ -28,7 +28,7 @@ pub const TITLE: AttributeId = AttributeId(2);
 pub const BORN_AS: AttributeId = AttributeId(3);
 /// Written once: the student number.
 pub const NUMBER: AttributeId = AttributeId(4);
-/// The target may spell it as it likes: the e-mail address.
+/// Unique, and the target may spell it as it likes: the e-mail address.
 pub const MAIL: AttributeId = AttributeId(5);
 /// Ours are the elements with the prefix `ours:`.
 pub const GROUPS: AttributeId = AttributeId(6);
@@ -51,7 +51,10 @@ pub struct Listed(Toy);
 impl Listed {
     /// An empty one.
     pub fn new() -> Self {
-        Self(Toy::new("listed-1", |_, record| vec![("login", record.text(LOGIN).unwrap_or_default().to_owned())], 8))
+        let toy =
+            Toy::new("listed-1", |_, record| vec![("login", record.text(LOGIN).unwrap_or_default().to_owned())], 8);
+        toy.shelf().unique.insert(MAIL);
+        Self(toy)
     }
 }
 
@@ -73,7 +76,7 @@ fn schema() -> Schema {
         Attribute::text(TITLE.0, "title"),
         Attribute::text(BORN_AS.0, "born_as").owned(Ownership::CreateOnly),
         Attribute::text(NUMBER.0, "number").owned(Ownership::WriteOnce),
-        Attribute::text(MAIL.0, "mail").rewritten(),
+        Attribute::text(MAIL.0, "mail").rewritten().unique(),
         Attribute::set(GROUPS.0, "groups").owned(Ownership::ScopedSet),
     ];
     Schema::new(NAME, ACCOUNT, 0, attributes).unwrap()

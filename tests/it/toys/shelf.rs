@@ -91,6 +91,8 @@ pub struct Shelf {
     pub cut: BTreeMap<Key, usize>,
     /// New records are not shown for so long.
     pub shy: Option<Duration>,
+    /// No two records of a kind may have one value of these.
+    pub unique: BTreeSet<AttributeId>,
     /// Accepted and not kept.
     pub drops: BTreeSet<AttributeId>,
     /// Kept in another spelling.
@@ -144,6 +146,16 @@ impl Shelf {
     fn land(&mut self, ready: &Ready, edits: &[Edit]) -> Result<u64, TargetError> {
         let Ready { change, references } = ready;
         let edits = edits.iter().map(|edit| resolve(edit, references)).collect::<Result<Vec<Edit>, TargetError>>()?;
+        let own = change.remote.as_ref().and_then(|remote| remote.id.as_deref()?.parse::<u64>().ok());
+        let taken = |edit: &Edit| match edit {
+            Edit::Set { attribute, to: Value::Text(text), .. } if self.unique.contains(attribute) => {
+                self.with(change.kind, *attribute, text).iter().any(|number| Some(*number) != own)
+            }
+            _ => false,
+        };
+        if edits.iter().any(taken) {
+            return Err(TargetError::new(ErrorKind::Conflict, "TOY_TAKEN", "another record has this value"));
+        }
         let number = match (&change.remote, change.action) {
             (_, Action::Create) => {
                 let number = self.put(change.kind, Record::new("".into()));
