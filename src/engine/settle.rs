@@ -205,7 +205,7 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         let carried: Vec<_> = said.iter().filter(|(key, _)| is_carried(key)).cloned().collect();
         let (identity, population) = (pipeline.target.clone(), pipeline.population);
         let trusted = planned.whole && pipeline.trust.is_trusted();
-        let backup = planner.store.path().join("claims").join(format!("{}.jsonl", pipeline.name));
+        let backup = planner.store.claims_copy(pipeline.name);
         let kept = blocking(move || {
             store.fold()?;
             remember(&store, &carried)?;
