@@ -118,7 +118,8 @@ fn refuse_others(dir: &Path) -> Result<(), StoreError> {
         let name = name.to_string_lossy();
         let name = name.strip_suffix(".new").unwrap_or(&name);
         // A file system's own folder is no file of somebody.
-        let ours = ["lock", "format", "digest.key", CLAIMS, "lost+found"].contains(&name) || name.ends_with(".redb");
+        let known = ["lock", "format", "digest.key", CLAIMS, "lost+found"].contains(&name);
+        let ours = known || Path::new(name).extension().is_some_and(|ending| ending == "redb");
         others += usize::from(!ours);
     }
     if others == 0 {
@@ -132,7 +133,8 @@ fn refuse_others(dir: &Path) -> Result<(), StoreError> {
 /// with ours by its group, but not with everybody.
 fn tighten(dir: &Path) -> Result<Option<u32>, StoreError> {
     let mode = dir.metadata().map_err(StoreError::io(dir))?.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    let others = mode & 0o077;
+    if others == 0 {
         return Ok(None);
     }
     match std::fs::set_permissions(dir, Permissions::from_mode(0o700)) {

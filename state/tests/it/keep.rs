@@ -82,7 +82,7 @@ fn a_copy_with_many_claims_is_not_lost_to_one_with_few() {
     let (dir, store) = fresh();
     let copy = dir.path().join("test.jsonl");
     let count = |name: &str| fs::read_to_string(dir.path().join(name)).ok().map(|text| text.lines().count());
-    let mut back_up = |held: u32| {
+    let back_up = |held: u32| {
         let none = store.claims("account").unwrap().into_keys().map(|key| (key, None)).collect();
         store.put_claims("account", &none).unwrap();
         put(&store, claims(0..held));
