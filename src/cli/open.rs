@@ -41,6 +41,13 @@ pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, i
         writers.insert(pipeline.name, target.writer);
     }
     let store = StoreDir::open(&config.store, (io.random)()).map_err(|error| refuse(&error))?;
+    if let Some(mode) = store.tightened() {
+        let path = store.path().display();
+        tracing::warn!(
+            code = "STORE_CLOSED",
+            "{path}: others could enter the store's directory (mode {mode:o}); it is 700 now"
+        );
+    }
     let planner = Planner {
         directory: Arc::new(directory),
         vault: Arc::from(vault),

@@ -14,6 +14,7 @@ use crate::targets::Registry;
 
 /// Runs the program with these targets.
 pub fn main(registry: &Registry) -> ExitCode {
+    reconcile_state::store::silence_caught_panics();
     let fail = |what: &str, error: &dyn std::fmt::Display| {
         // There is nobody to tell when this fails too.
         let _ = writeln!(io::stderr(), "error: {what}: {error}");

@@ -10,7 +10,8 @@ use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 use super::error::PassError;
 use super::processed::Processed;
 use crate::model::Action;
-use crate::targets::port::Lookup;
+use crate::model::pass::Event;
+use crate::targets::port::{Identity, Lookup};
 
 /// One pipeline's memory.
 pub struct Memory {
@@ -29,6 +30,8 @@ pub struct Memory {
     pub loading: bool,
     /// The larger of the populations at the last trusted whole reading.
     pub population: u64,
+    /// Number of claims restored from their copy, for as long as no pass has acted since.
+    pub restored: Option<u64>,
 }
 
 /// Under which name the target's identity is remembered.
@@ -58,6 +61,11 @@ impl Memory {
             processed: Arc::new(Processed::load(&store)?),
             loading: store.meta(LOADING)?.unwrap_or(false),
             population: store.meta(POPULATION)?.unwrap_or(0),
+            restored: match store.meta::<Identity>(IDENTITY)? {
+                // A copy has no identity: the first pass that acts remembers it.
+                None => store.restored_claims()?,
+                Some(_) => None,
+            },
             store,
         })
     }
@@ -155,6 +163,19 @@ impl Memories {
             pipelines.insert(name, Arc::new(memory));
         }
         Ok(Self { pipelines, adopt, made: Mutex::default() })
+    }
+
+    /// What of memory was lost and restored since a pass last acted.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        self.pipelines.iter().filter_map(|(name, memory)| {
+            let message = format!(
+                "the pipeline's file was lost; {} claims were restored from claims/{name}.jsonl. Run a plan and read \
+                 it: nothing else is remembered, and what differs is listed as at a first meeting",
+                memory.restored?
+            );
+            let code = "CLAIMS_RESTORED".to_owned();
+            Some(Event { code, pipeline: Some(name), step: "open", key: None, message })
+        })
     }
 
     /// Takes note of a record that this pass made, for those that refer to it.

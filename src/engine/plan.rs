@@ -95,7 +95,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     let rows = project(planner, &open, &memories, &collected, order).await?;
     let whole = order.scope.pick == Pick::Everything && order.scope.limit.is_none();
     let (mut changes, mut pipelines, mut held) = (Vec::new(), BTreeMap::new(), Held::default());
-    let mut events = collected.events.clone();
+    let mut events: Vec<Event> = memories.events().chain(collected.events.iter().cloned()).collect();
     for one in &open {
         let memory = &memories.pipelines[one.observer.name];
         let mine = rows.get(one.observer.name);

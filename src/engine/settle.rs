@@ -211,7 +211,7 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         let trusted = planned.whole && pipeline.trust.is_trusted();
         let loaded = pipeline.first_load && planned.whole && !planned.adopt && is_through(pipeline.name, done);
         let left: Vec<Key> = left.into_iter().collect();
-        let backup = planner.store.path().join("claims").join(format!("{}.jsonl", pipeline.name));
+        let backup = planner.store.claims_copy(pipeline.name);
         let kept = blocking(move || {
             store.fold()?;
             remember(&store, &carried)?;

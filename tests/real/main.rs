@@ -13,6 +13,7 @@
 mod acceptance;
 mod approval;
 mod connections;
+mod damage;
 mod doubt;
 mod drift;
 mod interruption;

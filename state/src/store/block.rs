@@ -184,13 +184,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_fit_a_page_and_do_not_flicker() {
-        for count in [0, 1, 100, 252, 253, 10_000, 1_000_000, 5_000_000] {
-            let bits = bits_for::<32>(count, 0);
-            assert!(count >> bits <= 252, "{count}: {bits}");
-            assert_eq!(bits_for::<32>(count, bits), bits);
-            let more = bits_for::<32>(count + 1, bits);
-            assert_eq!(bits_for::<32>(count, more), more, "one to and fro");
+    fn blocks_fit_two_pages_and_do_not_flicker() {
+        fn check<const W: usize>(count: u64) {
+            for now in 0..=24 {
+                let bits = bits_for::<W>(count, now);
+                assert!(count >> bits <= 2 * page(W), "{count}: {bits}");
+                assert_eq!(bits_for::<W>(count, bits), bits, "{count}");
+                let more = bits_for::<W>(count + 1, bits);
+                assert_eq!(bits_for::<W>(count, more), more, "one to and fro at {count}");
+            }
+        }
+        for count in (0..20_000).chain((0..100).map(|n| n * 50_021)) {
+            check::<32>(count);
+            check::<48>(count);
         }
         assert_eq!(bits_for::<32>(0, 13), 0, "an emptied scope shrinks");
     }

@@ -4,22 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use redb::{ReadableTable, WriteTransaction};
-use serde::Serialize;
 
-use super::dir::write_whole;
+use super::copy::{self, Line};
 use super::error::{Fault, StoreError};
 use super::file::Store;
-use super::table::{CLAIM, from_json, to_json};
+use super::table::{CLAIM, MARK, RESTORED, from_json, to_json};
 use crate::claim::Claim;
 use crate::record::Key;
-
-/// One line of a backup.
-#[derive(Serialize)]
-struct Line<'l> {
-    kind: &'l str,
-    key: &'l str,
-    claim: Claim,
-}
 
 impl Store {
     /// All claims of a kind.
@@ -52,8 +43,18 @@ impl Store {
         self.inner.write(|txn| claims.iter().try_for_each(|(key, claim)| put_claim(txn, kind, key, claim.as_ref())))
     }
 
+    /// Number of claims that were taken from their copy when the file was made, `None` where it was not made
+    /// in the place of one that was lost.
+    ///
+    /// # Errors
+    /// Where the file refuses or is damaged.
+    pub fn restored_claims(&self) -> Result<Option<u64>, StoreError> {
+        self.inner.read(|txn| Ok(txn.open_table(MARK)?.get(RESTORED)?.map(|count| count.value())))
+    }
+
     /// Copies the claims of all kinds to a file, 0600, one JSON object a line in order of kind and key;
-    /// what stood there before is replaced when the copy is durable.
+    /// what stood there before is replaced when the copy is durable, and kept beside it with `.1` at its
+    /// end where it had more than twice as many claims.
     ///
     /// # Errors
     /// Where either file refuses.
@@ -64,12 +65,12 @@ impl Store {
                 let (at, claim) = entry?;
                 let (kind, key) = at.value();
                 let claim = from_json(claim.value(), "a claim")?;
-                lines.extend(to_json(&Line { kind, key, claim }, "a claim")?);
+                lines.extend(to_json(&Line { kind: kind.to_owned(), key: key.into(), claim }, "a claim")?);
                 lines.push(b'\n');
             }
             Ok(lines)
         })?;
-        write_whole(to, &lines)
+        copy::write(to, &lines)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The store's directory: lock, format, key, files. The lock is taken before anything is read.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,10 @@ use super::file::Store;
 use crate::digest::Digester;
 
 const FORMAT: &str = "reconcile store 1";
-const SOURCES: &str = "sources";
+/// The name of the sources' file, without its ending.
+pub(super) const SOURCES: &str = "sources";
+/// The folder of the claims' copies.
+pub(super) const CLAIMS: &str = "claims";
 
 /// The directory of a store, locked for as long as this or one of its [`Store`]s lives.
 #[derive(Debug)]
@@ -20,28 +23,45 @@ pub struct StoreDir {
     path: PathBuf,
     digester: Digester,
     lock: Arc<File>,
+    tightened: Option<u32>,
     files: Mutex<BTreeMap<String, Store>>,
 }
 
 impl StoreDir {
     /// Opens the store at `path`, or makes a new one there. `fresh_key` becomes the key of a new store's
-    /// digests; a store that exists keeps the key it has.
+    /// digests; a store that exists keeps the key it has. A directory that others may enter is closed to
+    /// them ([`tightened`](Self::tightened)).
     ///
     /// # Errors
-    /// [`StoreError::Locked`], [`StoreError::Format`], [`StoreError::MissingKey`] or
-    /// [`StoreError::Io`]; nothing half-made is left behind.
+    /// [`StoreError::Place`], [`StoreError::Unlocked`], [`StoreError::Locked`], [`StoreError::Format`],
+    /// [`StoreError::Key`] or [`StoreError::Io`]; nothing half-made is left behind.
     pub fn open(path: impl Into<PathBuf>, fresh_key: [u8; 32]) -> Result<Self, StoreError> {
         let path = path.into();
+        if path.metadata().is_ok_and(|there| !there.is_dir()) {
+            return Err(StoreError::Place { path, what: "a file is where the store's directory should be".to_owned() });
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(StoreError::io(&path))?;
+        refuse_others(&path)?;
         let lock = Arc::new(take_lock(&path)?);
+        let tightened = tighten(&path)?;
         let key = match read_line(&path.join("format"))? {
             Some(format) if format == FORMAT => {
-                read_key(&path)?.ok_or_else(|| StoreError::MissingKey { path: path.join("digest.key") })?
+                read_key(&path)?.ok_or_else(|| StoreError::Key { path: path.join("digest.key"), state: "missing" })?
             }
             Some(found) => return Err(StoreError::Format { path: path.join("format"), found, expected: FORMAT }),
             None => make_new(&path, fresh_key)?,
         };
-        Ok(Self { path, digester: Digester::new(key), lock, files: Mutex::default() })
+        Ok(Self { path, digester: Digester::new(key), lock, tightened, files: Mutex::default() })
+    }
+
+    /// The permission bits the directory had, where others could enter it before it was opened.
+    pub fn tightened(&self) -> Option<u32> {
+        self.tightened
+    }
+
+    /// Where a pipeline's claims are copied to, and restored from where its own file is lost.
+    pub fn claims_copy(&self, pipeline: &str) -> PathBuf {
+        self.path.join(CLAIMS).join(format!("{pipeline}.jsonl"))
     }
 
     /// Where the store is.
@@ -59,30 +79,71 @@ impl StoreDir {
     /// # Errors
     /// Where the file cannot be opened or made.
     pub fn sources(&self) -> Result<Store, StoreError> {
-        self.file(SOURCES)
+        self.file(SOURCES, None)
     }
 
-    /// What is known of one pipeline.
+    /// What is known of one pipeline. Where its file is not there and a copy of its claims is, these are
+    /// restored from it ([`Store::restored_claims`]).
     ///
     /// # Errors
-    /// [`StoreError::Name`], or where the file cannot be opened or made.
+    /// [`StoreError::Name`], [`StoreError::Copy`], or where the file cannot be opened or made.
     pub fn pipeline(&self, name: &str) -> Result<Store, StoreError> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || name == SOURCES || !name.chars().all(plain) {
             return Err(StoreError::Name { name: name.to_owned() });
         }
-        self.file(name)
+        self.file(name, Some(&self.claims_copy(name)))
     }
 
-    fn file(&self, name: &str) -> Result<Store, StoreError> {
+    fn file(&self, name: &str, copy: Option<&Path>) -> Result<Store, StoreError> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = files.get(name) {
             return Ok(store.clone());
         }
         let path = self.path.join(format!("{name}.redb"));
-        let store = Store::open(path, self.digester.clone(), Arc::clone(&self.lock))?;
+        let store = Store::open(path, copy, self.digester.clone(), Arc::clone(&self.lock))?;
         files.insert(name.to_owned(), store.clone());
         Ok(store)
+    }
+}
+
+/// A directory in which others keep their files becomes no store.
+fn refuse_others(dir: &Path) -> Result<(), StoreError> {
+    if dir.join("format").try_exists().map_err(StoreError::io(dir))? {
+        return Ok(());
+    }
+    let mut others = 0;
+    for entry in dir.read_dir().map_err(StoreError::io(dir))? {
+        let name = entry.map_err(StoreError::io(dir))?.file_name();
+        let name = name.to_string_lossy();
+        let name = name.strip_suffix(".new").unwrap_or(&name);
+        // A file system's own folder is no file of somebody.
+        let known = ["lock", "format", "digest.key", CLAIMS, "lost+found"].contains(&name);
+        let ours = known || Path::new(name).extension().is_some_and(|ending| ending == "redb");
+        others += usize::from(!ours);
+    }
+    if others == 0 {
+        return Ok(());
+    }
+    let what = format!("the directory holds no store, but {others} other file{}", if others == 1 { "" } else { "s" });
+    Err(StoreError::Place { path: dir.to_owned(), what })
+}
+
+/// Closes the directory to others; gives the mode it had. One that belongs to another account may be shared
+/// with ours by its group, but not with everybody.
+fn tighten(dir: &Path) -> Result<Option<u32>, StoreError> {
+    let mode = dir.metadata().map_err(StoreError::io(dir))?.permissions().mode() & 0o777;
+    let others = mode & 0o077;
+    if others == 0 {
+        return Ok(None);
+    }
+    match std::fs::set_permissions(dir, Permissions::from_mode(0o700)) {
+        Ok(()) => Ok(Some(mode)),
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+            Err(StoreError::Io { path: dir.to_owned(), source: error })
+        }
+        Err(_) if mode & 0o007 != 0 => Err(StoreError::Unlocked { path: dir.to_owned(), mode }),
+        Err(_) => Ok(None),
     }
 }
 
@@ -145,7 +206,7 @@ fn read_key(dir: &Path) -> Result<Option<[u8; 32]>, StoreError> {
     for (byte, pair) in key.iter_mut().zip(pairs).filter(|_| digits) {
         *byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0);
     }
-    if digits { Ok(Some(key)) } else { Err(StoreError::Damaged { path, what: "the key of the digests".to_owned() }) }
+    if digits { Ok(Some(key)) } else { Err(StoreError::Key { path, state: "damaged" }) }
 }
 
 /// The first line of a small file, `None` where there is no file.

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::dir::{CLAIMS, SOURCES};
+
 /// The store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -31,14 +33,53 @@ pub enum StoreError {
         /// What this version writes.
         expected: &'static str,
     },
-    /// The key that all digests depend on is gone.
+    /// The place is not the store's own.
     #[error(
-        "{}: the key of the store's digests is missing; restore the file from the backup. A new key would make every \
-         record look changed: to start over with a first load, move the whole directory away", .path.display()
+        "{}: {what}; move that away, or name a directory of the store's own in the configuration", .path.display()
     )]
-    MissingKey {
+    Place {
+        /// The store's directory.
+        path: PathBuf,
+        /// What is there.
+        what: String,
+    },
+    /// Everybody may enter the directory, and it is not ours to close.
+    #[error(
+        "{}: everybody may enter the store's directory (mode {mode:o}), and it belongs to another account; give it to \
+         the account reconcile runs under, or set its mode to 700", .path.display()
+    )]
+    Unlocked {
+        /// The store's directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key that all digests depend on is not there, or not a key.
+    #[error(
+        "{}: the key of the store's digests is {state}; restore this one file from the backup. Without a backup move the \
+         whole directory away and put only its folder `claims` back in a new one: then the claims are kept, the journal \
+         and the last trusted figures stay behind, everything is read again, and what differs is listed as at a first \
+         meeting", .path.display()
+    )]
+    Key {
         /// Where it should be.
         path: PathBuf,
+        /// `missing` or `damaged`.
+        state: &'static str,
+    },
+    /// The copy of a pipeline's claims, of which the own file is lost, cannot be read; nothing was restored.
+    #[error(
+        "{}: line {line} {why}; the claims of this pipeline are restored from here, because its own file is not there. \
+         Restore either file from the backup. Without a backup move this one away: the pipeline then remembers \
+         nothing, and begins with a first meeting", .path.display()
+    )]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// A name that cannot be a file's.
     #[error("{name:?} cannot name a pipeline's store: use a-z, 0-9 and -, and not `sources`")]
@@ -63,10 +104,7 @@ pub enum StoreError {
         intent: u64,
     },
     /// What is there cannot be read.
-    #[error(
-        "{}: {what} is damaged; move the file away, put the claims back from their backup and read everything again",
-        .path.display()
-    )]
+    #[error("{}: {what} is damaged; {}", .path.display(), without(.path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -101,6 +139,25 @@ fn next_step(error: &io::Error) -> &'static str {
     }
 }
 
+/// What to do without a file, and what that costs.
+fn without(path: &Path) -> String {
+    if path.file_stem().is_some_and(|name| name == SOURCES) {
+        return "move the file away: it is a cache. The next pass reads both sources whole; the last trusted figures and \
+                the list of used plans are lost with it, so read the next plan before it is carried out"
+            .to_owned();
+    }
+    let copy = path
+        .parent()
+        .unwrap_or(Path::new(""))
+        .join(CLAIMS)
+        .join(path.with_extension("jsonl").file_name().unwrap_or_default());
+    format!(
+        "move the file away and run a plan: the claims come back from {}, what differs is listed as at a first meeting, \
+         and the journal stays in the file that was moved",
+        copy.display()
+    )
+}
+
 impl StoreError {
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), source }
@@ -123,12 +180,30 @@ impl Fault {
     pub(super) fn at(self, path: &Path) -> StoreError {
         let path = path.to_owned();
         match self {
+            Self::Redb(error) if is_damage(&error) => StoreError::Damaged { path, what: "the database".to_owned() },
             Self::Redb(redb::Error::Io(source)) => StoreError::Io { path, source },
-            Self::Redb(redb::Error::Corrupted(_)) => StoreError::Damaged { path, what: "the database".to_owned() },
             Self::Redb(source) => StoreError::Database { path, source: Box::new(source) },
             Self::Damaged(what) => StoreError::Damaged { path, what },
             Self::NoIntent(intent) => StoreError::NoIntent { path, intent },
         }
+    }
+}
+
+/// Whether an answer of the database can only come from a file that is not as it was left. A poisoned lock is
+/// what a panic leaves behind.
+fn is_damage(error: &redb::Error) -> bool {
+    use redb::Error as E;
+    match error {
+        E::Io(error) => matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData),
+        E::Corrupted(_)
+        | E::UpgradeRequired(_)
+        | E::RepairAborted
+        | E::TableTypeMismatch { .. }
+        | E::TableIsMultimap(_)
+        | E::TypeDefinitionChanged { .. }
+        | E::TableDoesNotExist(_)
+        | E::LockPoisoned(_) => true,
+        _ => false,
     }
 }
 

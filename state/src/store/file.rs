@@ -11,6 +11,8 @@ use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, Wri
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::copy::{self, Line};
+use super::damage::{caught, look_at};
 use super::dir::{fresh, put_in_place};
 use super::error::{Fault, StoreError};
 use super::{fold, table};
@@ -28,7 +30,8 @@ pub struct Store {
 }
 
 pub(super) struct Inner {
-    db: Database,
+    /// Taken out only to be closed.
+    db: Option<Database>,
     pub(super) path: PathBuf,
     pub(super) digester: Digester,
     /// Writers take turns here, so that a reader that has to fold first waits for those before it.
@@ -50,13 +53,21 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    pub(super) fn open(path: PathBuf, digester: Digester, lock: Arc<File>) -> Result<Self, StoreError> {
-        if !path.try_exists().map_err(StoreError::io(&path))? {
-            make(&path)?;
+    /// Opens a file, or makes it with the claims of the copy, where there is one.
+    pub(super) fn open(
+        path: PathBuf,
+        copy: Option<&Path>,
+        digester: Digester,
+        lock: Arc<File>,
+    ) -> Result<Self, StoreError> {
+        if path.try_exists().map_err(StoreError::io(&path))? {
+            look_at(&path)?;
+        } else {
+            make(&path, &copy.map(copy::read).transpose()?.flatten().unwrap_or_default())?;
         }
-        let db = builder().open(&path).map_err(|error| Fault::from(error).at(&path))?;
+        let db = caught(|| Ok(builder().open(&path)?)).map_err(|fault| fault.at(&path))?;
         let mut inner = Inner {
-            db,
+            db: Some(db),
             path,
             digester,
             turn: Mutex::default(),
@@ -130,8 +141,7 @@ impl Store {
 
 impl Inner {
     pub(super) fn read<T>(&self, f: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
-        let read = || f(&self.db.begin_read()?);
-        read().map_err(|fault| fault.at(&self.path))
+        caught(|| f(&self.db()?.begin_read()?)).map_err(|fault| fault.at(&self.path))
     }
 
     /// Reads what reflects every recorded outcome.
@@ -192,7 +202,7 @@ impl Inner {
 
     fn commit<T>(&self, f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
         let commit = || {
-            let mut txn = self.db.begin_write()?;
+            let mut txn = self.db()?.begin_write()?;
             txn.set_durability(Durability::Immediate)?;
             // A killed process costs milliseconds at the next start, not a reading of the whole file.
             txn.set_quick_repair(true);
@@ -200,7 +210,21 @@ impl Inner {
             txn.commit()?;
             Ok(done)
         };
-        commit().map_err(|fault: Fault| fault.at(&self.path))
+        caught(commit).map_err(|fault| fault.at(&self.path))
+    }
+
+    fn db(&self) -> Result<&Database, Fault> {
+        self.db.as_ref().ok_or(Fault::Redb(redb::Error::DatabaseClosed))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Closing writes, and meets damage too. What it cannot write, opening repairs.
+        let _ = caught(|| {
+            drop(self.db.take());
+            Ok(())
+        });
     }
 }
 
@@ -210,19 +234,26 @@ fn builder() -> Builder {
     builder
 }
 
-/// Makes a file with empty tables, which appears in its place whole or not at all.
-fn make(path: &Path) -> Result<(), StoreError> {
+/// Makes a file with empty tables but for these claims, which appears in its place whole or not at all.
+fn make(path: &Path, claims: &[Line]) -> Result<(), StoreError> {
     let beside = path.with_extension("redb.new");
     let file = fresh(&beside).map_err(StoreError::io(&beside))?;
     let fill_in = || {
         let db = builder().create_file(file)?;
         let txn = db.begin_write()?;
         table::make(&txn)?;
+        if !claims.is_empty() {
+            let mut table = txn.open_table(table::CLAIM)?;
+            for Line { kind, key, claim } in claims {
+                table.insert((kind.as_str(), key.as_str()), table::to_json(claim, "a claim")?.as_slice())?;
+            }
+            txn.open_table(table::MARK)?.insert(table::RESTORED, claims.len() as u64)?;
+        }
         txn.commit()?;
         Ok(())
     };
-    fill_in()
-        .map_err(|fault: Fault| fault.at(&beside))
+    caught(fill_in)
+        .map_err(|fault| fault.at(&beside))
         .and_then(|()| File::open(&beside).and_then(|file| file.sync_all()).map_err(StoreError::io(&beside)))
         .and_then(|()| put_in_place(&beside, path))
         .inspect_err(|_| {

@@ -10,6 +10,8 @@
 
 mod block;
 mod claims;
+mod copy;
+mod damage;
 mod dir;
 mod error;
 mod file;
@@ -21,6 +23,7 @@ mod set;
 mod snapshot;
 mod table;
 
+pub use damage::silence_caught_panics;
 pub use dir::StoreDir;
 pub use error::StoreError;
 pub use file::Store;

@@ -28,13 +28,15 @@ pub(super) const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("jo
 /// Intents without a settling outcome by number: since when their outcome is known to be unknown, in Unix
 /// milliseconds; `None` where nothing came of them yet.
 pub(super) const OPEN: TableDefinition<u64, Option<i64>> = TableDefinition::new("open");
-/// Our own marks: `encoding` and `folded`.
+/// Our own marks: `encoding`, `folded` and `restored`.
 pub(super) const MARK: TableDefinition<&str, u64> = TableDefinition::new("mark");
 
 /// Encoding version of the digests and bodies in the file.
 pub(super) const ENCODING: &str = "encoding";
 /// Number of the last journal entry folded into the tables.
 pub(super) const FOLDED: &str = "folded";
+/// Number of claims taken from their copy when the file was made.
+pub(super) const RESTORED: &str = "restored";
 
 /// What is known of a scope as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -70,11 +70,68 @@ fn the_key_of_a_store_stays() {
     assert_eq!(first, second);
     fs::remove_file(dir.path().join("digest.key")).unwrap();
     let refused = StoreDir::open(dir.path(), [1; 32]).unwrap_err();
-    assert!(matches!(refused, StoreError::MissingKey { .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Key { state: "missing", .. }), "{refused}");
     assert!(!dir.path().join("digest.key").exists(), "no new key under old digests");
+    let missing = refused.to_string();
     fs::write(dir.path().join("digest.key"), "0123\n").unwrap();
     let refused = StoreDir::open(dir.path(), [1; 32]).unwrap_err();
-    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Key { state: "damaged", .. }), "{refused}");
+    assert_eq!(missing.replace("missing", "damaged"), refused.to_string(), "one advice, whatever was tried first");
+}
+
+#[test]
+fn without_a_key_the_claims_come_along_to_a_new_store() {
+    let place = tempfile::tempdir().unwrap();
+    let (old, new) = (place.path().join("old"), place.path().join("new"));
+    {
+        let dir = open(&old);
+        let store = dir.pipeline("test").unwrap();
+        store.put_claims("account", &[(key(1), Some(crate::journal::claim("7")))].into()).unwrap();
+        fs::create_dir(old.join("claims")).unwrap();
+        store.backup_claims(&dir.claims_copy("test")).unwrap();
+    }
+    fs::create_dir(&new).unwrap();
+    fs::rename(old.join("claims"), new.join("claims")).unwrap();
+    let dir = StoreDir::open(&new, [9; 32]).unwrap();
+    let store = dir.pipeline("test").unwrap();
+    assert_eq!(store.claims("account").unwrap(), [(key(1), crate::journal::claim("7"))].into());
+    assert_eq!(store.restored_claims().unwrap(), Some(1));
+}
+
+#[test]
+fn a_file_in_the_way_is_told_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("store");
+    fs::write(&file, "text").unwrap();
+    let text = StoreDir::open(&file, KEY).unwrap_err().to_string();
+    assert!(text.contains("a file is where") && text.contains("configuration"), "{text}");
+    assert_eq!(fs::read(&file).unwrap(), b"text");
+}
+
+#[test]
+fn a_directory_of_somebody_elses_files_becomes_no_store() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::write(dir.path().join("thesis"), "").unwrap();
+    let text = StoreDir::open(dir.path(), KEY).unwrap_err().to_string();
+    assert!(text.contains("1 other file;") && !text.contains("thesis"), "{text}");
+    assert_eq!((names(dir.path()), mode(dir.path())), (vec!["thesis".to_owned()], 0o755), "nothing was touched");
+    fs::remove_file(dir.path().join("thesis")).unwrap();
+    fs::create_dir(dir.path().join("lost+found")).unwrap();
+    drop(open(dir.path()));
+    fs::write(dir.path().join("notes"), "").unwrap();
+    assert!(StoreDir::open(dir.path(), KEY).is_ok(), "a store stays one");
+}
+
+#[test]
+fn a_directory_open_to_others_is_closed_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for open_to in [0o755, 0o770, 0o701] {
+        fs::set_permissions(dir.path(), Permissions::from_mode(open_to)).unwrap();
+        assert_eq!(open(dir.path()).tightened(), Some(open_to));
+        assert_eq!(mode(dir.path()), 0o700);
+    }
+    assert_eq!(open(dir.path()).tightened(), None);
 }
 
 #[test]
@@ -143,7 +200,14 @@ fn a_place_that_cannot_be_written_is_named() {
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, Permissions::from_mode(0o500)).unwrap();
     // A privileged account is stopped by no permission bits; there, a file system that takes no files does.
-    let closed = if fs::write(closed.join("probe"), "").is_ok() { "/sys/kernel".into() } else { closed };
+    let privileged = fs::write(closed.join("probe"), "").is_ok();
+    let empty = |dir: &std::path::PathBuf| fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+    let mut elsewhere =
+        ["/sys/kernel/software_nodes", "/sys/kernel/iommu_groups", "/sys/kernel/debug", "/sys/fs/pstore"]
+            .map(std::path::PathBuf::from)
+            .into_iter()
+            .filter(empty);
+    let closed = if privileged { elsewhere.next().unwrap() } else { closed };
     let text = StoreDir::open(&closed, KEY).unwrap_err().to_string();
     assert!(text.contains(closed.to_str().unwrap()) && text.contains("read and write here"), "{text}");
 }

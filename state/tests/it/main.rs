@@ -7,5 +7,6 @@ mod campus;
 mod canonical;
 mod dir;
 mod journal;
+mod keep;
 mod rows;
 mod snapshot;

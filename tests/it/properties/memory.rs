@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use reconcile::model::pass::Planned;
 use reconcile::model::person::directory as d;
 use reconcile_state::journal::Entry;
 use reconcile_state::{Standing, Value};
@@ -24,6 +25,30 @@ async fn claims_are_copied_after_each_pass() {
         assert_eq!(text.lines().count(), lines);
         assert!(text.contains(key(5).as_str()) && text.contains("\"origin\":\"created\""));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_claims_of_a_lost_file_are_restored_and_told_until_a_pass_acts() {
+    let mut desk = Desk::with(1..=4).await;
+    desk.people.edit(3, d::SURNAME, "Changed");
+    let claimed = desk.claimed(listed::NAME, listed::ACCOUNT);
+    let before = desk.writes();
+    desk.lose(&format!("{}.redb", listed::NAME));
+    let told = |planned: &Planned| {
+        let all = planned.events.iter().filter(|event| event.code == "CLAIMS_RESTORED");
+        all.filter_map(|event| event.pipeline).collect::<Vec<_>>()
+    };
+    let plan = desk.plan().await;
+    assert_eq!(told(&plan), [listed::NAME]);
+    assert!(!plan.pipelines.iter().any(|pipeline| pipeline.first_load), "the ids are remembered");
+    assert_eq!(desk.claimed(listed::NAME, listed::ACCOUNT), claimed);
+    let pass = desk.pass().await;
+    assert_eq!(told(&pass.planned), [listed::NAME], "a plan acts on nothing");
+    assert_eq!(pass.of(listed::NAME), [""; 0], "what differs is only listed");
+    assert_eq!((pass.told.len(), desk.writes()), (2, before + 2), "the other pipeline goes on as ever");
+    let copy = std::fs::read_to_string(desk.store.claims_copy(listed::NAME)).unwrap();
+    assert_eq!(copy.lines().count(), 4);
+    assert_eq!(told(&desk.plan().await), [""; 0]);
 }
 
 #[derive(Clone, Default)]

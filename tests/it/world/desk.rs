@@ -122,6 +122,16 @@ impl Desk {
         desk
     }
 
+    /// Loses a file of the store between two runs of the program.
+    pub fn lose(&mut self, file: &str) {
+        let place = self.store.path().to_owned();
+        // The store's lock goes with its last owner: another stands in until it is opened again.
+        let aside = TempDir::new().unwrap();
+        self.store = Arc::new(StoreDir::open(aside.path(), [7; 32]).unwrap());
+        std::fs::remove_file(place.join(file)).unwrap();
+        self.store = Arc::new(StoreDir::open(place, [7; 32]).unwrap());
+    }
+
     fn targets(&self) -> Vec<Target> {
         let institution =
             Institution { number: "999".into(), name: "The Toy College".into(), mail_domain: "toy.example".into() };
