@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub enum StoreError {
     /// Another process has the store.
     #[error(
-        "{}: the store is in use by {}; wait until it is done, or ask the running program instead",
+        "{}: the store is in use by {}; wait until it is done",
         .path.display(), .holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
     )]
     Locked {
