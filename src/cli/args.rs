@@ -31,8 +31,8 @@ Exit codes:
     3  the guard refused              130  interrupted
     4  changes failed, were deferred or are in doubt
     5  a snapshot is not trusted, or more than half of a pipeline is in conflict or unobserved
-  With several pipelines the first of 1, 3, 5, 4, 2 that any earned. Few conflicts and differences that are only
-  listed are 0; the last line says what stands open.
+  With several pipelines the first of 1, 3, 5, 4, 2 that any earned.
+  Few conflicts and differences that are only listed are 0; the last line says what stands open.
 
 Signs in a plan:
   + create, ^ enable, ~ update, - disable, ! conflict, ? not known, = differs and is only listed
@@ -42,8 +42,8 @@ Rules of the guard, for --allow:
   and doubts about what a source answered: source-shrunk, attribute-shrunk
 
 User names, for --key:
-  username     the institution's own user name; a plan may show it, or the one below, under `username`
-  uh-username  the UH user name
+  username     the institution's own user name
+  uh-username  the UH user name; a plan shows the selected one of the two under `username`
   idautoID     the UH-ID, which every line of a plan shows; uhid is the same";
 
 /// Keeps target systems in agreement with what the directory says.
