@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod model;
+mod plain;
 pub mod policy;
 pub mod report;
 #[cfg(feature = "sim")]

@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::exit::Failure;
+use crate::config::suggest;
+use crate::engine::RULE_CODES;
 use crate::model::scope::KeyField;
+
+/// Doubts of a source's reading that an operator may accept, like a rule of the guard.
+const DOUBTS: [&str; 2] = ["source-shrunk", "attribute-shrunk"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +30,21 @@ Exit codes:
     2  the plan holds changes          78  configuration
     3  the guard refused              130  interrupted
     4  changes failed, were deferred or are in doubt
-    5  a snapshot is not trusted
-  With several pipelines the first of 1, 3, 5, 4, 2 that any earned.";
+    5  a snapshot is not trusted, or more than half of a pipeline is in conflict or unobserved
+  With several pipelines the first of 1, 3, 5, 4, 2 that any earned.
+  Few conflicts and differences that are only listed are 0; the last line says what stands open.
+
+Signs in a plan:
+  + create, ^ enable, ~ update, - disable, ! conflict, ? not known, = differs and is only listed
+
+Rules of the guard, for --allow:
+  first-load, creates, lost, disables, renames, moves, updates, removals, one-attribute, collapse
+  and doubts about what a source answered: source-shrunk, attribute-shrunk
+
+User names, for --key:
+  username     the institution's own user name
+  uh-username  the UH user name; a plan shows the selected one of the two under `username`
+  idautoID     the UH-ID, which every line of a plan shows; uhid is the same";
 
 /// Keeps target systems in agreement with what the directory says.
 ///
@@ -75,8 +93,8 @@ pub(super) struct PassArgs {
         conflicts_with_all = ["plan", "yes", "adopt", "pipeline", "key", "keys_from", "changed", "limit"]
     )]
     pub approve: Option<PathBuf>,
-    /// Let this rule of the guard trip, this once; repeatable
-    #[arg(long, value_name = "RULE", help_heading = "Acting")]
+    /// Let this rule of the guard trip, or accept this doubt about a source, this once; repeatable, listed below
+    #[arg(long, value_name = "RULE", help_heading = "Acting", value_parser = parse_rule)]
     pub allow: Vec<String>,
     /// Why: kept in the journal
     #[arg(long, value_name = "TEXT", help_heading = "Acting")]
@@ -85,7 +103,7 @@ pub(super) struct PassArgs {
     /// Only this pipeline; repeatable
     #[arg(long, value_name = "NAME", help_heading = "Scope")]
     pub pipeline: Vec<String>,
-    /// Only this person; FIELD is username, uh-username or idautoID (uhid); repeatable
+    /// Only this person; FIELD is username, uh-username or idautoID (uhid), explained below; repeatable
     #[arg(long, value_name = "FIELD=VALUE", help_heading = "Scope", value_parser = parse_key)]
     pub key: Vec<(KeyField, String)>,
     /// Only the people in FILE (- is standard input): one UH-ID or FIELD=VALUE in a line, # starts a comment
@@ -98,13 +116,13 @@ pub(super) struct PassArgs {
     #[arg(long, value_name = "N", help_heading = "Scope", value_parser = parse_limit)]
     pub limit: Option<usize>,
 
-    /// With --plan: save the plan for --approve
+    /// With --plan: save the plan for --approve, in a new file or over an older saved plan
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// Form of what is written to standard output
     #[arg(long, value_name = "FORMAT", help_heading = "Output", default_value = "text")]
     pub format: Format,
-    /// Keep each pipeline's report here as <pipeline>-<yyyyMMdd>-<run>.json
+    /// Keep each pipeline's report in this directory as <pipeline>-<yyyyMMdd>-<run>.json
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub report_dir: Option<PathBuf>,
 }
@@ -159,6 +177,14 @@ pub(super) fn parse_key(text: &str) -> Result<(KeyField, String), String> {
     }
 }
 
+fn parse_rule(text: &str) -> Result<String, String> {
+    let known: Vec<&str> = RULE_CODES.iter().chain(&DOUBTS).copied().collect();
+    if known.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("there is no such rule{}", suggest(text, &known)))
+}
+
 fn parse_limit(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| "a whole number above 0".to_owned())
 }
@@ -172,6 +198,22 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn only_rules_and_doubts_can_be_allowed_and_help_lists_them() {
+        for code in RULE_CODES.iter().chain(&DOUBTS) {
+            assert_eq!(parse_rule(code).as_deref(), Ok(*code));
+            assert!(EXAMPLES.contains(code), "{code}");
+        }
+        let refused = parse_rule("disable").unwrap_err();
+        assert!(
+            refused.starts_with("there is no such rule; did you mean `disables`? Known are `first-load`"),
+            "{refused}"
+        );
+        assert!(parse_rule("").is_err());
+        let line = ["reconcile", "--plan", "--allow", "everything"];
+        assert!(Args::try_parse_from(line).is_err());
     }
 
     #[test]

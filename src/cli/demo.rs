@@ -20,7 +20,9 @@ const PLAN: &str = "plan.json";
 
 /// Plays it.
 pub(super) async fn run(registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let stage = Stage::set(registry, &CampusPlan::new(SEED, PEOPLE), io.clock.now()).await?;
+    let place = tempfile::tempdir()?;
+    io.interrupt.passes_with_us(place.path());
+    let stage = Stage::set_in(place, registry, &CampusPlan::new(SEED, PEOPLE), io.clock.now()).await?;
     let mut demo = Demo { stage: &stage, registry };
     scene(
         io,
@@ -30,11 +32,22 @@ pub(super) async fn run(registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Fa
              hardly anybody has an account yet. All of it runs inside this process."
         ),
     )?;
-    scene(io, "1. What would be done?", "Planning only reads. The plan is kept, so that exactly it can be approved.")?;
+    scene(
+        io,
+        "1. What would be done?",
+        "Planning only reads, and the plan is kept, so that exactly it can be approved. The guard judges every plan before\n\
+         anything is written; to a first load it says no until somebody has approved it. `orphan-rows` counts rows of\n\
+         MetaVault that belong to no person in it, `not-in-directory` people whom the directory does not have: both\n\
+         are left out. Exit code 2 means that the plan holds changes that have not been made.",
+    )?;
     demo.command(io, &["--plan", "--out", PLAN], Exit::Changes).await?;
     scene(io, "2. The first load", "Nothing is remembered yet, so the guard wants a plan that somebody read.")?;
     demo.command(io, &["--approve", PLAN, "--why", "first load of the demo"], Exit::Done).await?;
-    scene(io, "3. And again?", "Everything is as wanted: the next plan is empty.")?;
+    scene(
+        io,
+        "3. And again?",
+        "Nothing is left to write. What stands open is said: people whom only a person can tell apart (conflicts).",
+    )?;
     demo.command(io, &["--plan"], Exit::Done).await?;
     let done: Vec<String> = stage.sites.iter().flat_map(|site| site.tamper()).collect();
     scene(io, "4. Somebody changes things behind our back", &done.join("\n"))?;
@@ -81,6 +94,8 @@ impl Demo<'_> {
         writeln!(io.out, "\n(exit code {})\n", exit as u8)?;
         if exit == expected {
             Ok(())
+        } else if exit == Exit::Interrupted {
+            Err(Failure { exit, message: "the demo was interrupted".to_owned() })
         } else {
             let message = format!("the demo expected exit code {} here", expected as u8);
             Err(Failure { exit: Exit::Error, message })

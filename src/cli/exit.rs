@@ -9,7 +9,7 @@ use crate::report::{Mode, Report};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Exit {
-    /// In sync, or applied.
+    /// In sync, or applied. Few conflicts and differences that are only listed do not count against it.
     Done = 0,
     /// Something failed before its end: a source, a target that could not be reached, a file; or a key was
     /// asked for that no source knows.
@@ -20,7 +20,7 @@ pub enum Exit {
     Refused = 3,
     /// Changes failed, were deferred or superseded, did not converge, or are in doubt.
     Incomplete = 4,
-    /// A snapshot is not trusted.
+    /// A snapshot is not trusted, or more than half of a pipeline's rows are in conflict or unobserved.
     Untrusted = 5,
     /// Another process holds the store.
     Locked = 6,
@@ -38,7 +38,7 @@ impl Exit {
         let any = |results: &[&str]| results.iter().any(|result| report.fates(result) > 0);
         let in_doubt = report.pipelines.iter().any(|pipeline| !pipeline.in_doubt.is_empty());
         let untrusted = report.sources.iter().any(|source| !source.trust.is_trusted())
-            || report.pipelines.iter().any(|pipeline| !pipeline.trust.is_trusted());
+            || report.pipelines.iter().any(|one| !one.trust.is_trusted() || one.is_mostly_unknown());
         if report.interrupted {
             Self::Interrupted
         } else if report.pipelines.iter().any(|pipeline| pipeline.stopped.is_some())

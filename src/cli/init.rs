@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::private_file::{self, Existing};
 use crate::config::default_document;
+use crate::plain::in_words;
 use crate::targets::Registry;
 
 /// Writes the configuration to `path`; a file that stands there is kept.
@@ -17,7 +18,7 @@ pub(super) fn run(path: &Path, registry: &Registry, io: &mut Io<'_>) -> Result<E
             let message = format!("{} is there already and is kept; name another file with --config", path.display());
             Failure { exit: Exit::Config, message }
         }
-        kind => Failure::error(format!("{} cannot be written: {kind}", path.display())),
+        _ => Failure::error(format!("{} cannot be written: {}", path.display(), in_words(&error))),
     })?;
     writeln!(io.out, "Wrote {}. Fill in addresses and credentials, then:", path.display())?;
     writeln!(io.out, "  reconcile --config {} --plan", path.display())?;

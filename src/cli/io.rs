@@ -1,7 +1,11 @@
 //! What a command is handed of the world outside.
 
 use std::io::{BufRead, Write};
+#[cfg(feature = "sim")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Clock;
@@ -24,6 +28,7 @@ pub struct Interrupt {
     /// Asks the pass to stop: no new write starts, running ones settle.
     pub stop: Stop,
     writing: Arc<AtomicBool>,
+    passing: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 impl Interrupt {
@@ -31,6 +36,22 @@ impl Interrupt {
     /// recovers from that at any point, and a target has nothing to recover from.
     pub fn is_writing(&self) -> bool {
         self.writing.load(Ordering::SeqCst)
+    }
+
+    /// Names a directory that is not to outlive the process, however a signal ends it.
+    #[cfg(feature = "sim")]
+    pub(super) fn passes_with_us(&self, place: &Path) {
+        self.passing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(place.to_owned());
+    }
+
+    /// Removes those directories, as far as that goes: nobody is left to tell.
+    pub(super) fn clear_away(&self) {
+        for place in self.passing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).drain(..) {
+            // Somebody may still be writing in it: what came after the first look goes with the second.
+            if std::fs::remove_dir_all(&place).is_err() {
+                let _ = std::fs::remove_dir_all(&place);
+            }
+        }
     }
 
     /// Says from now on that writes may be running.
@@ -80,5 +101,22 @@ impl Io<'_> {
     fn paints(&self) -> bool {
         let set = |name| (self.environment)(name).filter(|value| !value.is_empty());
         set("NO_COLOR").is_none() && set("TERM").as_deref() != Some("dumb")
+    }
+}
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_to_outlive_the_process_is_cleared_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("demo");
+        std::fs::create_dir(&place).unwrap();
+        std::fs::write(place.join("store"), "x").unwrap();
+        let interrupt = Interrupt::default();
+        interrupt.clone().passes_with_us(&place);
+        interrupt.clear_away();
+        assert!(!place.exists() && dir.path().exists());
     }
 }

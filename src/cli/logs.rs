@@ -19,7 +19,7 @@ pub(super) fn start(verbose: u8, colour: bool) {
     let _ = logs.try_init();
 }
 
-/// Logs what the operator is told at once. Events hold no personal values.
+/// Logs what the operator is told at once; for those whose report is read by a program. Events hold no personal values.
 pub(super) fn event(event: &Event) {
     let key = event.key.as_ref().map(reconcile_state::Key::as_str);
     let pipeline = event.pipeline.unwrap_or_default();

@@ -15,6 +15,7 @@ mod keys;
 mod logs;
 mod one_pass;
 mod open;
+mod output;
 mod pass;
 mod plan_file;
 mod private_file;

@@ -4,7 +4,7 @@ use super::args::Args;
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::pass::Request;
-use super::{open, pass, plan_file, scope};
+use super::{open, output, pass, plan_file, scope};
 use crate::config::Config;
 use crate::targets::Registry;
 
@@ -20,6 +20,7 @@ pub(super) async fn one_pass(args: &Args, registry: &Registry, io: &mut Io<'_>) 
     }
     let config = Config::load(&args.config, registry)?;
     let chosen = scope::pipelines(&asked.pipelines, &config, registry)?;
+    output::check(&args.pass, &config.store)?;
     let opened = open::open(&config, &chosen, registry, io)?;
     let request = Request { asked, approve, args: &args.pass, verbose: args.verbose > 0, words: scope::words(args) };
     pass::run(&opened, request, io).await

@@ -30,6 +30,11 @@ pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, i
         message: format!("{}: {error}", config.path.display()),
     };
     let portal: PortalLdapConfig = config.section("portal_ldap")?;
+    for (key, value) in [("url", &portal.url), ("bind_dn", &portal.bind_dn)] {
+        if value.is_empty() {
+            return Err(config.refuse("portal_ldap", key, "is empty; fill it in").into());
+        }
+    }
     let password = portal.password.resolve(io.environment);
     let password = password.map_err(|error| config.refuse("portal_ldap", "password", &error.to_string()))?;
     let directory = PortalLdap::new(&portal, password).map_err(|error| wrong(&error))?;

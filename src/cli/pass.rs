@@ -18,6 +18,7 @@ use crate::config::PipelineSettings;
 use crate::engine::{Applied, ApprovedPlan, Consent, Judged, Order, PassError, Progress, Stop, judge};
 use crate::model::ChangeId;
 use crate::model::pass::Planned;
+use crate::plain::in_words;
 use crate::report::text::Style;
 use crate::report::{Approval, Report, json, text};
 
@@ -61,7 +62,8 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
     let (scope, adopt) = (request.asked.scope.clone(), request.asked.adopt);
     let order = Order { scope, adopt, allow: allow.clone(), run: run_id(io), at };
     let planned = steps.plan(&order).await.map_err(|error| failed(&error))?;
-    planned.events.iter().for_each(logs::event);
+    let logged = request.verbose || request.args.format == Format::Json;
+    planned.events.iter().filter(|_| logged).for_each(logs::event);
 
     let approved = request.approve.as_ref().map(|file| file.approval.changes.iter().map(|one| one.id).collect());
     let comparison = request.approve.as_ref().map(|file| compare(file, &planned));
@@ -83,7 +85,7 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
     // Without a change there is nothing to ask: records are linked and people are remembered as seen.
     let count = approved.changes().len();
     let asks = count > 0 && !request.args.yes && request.approve.is_none();
-    if asks && !ask(&format!("Make {count} changes?"), io)? {
+    if asks && !ask(&format!("Make {count} {}?", if count == 1 { "change" } else { "changes" }), io)? {
         writeln!(io.err, "Nothing has been written.")?;
         return end(&report, &request);
     }
@@ -94,10 +96,10 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
     let applied = steps.apply(&approved, &io.interrupt.stop, io.progress).await;
     io.interrupt.end_writing();
     let applied = applied.map_err(|error| failed(&error))?;
-    applied.events.iter().for_each(logs::event);
+    applied.events.iter().filter(|_| logged).for_each(logs::event);
     let mut report = Report::of_pass(approved.planned(), &verdicts, &applied.done, &applied.events);
     report.approval = comparison;
-    if count > 0 || request.args.format == Format::Json {
+    if count > 0 || !applied.events.is_empty() || request.args.format == Format::Json {
         show(&report, &request, io)?;
     }
     end(&report, &request)
@@ -123,8 +125,9 @@ fn end(report: &Report, request: &Request<'_>) -> Result<Exit, Failure> {
             let mut bytes = Vec::new();
             json::write(&json::single(report, pipeline), &mut bytes)?;
             let path = dir.join(format!("{}-{}-{}.json", pipeline.name, report.at.strftime("%Y%m%d"), report.run));
-            private_file::write(&path, &bytes, Existing::Replace)
-                .map_err(|error| Failure::error(format!("{} cannot be written: {}", path.display(), error.kind())))?;
+            private_file::write(&path, &bytes, Existing::Replace).map_err(|error| {
+                Failure::error(format!("{} cannot be written: {}", path.display(), in_words(&error)))
+            })?;
         }
     }
     Ok(Exit::of(report))

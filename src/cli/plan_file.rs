@@ -13,6 +13,7 @@ use super::exit::Failure;
 use super::private_file::{self, Existing};
 use crate::model::ChangeId;
 use crate::model::scope::Scope;
+use crate::plain::in_words;
 use crate::report::Report;
 
 const VERSION: u32 = 1;
@@ -102,13 +103,13 @@ pub(super) fn save(
     let file = PlanFile { version: VERSION, approval, seal, report };
     let mut bytes = serde_json::to_vec_pretty(&file).map_err(|e| refuse(&e))?;
     bytes.push(b'\n');
-    private_file::write(path, &bytes, Existing::Replace).map_err(|e| refuse(&e.kind()))
+    private_file::write(path, &bytes, Existing::Replace).map_err(|e| refuse(&in_words(&e)))
 }
 
 /// Reads a plan; whether it may be used is for [`PlanFile::check`].
 pub(super) fn read(path: &Path) -> Result<PlanFile, Failure> {
     let text = std::fs::read(path)
-        .map_err(|error| Failure::error(format!("{} cannot be read: {}", path.display(), error.kind())))?;
+        .map_err(|error| Failure::error(format!("{} cannot be read: {}", path.display(), in_words(&error))))?;
     // The parser's own text would quote a value.
     serde_json::from_slice(&text).map_err(|error| {
         let (path, line) = (path.display(), error.line());

@@ -45,7 +45,7 @@ pub fn main(registry: &Registry) -> ExitCode {
     };
     let draws = std::cell::Cell::new(0_u64);
     let mut io = Io {
-        out: &mut io::stdout(),
+        out: &mut Unheard(io::stdout()),
         err: &mut io::stderr(),
         input: &mut BufReader::new(io::stdin()),
         terminal,
@@ -63,6 +63,26 @@ pub fn main(registry: &Registry) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
+/// A stream whose reader may go away (`| head`) without that being anybody's failure: the command goes on and ends
+/// with the code it earned.
+struct Unheard<W>(W);
+
+impl<W: Write> Write for Unheard<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
+    }
+}
+
 /// The first SIGINT or SIGTERM asks a writing pass to stop; any other ends the process at once.
 fn listen(interrupt: Interrupt) -> io::Result<()> {
     let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -73,6 +93,7 @@ fn listen(interrupt: Interrupt) -> io::Result<()> {
                 _ = term.recv() => {}
             }
             if !interrupt.is_writing() || interrupt.stop.is_requested() {
+                interrupt.clear_away();
                 std::process::exit(Exit::Interrupted as i32);
             }
             interrupt.stop.request();
@@ -80,4 +101,17 @@ fn listen(interrupt: Interrupt) -> io::Result<()> {
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_who_went_away_is_no_failure() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let mut out = Unheard(writer);
+        assert!(out.write_all(b"a plan").is_ok() && out.flush().is_ok());
+    }
 }

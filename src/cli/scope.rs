@@ -9,6 +9,7 @@ use super::keys;
 use super::plan_file::Asked;
 use crate::config::{Config, Pipeline};
 use crate::model::scope::{Pick, Scope};
+use crate::plain::in_words;
 use crate::targets::Registry;
 
 /// What the arguments ask for; reads the list of `--keys-from`.
@@ -31,7 +32,7 @@ fn listed(path: &Path, io: &mut Io<'_>) -> Result<Vec<(crate::model::scope::KeyF
     } else {
         std::fs::read_to_string(path).map(|content| text = content)
     };
-    read.map_err(|error| refuse(error.kind().to_string()))?;
+    read.map_err(|error| refuse(in_words(&error)))?;
     keys::parse(&text).map_err(refuse)
 }
 

@@ -15,6 +15,7 @@ use super::institution::Institution;
 use super::limits;
 use super::pipeline::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
 use super::refusal::suggest;
+use crate::plain::in_words;
 use crate::targets::Registry;
 use crate::targets::port::{Definition, OpenError, Surroundings, Target};
 
@@ -23,6 +24,9 @@ const SECTIONS: [&str; 5] = ["store", "institution", "portal_ldap", "metavault",
 
 /// Keys of a pipeline's section that the engine takes.
 const ENGINE_KEYS: [&str; 5] = ["enabled", "first_meeting", "drift", "surplus", "guard"];
+
+/// The engine's keys in a pipeline's section, as `reconcile init` shows them in each.
+const ENGINE: &str = include_str!("engine.toml");
 
 /// The defaults and their explanation; see [`default_document`].
 const DEFAULT: &str = include_str!("default.toml");
@@ -81,9 +85,13 @@ fn yes() -> bool {
 pub fn default_document(registry: &Registry) -> String {
     let mut text = DEFAULT.to_owned();
     for target in registry.iter().map(Definition::configuration).filter(|section| !section.is_empty()) {
-        text.push('\n');
-        text.push_str(target.trim_end());
-        text.push('\n');
+        // Below the header and what is said of it, so that a key stands in the section it belongs to.
+        let said = target.lines().take_while(|line| line.starts_with('[') || line.starts_with('#')).count();
+        let lines: Vec<&str> = target.trim_end().lines().collect();
+        let (head, keys) = lines.split_at(said.min(lines.len()));
+        let keys = keys.join("\n");
+        text += "\n";
+        text += &[&head.join("\n"), "", ENGINE, keys.trim_start(), ""].join("\n");
     }
     text
 }
@@ -98,7 +106,7 @@ impl Config {
             let next = if error.kind() == std::io::ErrorKind::NotFound {
                 format!("there is no such file; `reconcile init --config {}` writes a commented one", path.display())
             } else {
-                format!("the file cannot be read: {}", error.kind())
+                format!("the file cannot be read: {}", in_words(&error))
             };
             ConfigError::new(path, None, next)
         })?;
@@ -113,6 +121,9 @@ impl Config {
         let document = Document::parse(path, text)?;
         refuse_unknown_sections(&document, registry)?;
         let store: StoreSection = read(&document, "store")?;
+        if store.path.as_os_str().is_empty() {
+            return Err(document.error("store.path", "[store] `path` is empty; name a directory"));
+        }
         let institution: Institution = read(&document, "institution")?;
         let fields =
             [("number", &institution.number), ("name", &institution.name), ("mail_domain", &institution.mail_domain)];
@@ -144,7 +155,10 @@ impl Config {
         }
         if config.pipelines.is_empty() {
             let names: Vec<_> = registry.iter().map(|target| format!("[{}]", target.name())).collect();
-            let message = format!("no pipeline is configured and enabled; there are {}", names.join(", "));
+            let message = match config.disabled.join(", ") {
+                none if none.is_empty() => format!("no pipeline is configured; there are {}", names.join(", ")),
+                some => format!("no pipeline is enabled: `enabled = false` stands in the section of {some}"),
+            };
             return Err(ConfigError::new(path, None, message));
         }
         Ok(config)
@@ -274,6 +288,12 @@ token = "env:TOY_TOKEN"
             assert!(text.contains(&format!("# {key} = ")), "{key}");
         }
         assert!(text.contains("[toy]"));
+        let all = text.replace("# enabled = true", "enabled = true").replace("# drift = ", "drift = ");
+        let all = Document::parse(Path::new("default"), &all).unwrap();
+        for section in ["moodle", "toy"] {
+            let table = all.table(section).unwrap().unwrap();
+            assert!(table.contains_key("enabled") && table.contains_key("drift"), "{section}: {table:?}");
+        }
     }
 
     #[test]
@@ -284,8 +304,7 @@ token = "env:TOY_TOKEN"
             Some(key) if key.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')) => key.to_owned(),
             _ => line.to_owned(),
         };
-        let general = DEFAULT.split("# Every pipeline").next().unwrap();
-        let text: Vec<String> = general.lines().map(uncommented).collect();
+        let text: Vec<String> = DEFAULT.lines().map(uncommented).collect();
         let document = Document::parse(Path::new("default"), &text.join("\n")).unwrap();
         let portal: PortalLdapConfig = read(&document, "portal_ldap").unwrap();
         let keys = document.table("portal_ldap").unwrap().unwrap();
@@ -338,13 +357,13 @@ token = "env:TOY_TOKEN"
     #[test]
     fn a_section_that_is_not_enabled_is_left_out() {
         let error = parse(&format!("{GOOD}enabled = false\n")).unwrap_err();
-        assert_eq!(error.message, "no pipeline is configured and enabled; there are [toy]");
+        assert_eq!(error.message, "no pipeline is enabled: `enabled = false` stands in the section of toy");
     }
 
     #[test]
     fn errors_name_line_section_key_and_what_would_be_right() {
         let cases = [
-            (GOOD.replace("[toy]", "[toi]"), 10, "there is no section [toi]; did you mean `toy`? It takes `store`"),
+            (GOOD.replace("[toy]", "[toi]"), 10, "there is no section [toi]; did you mean `toy`? Known are `store`"),
             (format!("{GOOD}[guard]\nflor = 3\n"), 14, "[guard] has no key `flor`; did you mean `floor`?"),
             (
                 format!("{GOOD}[guard]\nfloor = \"3\"\n"),
@@ -355,7 +374,7 @@ token = "env:TOY_TOKEN"
             (
                 format!("{GOOD}[guard]\nlost = {{ numbr = 3 }}\n"),
                 14,
-                "[guard.lost] has no key `numbr`; did you mean `number`? It takes `number`, `percent`",
+                "[guard.lost] has no key `numbr`; did you mean `number`? Known are `number`, `percent`",
             ),
             (format!("{GOOD}[guard]\nlost = {{}}\n"), 14, "[guard] `lost` needs `number`, `percent` or both"),
             (
@@ -381,6 +400,7 @@ token = "env:TOY_TOKEN"
             (GOOD.replace("env:TOY_TOKEN", "env:OTHER"), 12, "[toy] `token`: environment variable OTHER is not set"),
             (GOOD.replace("env:TOY_TOKEN", "hunter2"), 12, "[toy] `token`: a secret is given as `env:NAME`"),
             (GOOD.replace("\"185\"", "\"\""), 5, "[institution] `number` is empty; fill it in"),
+            (GOOD.replace("\"state\"", "\"\""), 3, "[store] `path` is empty"),
             (GOOD.replace("number = \"185\"", ""), 4, "[institution] lacks `number`"),
             (format!("{GOOD}token = \"hunter2\"\n"), 13, "this is not TOML: "),
             (format!("{GOOD}what = hunter2\n"), 13, "this is not TOML: "),

@@ -18,6 +18,7 @@ pub use guard::{GuardSettings, Limit, Protected};
 pub use institution::Institution;
 pub use load::{Config, Pipeline, default_document};
 pub use pipeline::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
+pub(crate) use refusal::suggest;
 
 /// Settings for tests of the engine: the design's defaults.
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl Refusal {
 }
 
 /// `; did you mean ..?` and the allowed ones, where they are few.
-pub(super) fn suggest(key: &str, allowed: &[&str]) -> String {
+pub(crate) fn suggest(key: &str, allowed: &[&str]) -> String {
     let near = allowed
         .iter()
         .map(|other| (strsim::jaro_winkler(key, other), *other))
@@ -79,7 +79,7 @@ pub(super) fn suggest(key: &str, allowed: &[&str]) -> String {
     let mut text = near.map(|(_, other)| format!("; did you mean `{other}`?")).unwrap_or_default();
     if !allowed.is_empty() && allowed.len() <= LISTED {
         let names: Vec<String> = allowed.iter().map(|name| format!("`{name}`")).collect();
-        text.push_str(if text.is_empty() { "; it takes " } else { " It takes " });
+        text.push_str(if text.is_empty() { "; known are " } else { " Known are " });
         text.push_str(&names.join(", "));
     }
     text

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::plain::kind_in_words;
+
 /// A secret value. It has no `Display`, and its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -57,7 +59,7 @@ pub enum SecretError {
     #[error("environment variable {0} is not set")]
     Unset(String),
     /// The file cannot be read, or is not UTF-8.
-    #[error("secret file {path} cannot be read: {kind}", path = .path.display())]
+    #[error("secret file {path} cannot be read: {why}", path = .path.display(), why = kind_in_words(*.kind))]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -28,6 +28,6 @@ mod weigh;
 pub use apply::{Applied, Progress, apply};
 pub use collect::{DIRECTORY, VAULT};
 pub use error::PassError;
-pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, judge};
+pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, RULE_CODES, judge};
 pub use plan::{Order, Planner, plan};
 pub use stop::Stop;

@@ -102,6 +102,14 @@ impl PipelineReport {
         let mut trips = self.verdict.trips.iter();
         !self.verdict.passes() && trips.all(|trip| trip.rule == FIRST_LOAD)
     }
+
+    /// Whether more than half of its rows are in conflict or were not observed: then nothing can be said of
+    /// the whole, and the cause is one setting or one right more often than many records.
+    pub fn is_mostly_unknown(&self) -> bool {
+        let classed = |class| self.drift.get(&class).copied().unwrap_or(0);
+        let rows: u64 = self.drift.values().sum::<u64>() - classed(Drift::Foreign) + self.in_doubt.len() as u64;
+        2 * (classed(Drift::Conflict) + classed(Drift::Unobserved)) > rows
+    }
 }
 
 /// A conflict.

@@ -35,7 +35,14 @@ impl Stage {
     /// # Errors
     /// Where a port or the temporary directory is not to be had.
     pub async fn set(registry: &Registry, campus: &CampusPlan, now: Timestamp) -> io::Result<Self> {
-        let place = tempfile::tempdir()?;
+        Self::set_in(tempfile::tempdir()?, registry, campus, now).await
+    }
+
+    /// The same, in a directory that was made for it.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub async fn set_in(place: TempDir, registry: &Registry, campus: &CampusPlan, now: Timestamp) -> io::Result<Self> {
         let campus = Campus::generate(campus);
         create_sqlite(&place.path().join("metavault.db"), &campus).await.map_err(io::Error::other)?;
         let directory = Directory::start(DirectoryPlan::portal(now).with(campus.ldap_entries())).await?;

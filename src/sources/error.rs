@@ -66,6 +66,28 @@ impl SourceError {
         Self { origin, kind: SourceErrorKind::Configuration, retry: false, code, detail: detail.into() }
     }
 
+    /// What Portal LDAP at `place` (host and port) failed at, with the key of the configuration to look at.
+    pub(super) fn portal(error: LdapError, place: &str) -> Self {
+        let look = match (error.kind, error.rc) {
+            (LdapErrorKind::Connect, _) => "; look at `url` in [portal_ldap]: host, port, and ldap:// or ldaps://",
+            (LdapErrorKind::Tls, _) => "; look at `url`, `starttls` and `ca_file` in [portal_ldap]",
+            (LdapErrorKind::Auth, _) => "; look at `bind_dn` and `password` in [portal_ldap]",
+            (_, Some(32 | 34)) => "; look at `people_base` in [portal_ldap]",
+            (_, Some(50)) => "; `bind_dn` in [portal_ldap] needs the right to read `people_base`",
+            _ => "",
+        };
+        let plain = Self::from(error);
+        Self { detail: format!("{place}: {}{look}", plain.detail), ..plain }
+    }
+
+    /// The same with the file of MetaVault, where it is not named yet, and the key that names it.
+    pub(super) fn of_vault_file(self, path: &std::path::Path) -> Self {
+        let (path, detail) = (path.display().to_string(), &self.detail);
+        let place = if detail.contains(&path) { String::new() } else { format!("{path}: ") };
+        let look = if self.retry { "" } else { "; look at `url` in [metavault]" };
+        Self { detail: format!("{place}{detail}{look}"), ..self }
+    }
+
     /// MetaVault cannot be opened.
     pub(super) fn vault_connect(detail: impl Into<String>, retry: bool) -> Self {
         let origin = Origin::MetaVault;
@@ -105,5 +127,32 @@ impl From<LdapError> for SourceError {
             LdapErrorKind::Refused => SourceErrorKind::Failed,
         };
         Self { origin: Origin::PortalLdap, kind, retry: error.retry(), code: error.code(), detail: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_place_and_the_key_to_look_at() {
+        let place = "portal.uni.example:636";
+        let lookup = std::io::Error::other("failed to lookup address information: Name or service not known");
+        let said = SourceError::portal(lookup.into(), place).to_string();
+        assert_eq!(
+            said,
+            "portal-ldap: portal.uni.example:636: no connection: the name cannot be resolved to an address; look at `url` \
+             in [portal_ldap]: host, port, and ldap:// or ldaps://"
+        );
+        let ended = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        let said = SourceError::portal(ended.into(), place).to_string();
+        assert!(said.contains("the other side ended the connection before it answered"), "{said}");
+        assert!(SourceError::portal(LdapError::of_bind(49), place).to_string().contains("`bind_dn` and `password`"));
+        assert!(SourceError::portal(LdapError::of_search(32), place).to_string().contains("`people_base`"));
+        let vault = SourceError::vault_schema("there is no table or view mv_person");
+        assert_eq!(
+            vault.of_vault_file(std::path::Path::new("/var/mv.db")).to_string(),
+            "metavault: /var/mv.db: there is no table or view mv_person; look at `url` in [metavault]"
+        );
     }
 }

@@ -319,8 +319,12 @@ fn check_base(settings: &HttpSettings) -> Result<(), SettingError> {
     match base.scheme() {
         "https" => {}
         "http" if here || settings.allow_plaintext => {}
-        "http" => return refused("must be https: credentials and personal data would travel in the clear"),
-        _ => return refused("must be https"),
+        "http" => {
+            return refused(
+                "must be https: credentials and personal data would travel in the clear; http is for this machine only",
+            );
+        }
+        _ => return refused("must be https, or http on this machine only"),
     }
     if base.query().is_some() || base.fragment().is_some() || !base.username().is_empty() || base.password().is_some() {
         return refused("must be scheme, host and path only");

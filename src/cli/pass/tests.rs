@@ -89,7 +89,7 @@ async fn a_plan_writes_nothing_and_says_so() {
     let (toy, mut world) = (Toy::new(dir.path()), World::default());
     assert_eq!(pass(&toy, &mut world, "--plan --key uhid=p1").await, Ok(Exit::Changes));
     assert!(
-        world.out().contains("Plan: 4 changes. Nothing has been written.\nTo make them: reconcile --key idautoID=p1\n")
+        world.out().contains("Plan: 4 changes. Nothing has been written.\nNot in sync: 1 conflict, 2 differences only listed.\nTo make them: reconcile --key idautoID=p1\n")
     );
     assert_eq!(toy.written(), Vec::<String>::new());
 }
@@ -142,7 +142,7 @@ async fn a_pass_that_wrote_is_reported_and_consent_names_who_and_why() {
     let toy = Toy::new(dir.path());
     let mut world = World { environment: vec![("USER", "operator")], ..World::default() };
     assert_eq!(pass(&toy, &mut world, "--yes --why term").await, Ok(Exit::Done));
-    assert!(world.out().ends_with("Done: 4 changes made.\n"), "{}", world.out());
+    assert!(world.out().contains("Done: 4 changes made.\nNot in sync: 1 conflict"), "{}", world.out());
     let consent = toy.consent.lock().unwrap().clone().unwrap();
     assert_eq!((consent.who.as_str(), consent.why.as_deref(), consent.approved), ("operator", Some("term"), None));
 }
@@ -261,6 +261,14 @@ async fn codes_come_in_the_agreed_order() {
     };
     assert_eq!(code(in_doubt, "--plan", false).await, Exit::Incomplete);
     assert_eq!(code(untrusted, "--plan", false).await, Exit::Untrusted);
+    let conflicts = |number: u64| {
+        move |toy: &mut Toy| {
+            let drift = &mut toy.planned.plan.pipelines.get_mut("toy").unwrap().drift;
+            *drift = [(reconcile_state::Drift::InSync, 9), (reconcile_state::Drift::Conflict, number)].into();
+        }
+    };
+    assert_eq!(code(conflicts(9), "--yes", false).await, Exit::Done, "few conflicts are no failure");
+    assert_eq!(code(conflicts(10), "--yes", false).await, Exit::Untrusted);
     let both = |toy: &mut Toy| {
         untrusted(toy);
         failing(toy);

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use reconcile_state::Edit;
 use reconcile_state::trust::ATTRIBUTE_SHRUNK;
 
-pub use self::rules::FIRST_LOAD;
 use self::rules::{Case, RULES};
+pub use self::rules::{FIRST_LOAD, RULE_CODES};
 use crate::config::PipelineSettings;
 use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
 use crate::model::{Action, Cause, Change, ChangeId, Reason};

@@ -74,6 +74,10 @@ pub type Rule = fn(&Case<'_>) -> Option<Trip>;
 pub const RULES: &[Rule] =
     &[first_load, creates, lost, disables, renames, moves, updates, removals, one_attribute, collapse];
 
+/// Codes of all rules, in the same order.
+pub const RULE_CODES: [&str; 10] =
+    [FIRST_LOAD, "creates", "lost", "disables", "renames", "moves", "updates", "removals", "one-attribute", "collapse"];
+
 /// Code of the rule that an approved plan or `first_load = true` passes.
 pub const FIRST_LOAD: &str = "first-load";
 

@@ -6,6 +6,7 @@
 
 mod change;
 mod guard;
+mod open;
 mod paint;
 mod pipeline;
 
@@ -32,6 +33,10 @@ pub struct Style {
     /// Where the plan is being saved, if it is.
     pub saved: Option<String>,
 }
+
+/// What the first character of a line means.
+const SIGNS: &str =
+    "signs: + create, ^ enable, ~ update, - disable, ! conflict, ? not known, = differs and is only listed";
 
 impl Style {
     /// The command that plans the same again, for one pipeline.
@@ -70,17 +75,40 @@ fn head(report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     if !report.scope.unknown_keys.is_empty() {
         let keys = report.scope.unknown_keys.join(", ");
         writeln!(out, "  {} no source knows {keys}", paint.warn("unknown:"))?;
+        hint(&report.scope.unknown_keys, out)?;
     }
     for source in &report.sources {
         let (new, changed, gone) = (source.new, source.changed, source.gone);
-        let known = people(source.people);
+        // What is remembered of a reading that is doubted must not look as if it had been read.
+        let known = match (people(source.people), source.trust.is_trusted()) {
+            (known, true) => known,
+            (known, false) => format!("not wholly read, {known} known with what is remembered"),
+        };
         writeln!(out, "  source {}: {known}, {new} new, {changed} changed, {gone} gone", source.name)?;
         trust("    ", &source.trust, "disables and removals that follow from an absence in it are held", paint, out)?;
         for (code, count) in &source.findings {
             writeln!(out, "    {count} {code}")?;
         }
     }
-    Ok(())
+    let signed = |one: &PipelineReport| {
+        let parts =
+            [one.changes.len(), one.conflicts.len(), one.in_doubt.len(), one.unobserved.len(), one.listed.len()];
+        parts.iter().any(|count| *count > 0)
+    };
+    if report.pipelines.iter().any(signed) { writeln!(out, "  {}", paint.faint(SIGNS)) } else { Ok(()) }
+}
+
+/// People have two user names, and a plan shows the one that was selected for the target.
+fn hint(unknown: &[String], out: &mut dyn Write) -> io::Result<()> {
+    let hints = [
+        (
+            "username=",
+            "username is the institution's own user name; the UH user name is found by --key uh-username=...",
+        ),
+        ("uh-username=", "uh-username is the UH user name; the institution's own is found by --key username=..."),
+    ];
+    let meant = |start: &str| unknown.iter().any(|key| key.starts_with(start));
+    hints.iter().filter(|(start, _)| meant(start)).try_for_each(|(_, text)| writeln!(out, "    {text}"))
 }
 
 /// What is doubted in a reading, and what follows.
@@ -124,8 +152,12 @@ fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io
     let refused: Vec<_> =
         report.refused().filter(|pipeline| !pipeline.awaits_approval()).map(|pipeline| pipeline.name).collect();
     let total: u64 = report.pipelines.iter().map(|pipeline| pipeline.changes.len() as u64).sum();
+    let open = open::list(report);
     match report.mode {
-        Mode::Plan if total == 0 => writeln!(out, "{} Nothing to do.", paint.good("In sync."))?,
+        Mode::Plan if total == 0 && open.is_empty() => writeln!(out, "{} Nothing to do.", paint.good("In sync."))?,
+        Mode::Plan if total == 0 => {
+            writeln!(out, "{} {}", paint.title("Nothing to write."), not_in_sync(&open, paint))?;
+        }
         Mode::Plan => {
             let waits = report.refused().any(PipelineReport::awaits_approval);
             let not = match acting < total {
@@ -135,12 +167,18 @@ fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io
             };
             let written = if style.acting { "" } else { " Nothing has been written." };
             writeln!(out, "{} {}{not}.{written}", paint.title("Plan:"), changes(total))?;
+            if !open.is_empty() {
+                writeln!(out, "{}", not_in_sync(&open, paint))?;
+            }
         }
         Mode::Apply => {
             let landed = report.fates("landed");
             let left = total - landed;
             let rest = if left > 0 { format!(", {left} not; see above") } else { String::new() };
             writeln!(out, "{} {} made{rest}.", paint.title("Done:"), changes(landed))?;
+            if !open.is_empty() {
+                writeln!(out, "{}", not_in_sync(&open, paint))?;
+            }
         }
     }
     if report.interrupted {
@@ -153,6 +191,11 @@ fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io
         writeln!(out, "To make them: {}{}", style.command, style.scope)?;
     }
     Ok(())
+}
+
+/// What stands open, as the sentence that closes a report.
+fn not_in_sync(open: &[String], paint: Paint) -> String {
+    format!("{} {}.", paint.warn("Not in sync:"), open.join("; "))
 }
 
 /// `1 person`, `2 people`.

@@ -33,7 +33,8 @@ fn planned(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io:
         writeln!(out, "  {} {warning}", paint.warn("warning:"))?;
     }
     let first = if pipeline.first_load { "; nothing is remembered of it yet" } else { "" };
-    writeln!(out, "  {} read{first}", records(pipeline.observed))?;
+    let part = if pipeline.trust.is_trusted() { "" } else { ", not all of them" };
+    writeln!(out, "  {} read{part}{first}", records(pipeline.observed))?;
     if pipeline.anew {
         writeln!(out, "  {} what was remembered of the former target is put aside", paint.warn("another target:"))?;
     }
@@ -76,6 +77,7 @@ fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
     }
     match pipeline.counters.get("waiting") {
         0 => Ok(()),
+        1 => writeln!(out, "  1 element waits for its other end (a course) to exist"),
         count => writeln!(out, "  {count} elements wait for their other end (a course) to exist"),
     }
 }
@@ -98,7 +100,7 @@ fn listed(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::
             writeln!(out, "      the same {} is held by or called for of {}", rival.attribute, rival.key)?;
         }
     }
-    rest(pipeline.conflicts.len(), most, "conflicts", out)?;
+    rest(pipeline.conflicts.len(), most, "in conflict", out)?;
     let keys = [
         (&pipeline.in_doubt, "in doubt", "an earlier write has no known outcome; it is read back first"),
         (&pipeline.unobserved, "unobserved", "the target did not say whether it is there; nothing is written"),

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use reconcile_state::Drift;
+
 use super::*;
 use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
 use crate::model::{ErrorKind, TargetError};
@@ -29,6 +31,7 @@ fn of_plan(planned: &Planned) -> Report {
 const PLAN: &str = r#"Plan  run r1, 2026-08-03T02:00:00Z
   scope: everything, 14 people
   source Portal LDAP: 14 people, 1 new, 2 changed, 0 gone
+  signs: + create, ^ enable, ~ update, - disable, ! conflict, ? not known, = differs and is only listed
 
 toy  Toy 1.0
   14 records read
@@ -55,6 +58,7 @@ toy  Toy 1.0
       standing  becomes disabled
 
 Plan: 4 changes. Nothing has been written.
+Not in sync: 1 conflict, 2 differences only listed.
 To make them: reconcile --config r.toml
 "#;
 
@@ -122,6 +126,7 @@ fn a_refusal_shows_what_would_have_been_done_and_the_next_command() {
       reconcile --config r.toml --approve toy-plan.json --allow disables --why "..."
 
 Plan: 4 changes, 0 of them to be made. Nothing has been written.
+Not in sync: 1 conflict, 2 differences only listed.
 Refused by the guard: toy
 "#;
     assert!(text.ends_with(expected), "{text}");
@@ -149,4 +154,75 @@ fn a_pass_shows_its_counters_and_what_did_not_come_out_as_planned() {
     }
     assert!(!text.contains("+ create"), "what landed is not listed again\n{text}");
     assert!(!text.contains("4711"));
+}
+
+#[test]
+fn in_sync_is_said_only_where_nothing_stands_open() {
+    let settled = || {
+        let mut planned = planned();
+        planned.plan.changes.clear();
+        let plan = planned.plan.pipelines.get_mut("toy").unwrap();
+        *plan = crate::model::PipelinePlan { drift: [(Drift::InSync, 9)].into(), ..Default::default() };
+        planned
+    };
+    let closing = |planned: &Planned| {
+        let text = text(&of_plan(planned), &style());
+        text.lines().last().unwrap().to_owned()
+    };
+    assert_eq!(closing(&settled()), "In sync. Nothing to do.");
+
+    let sample = planned();
+    let mut open = settled();
+    let plan = open.plan.pipelines.get_mut("toy").unwrap();
+    plan.conflicts = sample.plan.pipelines["toy"].conflicts.clone();
+    plan.in_doubt = vec!["a".into(), "b".into()];
+    plan.unobserved = vec!["c".into()];
+    plan.findings = sample.plan.pipelines["toy"].findings.clone();
+    open.scope.unknown_keys = vec!["username=kari".into()];
+    assert_eq!(
+        closing(&open),
+        "Nothing to write. Not in sync: 1 conflict, 2 in doubt, 1 unobserved, 1 difference only listed, \
+         1 key that no source knows."
+    );
+    let whole = text(&of_plan(&open), &style());
+    assert!(whole.contains("the UH user name is found by --key uh-username="), "{whole}");
+
+    let mut stopped = settled();
+    stopped.pipelines[0].target = None;
+    stopped.pipelines[0].stopped = Some(crate::model::pass::Event {
+        code: "TOY_CONNECTION_FAILED".into(),
+        pipeline: Some("toy"),
+        step: "observe",
+        key: None,
+        message: "no answer".into(),
+    });
+    assert_eq!(closing(&stopped), "Nothing to write. Not in sync: toy could not be read.");
+
+    let mut doubted = settled();
+    doubted.sources[0].trust.doubts.push(reconcile_state::trust::Doubt::new("source-shrunk", "half is missing"));
+    let whole = text(&of_plan(&doubted), &style());
+    assert!(whole.ends_with("Nothing to write. Not in sync: what Portal LDAP answered is not trusted.\n"), "{whole}");
+    assert!(whole.contains("source Portal LDAP: not wholly read, 14 people known with what is remembered"), "{whole}");
+
+    let mut lost = settled();
+    lost.plan.pipelines.get_mut("toy").unwrap().drift = [(Drift::InSync, 4), (Drift::Conflict, 5)].into();
+    assert!(closing(&lost).contains("more than half of toy is in conflict or unobserved"), "{}", closing(&lost));
+}
+
+#[test]
+fn what_was_allowed_asks_for_nothing_any_more() {
+    let trip = Trip {
+        rule: "first-load",
+        message: "nothing is remembered of this target yet, and 4 changes would be made; read the plan and approve it"
+            .into(),
+        count: 4,
+        limit: 0,
+        changes: Vec::new(),
+        may_allow: true,
+    };
+    let verdict = Verdict { allowed: vec![trip], ..Verdict::default() };
+    let text = text(&Report::of_plan(&planned(), &[("toy", verdict)].into(), &[]), &style());
+    assert!(
+        text.contains("allowed: first-load: nothing is remembered of this target yet, and 4 changes would be made\n")
+    );
 }

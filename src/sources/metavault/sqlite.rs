@@ -17,6 +17,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use super::fold::{self, Group, NotUtf8, PARTS, Part, PersonRow, Text};
 use super::read_model;
 use crate::model::{Org, Semester, Teaching, Topic};
+use crate::plain::in_words;
 use crate::sources::error::SourceError;
 use crate::sources::port::{Catalogue, Vault, VaultReading};
 
@@ -96,7 +97,7 @@ impl SqliteVault {
             Ok(_) => return Err(SourceError::vault_connect(format!("{} is no file", shown(&self.path)), false)),
             Err(e) => {
                 return Err(SourceError::vault_connect(
-                    format!("{} cannot be opened: {}", shown(&self.path), e.kind()),
+                    format!("{} cannot be opened: {}", shown(&self.path), in_words(&e)),
                     false,
                 ));
             }
@@ -139,11 +140,11 @@ impl SqliteVault {
 
 impl Vault for SqliteVault {
     fn read_all(&self) -> BoxFuture<'_, Result<VaultReading, SourceError>> {
-        Box::pin(self.reading(None))
+        Box::pin(async { self.reading(None).await.map_err(|error| error.of_vault_file(&self.path)) })
     }
 
     fn read<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<VaultReading, SourceError>> {
-        Box::pin(self.reading(Some(keys)))
+        Box::pin(async { self.reading(Some(keys)).await.map_err(|error| error.of_vault_file(&self.path)) })
     }
 }
 
@@ -329,7 +330,11 @@ fn said(error: &sqlx::Error) -> String {
     error
         .as_database_error()
         .and_then(DatabaseError::code)
-        .map(|code| format!(" (SQLite error {code})"))
+        .map(|code| match code.as_ref() {
+            "26" => ": it is no SQLite database".to_owned(),
+            "11" => ": the database is damaged (SQLite error 11)".to_owned(),
+            code => format!(" (SQLite error {code})"),
+        })
         .unwrap_or_default()
 }
 

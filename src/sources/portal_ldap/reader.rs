@@ -15,7 +15,7 @@ use crate::model::KeyField;
 use crate::model::person::directory as d;
 use crate::sources::error::{Origin, SourceError};
 use crate::sources::port::{Directory, DirectoryEntry, DirectoryPage, Listing};
-use crate::wire::ldap::{Endpoint, Page, Pages, Search};
+use crate::wire::ldap::{Connection, Endpoint, LdapError, Page, Pages, Search};
 
 /// People asked for by one filter.
 const KEYS_PER_FILTER: usize = 100;
@@ -60,8 +60,16 @@ impl PortalLdap {
         })
     }
 
+    async fn connect(&self) -> Result<Connection, SourceError> {
+        self.endpoint.connect(&self.bind_dn, &self.password).await.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: LdapError) -> SourceError {
+        SourceError::portal(error, &self.endpoint.place())
+    }
+
     async fn search(&self, condition: &str, attributes: Vec<String>) -> Result<Pages, SourceError> {
-        let connection = self.endpoint.connect(&self.bind_dn, &self.password).await?;
+        let connection = self.connect().await?;
         Ok(connection.search(self.asking(condition, attributes)))
     }
 
@@ -86,7 +94,7 @@ impl PortalLdap {
             State::Start => Box::new(self.search("", self.mapping.requested()).await?),
             State::Reading(pages) => pages,
         };
-        if let Some(page) = pages.next().await? {
+        if let Some(page) = pages.next().await.map_err(|error| self.failed(error))? {
             return Ok(Some((self.decode(&page), State::Reading(pages))));
         }
         pages.into_connection().close().await;
@@ -96,7 +104,7 @@ impl PortalLdap {
     async fn list_all(&self) -> Result<Listing, SourceError> {
         let mut pages = self.search("", vec![KEY.to_owned(), CSN.to_owned()]).await?;
         let mut listing = Listing::default();
-        while let Some(page) = pages.next().await? {
+        while let Some(page) = pages.next().await.map_err(|error| self.failed(error))? {
             for entry in &page.entries {
                 match decode::key(entry) {
                     Some(key) => listing.entries.push((key, decode::csn(entry))),
@@ -113,10 +121,10 @@ impl PortalLdap {
         if conditions.is_empty() {
             return Ok(found);
         }
-        let mut connection = self.endpoint.connect(&self.bind_dn, &self.password).await?;
+        let mut connection = self.connect().await?;
         for condition in conditions {
             let mut pages = connection.search(self.asking(condition, self.mapping.requested()));
-            while let Some(page) = pages.next().await? {
+            while let Some(page) = pages.next().await.map_err(|error| self.failed(error))? {
                 found.extend(self.decode(&page).entries);
             }
             connection = pages.into_connection();

@@ -187,6 +187,9 @@ impl Config {
         within("settle_after_seconds", self.settle_after_seconds, 1..=limit)?;
         within("connect_timeout_seconds", self.connect_timeout_seconds, 1..=limit)?;
         within("request_timeout_seconds", self.request_timeout_seconds, self.connect_timeout_seconds + 1..=limit)?;
+        if self.url.is_empty() {
+            return Err(refused("url", "is empty; fill it in"));
+        }
         let url = Url::parse(&self.url).map_err(|error| refused("url", format!("is no address: {error}")))?;
         let pace = match self.pace {
             Some(pace) => pace,
@@ -235,8 +238,11 @@ fn check_auth(auth: Option<String>) -> Result<String, OpenError> {
             format!("`{auth}` cannot be managed: {why}; use oidc, saml2, shibboleth, ldap, ..."),
         ));
     }
+    if auth.is_empty() {
+        return Err(refused("auth", "is empty; name the authentication method whose accounts are managed"));
+    }
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if auth.is_empty() || auth.len() > 20 || !auth.chars().all(plain) {
+    if auth.len() > 20 || !auth.chars().all(plain) {
         return Err(refused("auth", "must be a plugin's name: lower-case letters, digits and _, 20 at most"));
     }
     Ok(auth)
@@ -275,8 +281,8 @@ mod tests {
     fn the_least_section_has_the_defaults_of_the_commented_one() {
         let commented: toml::Table = toml::from_str(include_str!("configuration.toml")).unwrap();
         let written = commented["moodle"].as_table().unwrap().clone();
-        let mut least: toml::Table = toml::from_str(LEAST).unwrap();
-        least.extend(written);
+        let mut least = written;
+        least.extend(toml::from_str::<toml::Table>(LEAST).unwrap());
         let whole: Config = least.try_into().unwrap();
         let environment = |_: &str| Some("secret-token".to_owned());
         let whole = whole.check(&Surroundings { institution: &institution(), environment: &environment }).unwrap();

@@ -109,6 +109,11 @@ impl Endpoint {
         })
     }
 
+    /// `host:port`, for error texts.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// Connects and binds.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::plain::in_words;
+
 /// What went wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LdapErrorKind {
@@ -122,7 +124,10 @@ impl From<std::io::Error> for LdapError {
             None if error.kind() == std::io::ErrorKind::TimedOut => {
                 Self::new(LdapErrorKind::Timeout, "no answer in time")
             }
-            None => Self::new(LdapErrorKind::Connect, format!("no connection: {}", error.kind())),
+            None if error.kind() == std::io::ErrorKind::InvalidData => {
+                Self::new(LdapErrorKind::Connect, "no connection: the other side does not speak LDAP")
+            }
+            None => Self::new(LdapErrorKind::Connect, format!("no connection: {}", in_words(&error))),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::dir::{CLAIMS, SOURCES};
 pub enum StoreError {
     /// Another process has the store.
     #[error(
-        "{}: the store is in use by {}; wait until it is done, or ask the running program instead",
+        "{}: the store is in use by {}; wait until it is done",
         .path.display(), .holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
     )]
     Locked {
