@@ -106,7 +106,7 @@ impl From<ldap3::LdapError> for LdapError {
             | ldap3::LdapError::ResultRecv { .. }
             | ldap3::LdapError::IdScrubSend { .. }
             | ldap3::LdapError::MiscSend { .. } => Self::new(K::Closed, "the connection ended"),
-            ldap3::LdapError::Rustls { source } => Self::new(K::Tls, format!("TLS: {source}")),
+            ldap3::LdapError::Rustls { source } => Self::new(K::Tls, tls_in_words(&source)),
             ldap3::LdapError::DNSName { .. } => Self::new(K::Configuration, "the host is no name TLS can check"),
             ldap3::LdapError::LdapResult { result } => {
                 Self { rc: Some(result.rc), ..Self::new(K::Refused, "the operation was refused") }
@@ -120,7 +120,7 @@ impl From<ldap3::LdapError> for LdapError {
 impl From<std::io::Error> for LdapError {
     fn from(error: std::io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(tls) => Self::new(LdapErrorKind::Tls, format!("TLS: {tls}")),
+            Some(tls) => Self::new(LdapErrorKind::Tls, tls_in_words(tls)),
             None if error.kind() == std::io::ErrorKind::TimedOut => {
                 Self::new(LdapErrorKind::Timeout, "no answer in time")
             }
@@ -129,6 +129,14 @@ impl From<std::io::Error> for LdapError {
             }
             None => Self::new(LdapErrorKind::Connect, format!("no connection: {}", in_words(&error))),
         }
+    }
+}
+
+/// A plain port that is spoken to in TLS is a mistake of an operator more often than a fault of the server.
+fn tls_in_words(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidMessage(_) => "the other side does not speak TLS on this port".to_owned(),
+        error => format!("TLS: {error}"),
     }
 }
 
@@ -168,6 +176,16 @@ mod tests {
         let cut = LdapError::of_search(4);
         assert_eq!((cut.kind, cut.retry(), cut.code()), (LdapErrorKind::SizeLimit, false, "LDAP_SEARCH_FAILED"));
         assert_eq!(cut.to_string(), "the server's size limit cut the reading short (rc 4, sizeLimitExceeded)");
+    }
+
+    #[test]
+    fn a_plain_port_spoken_to_in_tls_is_said_in_words() {
+        let tls = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        let error = LdapError::from(std::io::Error::new(std::io::ErrorKind::InvalidData, tls));
+        assert_eq!(
+            (error.kind, error.to_string().as_str()),
+            (LdapErrorKind::Tls, "the other side does not speak TLS on this port")
+        );
     }
 
     #[test]
