@@ -209,7 +209,9 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         let carried: Vec<_> = said.iter().filter(|(key, _)| is_carried(key)).cloned().collect();
         let (identity, population) = (pipeline.target.clone(), pipeline.population);
         let trusted = planned.whole && pipeline.trust.is_trusted();
-        let loaded = pipeline.first_load && planned.whole && !planned.adopt && is_through(pipeline.name, done);
+        let known = planned.plan.pipelines.get(pipeline.name);
+        let known = known.is_none_or(|plan| plan.in_doubt.is_empty() && plan.unobserved.is_empty());
+        let loaded = pipeline.first_load && planned.whole && !planned.adopt && known && is_through(pipeline.name, done);
         let left: Vec<Key> = left.into_iter().collect();
         let backup = planner.store.claims_copy(pipeline.name);
         let kept = blocking(move || {

@@ -95,6 +95,9 @@ pub struct PipelineReport {
     pub changes: Vec<ChangeReport>,
 }
 
+/// So many rows are single cases, whatever their share: one person asked for by key is no whole.
+const FEW: u64 = 10;
+
 impl PipelineReport {
     /// Whether nothing but the rule of the first load stands in the way: what is asked for is that the plan
     /// is read and approved.
@@ -103,12 +106,13 @@ impl PipelineReport {
         !self.verdict.passes() && trips.all(|trip| trip.rule == FIRST_LOAD)
     }
 
-    /// Whether more than half of its rows are in conflict or were not observed: then nothing can be said of
-    /// the whole, and the cause is one setting or one right more often than many records.
+    /// Whether more than half of its rows, and more than a few, are in conflict or were not observed: then
+    /// nothing can be said of the whole, and the cause is one setting or one right more often than many records.
     pub fn is_mostly_unknown(&self) -> bool {
         let classed = |class| self.drift.get(&class).copied().unwrap_or(0);
         let rows: u64 = self.drift.values().sum::<u64>() - classed(Drift::Foreign) + self.in_doubt.len() as u64;
-        2 * (classed(Drift::Conflict) + classed(Drift::Unobserved)) > rows
+        let unknown = classed(Drift::Conflict) + classed(Drift::Unobserved);
+        unknown > FEW && 2 * unknown > rows
     }
 }
 

@@ -7,23 +7,19 @@ use reconcile::targets::moodle::sim::{Fault, User};
 
 use crate::rig::{CREATE, Rig, UPDATE, email, until, username};
 
-const LOOK: &str = "core_user_get_users_by_field";
-
 #[test]
 fn one_bad_record_in_a_batch_is_named_and_all_others_land() {
-    let rig = Rig::new(60, 200);
-    let bad = rig.plain().nth(7).unwrap();
-    let email = email(bad);
-    // The holder appears after the site was read: only the site itself knows then.
-    rig.faults().next(1, Some(LOOK), Fault::Delay(Duration::from_secs(3)));
-    let running = rig.start(&["--yes"]);
-    until("the plan is being applied", || rig.faults().are_spent());
+    let mut rig = Rig::new(60, 200);
+    // Without a report only managed accounts are listed: that somebody else has the address is known to the site
+    // alone.
+    rig.reconfigure("[moodle.report]\nid = 1\n", "");
+    let bad = rig.plain().nth(7).unwrap().clone();
     let holder = User { username: "guest.lecturer".into(), auth: "manual".into(), ..User::default() };
-    let holder = User { firstname: "Local".into(), lastname: "Account".into(), email, ..holder };
+    let holder = User { firstname: "Local".into(), lastname: "Account".into(), email: email(&bad), ..holder };
     let id = rig.world().add_user(holder).unwrap();
-    let run = running.end().expect(4);
+    let run = rig.run(&["--yes"]).expect(4);
     run.says(&["email-taken", &bad.uhid]).gives_nobody_away(&rig);
-    assert!(rig.world().user(&username(bad)).is_none());
+    assert!(rig.world().user(&username(&bad)).is_none());
     assert!(rig.plain().filter(|one| one.uhid != bad.uhid).all(|one| rig.world().user(&username(one)).is_some()));
 
     let again = rig.json(&["--yes", "--changed"]).expect(4);
@@ -34,11 +30,11 @@ fn one_bad_record_in_a_batch_is_named_and_all_others_land() {
     rig.run(&["--plan"]).expect(0);
 }
 
-/// Runs passes until nothing is in doubt any more; each before that says so. After a first load that was cut off
-/// the rest counts as new people of an ordinary day.
+/// Runs passes until nothing is in doubt any more; each before that says so. A first load that was cut off is one
+/// until it is through.
 fn settles(rig: &Rig) {
     until("nothing is in doubt", || {
-        let run = rig.run(&["--yes", "--allow", "creates"]);
+        let run = rig.run(&["--yes"]);
         if run.code != 0 {
             run.expect(4).says(&["in doubt"]);
             return false;

@@ -31,7 +31,7 @@ fn open_intents(rig: &Rig) -> usize {
 
 fn converges(rig: &Rig) {
     until("everything is settled", || {
-        let run = rig.run(&["--yes", "--allow", "creates"]);
+        let run = rig.run(&["--yes"]);
         if run.code != 0 {
             run.expect(4).says(&["in doubt"]);
             return false;
@@ -59,7 +59,7 @@ fn a_pass_that_is_killed_is_taken_up_without_doubles() {
 fn a_pass_that_is_killed_again_and_again_is_taken_up_without_doubles() {
     let rig = rig(91);
     for calls in [2, 6, 11] {
-        let running = rig.start(&["--yes", "--allow", "creates"]);
+        let running = rig.start(&["--yes"]);
         until("some batches have landed", || rig.calls(CREATE) >= calls);
         running.signal("KILL");
         assert_eq!(running.end().code, -9);
@@ -82,7 +82,7 @@ fn a_pass_that_is_told_to_stop_settles_what_runs_and_starts_nothing_new() {
     assert_eq!(rig.calls(CREATE), calls + 1);
     assert_eq!(open_intents(&rig), 0);
     assert!(rig.managed().len() >= 40 && rig.managed().len() < 200);
-    rig.run(&["--yes", "--allow", "creates"]).expect(0);
+    rig.run(&["--yes"]).expect(0);
     rig.run(&["--plan"]).expect(0);
     rig.everybody_has_one_account();
 }

@@ -37,7 +37,7 @@ fn named_people_are_done_and_nobody_else() {
     made.sort_unstable();
     assert_eq!(made, names(&people));
     assert_eq!(rig.calls(REPORT), 0, "a narrow scope does not read everything");
-    rig.run(&["--yes", "--allow", "creates"]).expect(0);
+    rig.run(&["--yes"]).expect(0);
     rig.everybody_has_one_account();
 }
 
@@ -83,7 +83,7 @@ fn a_limit_takes_the_first_people_in_key_order_and_closes_nobody() {
         let within = first.iter().any(|one| one.uhid == person.uhid);
         assert_eq!(rig.world().user(&username(person)).is_some(), within, "{}", person.uhid);
     }
-    rig.run(&["--yes", "--allow", "creates"]).expect(0);
+    rig.run(&["--yes"]).expect(0);
     let before = rig.outside();
     rig.run(&["--yes", "--limit", "5"]).expect(0);
     rig.nothing_was_written(&before);

@@ -264,11 +264,11 @@ async fn codes_come_in_the_agreed_order() {
     let conflicts = |number: u64| {
         move |toy: &mut Toy| {
             let drift = &mut toy.planned.plan.pipelines.get_mut("toy").unwrap().drift;
-            *drift = [(reconcile_state::Drift::InSync, 9), (reconcile_state::Drift::Conflict, number)].into();
+            *drift = [(reconcile_state::Drift::InSync, 20), (reconcile_state::Drift::Conflict, number)].into();
         }
     };
-    assert_eq!(code(conflicts(9), "--yes", false).await, Exit::Done, "few conflicts are no failure");
-    assert_eq!(code(conflicts(10), "--yes", false).await, Exit::Untrusted);
+    assert_eq!(code(conflicts(20), "--yes", false).await, Exit::Done, "few conflicts are no failure");
+    assert_eq!(code(conflicts(21), "--yes", false).await, Exit::Untrusted);
     let both = |toy: &mut Toy| {
         untrusted(toy);
         failing(toy);

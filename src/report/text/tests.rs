@@ -205,7 +205,7 @@ fn in_sync_is_said_only_where_nothing_stands_open() {
     assert!(whole.contains("source Portal LDAP: not wholly read, 14 people known with what is remembered"), "{whole}");
 
     let mut lost = settled();
-    lost.plan.pipelines.get_mut("toy").unwrap().drift = [(Drift::InSync, 4), (Drift::Conflict, 5)].into();
+    lost.plan.pipelines.get_mut("toy").unwrap().drift = [(Drift::InSync, 40), (Drift::Conflict, 50)].into();
     assert!(closing(&lost).contains("more than half of toy is in conflict or unobserved"), "{}", closing(&lost));
 }
 
