@@ -85,8 +85,9 @@ fn first_load(case: &Case<'_>) -> Option<Trip> {
     (case.first_load && !case.changes.is_empty()).then(|| Trip {
         rule: FIRST_LOAD,
         message: format!(
-            "nothing is remembered of this target yet, and {} changes would be made; read the plan and approve it",
-            case.changes.len()
+            "the first load of this target has not been carried through yet, and {} would be made; read the plan \
+             and approve it",
+            if case.changes.len() == 1 { "1 change".to_owned() } else { format!("{} changes", case.changes.len()) }
         ),
         count: case.changes.len() as u64,
         limit: 0,

@@ -124,6 +124,9 @@ fn every_rule_trips_above_its_limit_and_not_at_it() {
         (20, "collapse", update(|_| set(TITLE, "x", "same".into()))),
         (50, "one-attribute", update(title)),
     ];
+    let judged: BTreeSet<&str> = cases.iter().map(|(_, rule, _)| *rule).collect();
+    let listed = RULE_CODES.into_iter().filter(|code| !matches!(*code, FIRST_LOAD | "moves"));
+    assert_eq!(judged, listed.collect::<BTreeSet<_>>(), "every rule is listed, and every one listed is judged here");
     for (limit, rule, make) in cases {
         let at = trips(many(limit, &make));
         assert!(!at.contains(&rule), "{rule} at its limit: {at:?}");

@@ -32,7 +32,7 @@ fn planned(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io:
     for warning in pipeline.target.iter().flat_map(|target| &target.warnings) {
         writeln!(out, "  {} {warning}", paint.warn("warning:"))?;
     }
-    let first = if pipeline.first_load { "; nothing is remembered of it yet" } else { "" };
+    let first = if pipeline.first_load { "; its first load is still to come, or not through" } else { "" };
     let part = if pipeline.trust.is_trusted() { "" } else { ", not all of them" };
     writeln!(out, "  {} read{part}{first}", records(pipeline.observed))?;
     if pipeline.anew {
