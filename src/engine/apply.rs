@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU32;
 
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -74,6 +75,7 @@ pub async fn apply(
                 run: &approved.planned().run,
                 read_at: approved.planned().at,
                 stop,
+                doubts: AtomicU32::new(0),
                 halted: Mutex::new(None),
             };
             Some((name, lane))

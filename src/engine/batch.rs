@@ -9,6 +9,7 @@ use reconcile_state::{Claim, Digest, Key, Origin, Remote};
 
 use super::blocking::blocking;
 use super::confirm::confirm;
+use super::correlate::SEVERAL;
 use super::error::PassError;
 use super::lane::{Lane, Settled, anchor};
 use super::observe::{Look, look};
@@ -65,6 +66,8 @@ fn attempt<'a>(lane: &'a Lane<'_>, batch: Batch, tried: Try) -> BoxFuture<'a, Re
                 (ready, intent, outcome)
             })
             .collect();
+        let doubted = |outcome: &Outcome| outcome.error.clone().filter(|error| error.effect == Effect::Unknown);
+        lane.doubt(written.iter().find_map(|(_, _, outcome)| doubted(outcome)).as_ref());
         for (_, _, outcome) in &written {
             outcome.error.iter().for_each(|error| lane.halt(error));
         }
@@ -115,8 +118,7 @@ async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> Result<(Vec<
         let fate = match (found, ready.change.expect) {
             (Some(Ok(Some(Look::Absent))), None) => None,
             (Some(Ok(Some(Look::Present(_, _, remote)))), Some(_)) if is_another(&ready.change, &remote) => {
-                forget(lane, &ready.change, remote).await?;
-                Some(Fate::Failed(replaced()))
+                Some(Fate::Failed(replace(lane, &ready.change, remote).await?))
             }
             (Some(Ok(Some(Look::Present(digest, _, remote)))), Some(expect)) if digest == expect => {
                 ready.change.remote =
@@ -148,8 +150,19 @@ fn is_another(change: &Change, found: &Remote) -> bool {
     known.zip(found.id.as_ref()).is_some_and(|(known, found)| known != found)
 }
 
-/// The name belongs to another record now: that one is met for the first time by the next pass.
-async fn forget(lane: &Lane<'_>, change: &Change, found: Remote) -> Result<(), PassError> {
+/// The name belongs to another record now. Where the remembered one is still there, that is a conflict;
+/// where it is not, the one that bears the name is met for the first time by the next pass.
+async fn replace(lane: &Lane<'_>, change: &Change, found: Remote) -> Result<TargetError, PassError> {
+    let Some(schema) = lane.schema(change.kind) else { return Ok(unread()) };
+    let id = change.remote.as_ref().and_then(|remote| remote.id.clone());
+    let known = Anchor { key: change.key.clone(), remembered: Some(Remote { id, handle: None }), matches: Vec::new() };
+    let looks = look(lane.observer, schema, lane.memories, lane.memory, std::slice::from_ref(&known)).await;
+    match looks.map(|mut looks| looks.remove(&change.key).flatten()) {
+        Ok(Some(Look::Absent)) => {}
+        Ok(Some(_)) => return Ok(in_the_way(SEVERAL)),
+        Ok(None) => return Ok(unread()),
+        Err(error) => return Ok(error),
+    }
     let (store, kind, key) = (lane.memory.store.clone(), change.kind, change.key.clone());
     let claim =
         Claim { remote: found, origin: Origin::Adopted, disabled_by_us: false, listed: Vec::new(), unsettled: None };
@@ -157,7 +170,8 @@ async fn forget(lane: &Lane<'_>, change: &Change, found: Remote) -> Result<(), P
         store.forget_applied(kind, std::slice::from_ref(&key))?;
         Ok(store.put_claims(kind, &[(key, Some(claim))].into())?)
     })
-    .await
+    .await?;
+    Ok(replaced())
 }
 
 fn replaced() -> TargetError {
@@ -206,7 +220,9 @@ async fn intend(lane: &Lane<'_>, batch: &Batch) -> Result<Vec<u64>, PassError> {
             settle_after_ms: settle_after,
             matches: match ready.change.action {
                 Action::Create => {
-                    ready.change.matches.iter().map(|m| lane.memory.recognised(m.field, &m.value)).collect()
+                    // A value that counts only where one person bears it does not identify a record by itself.
+                    let matches = ready.change.matches.iter().filter(|m| !m.only_unique);
+                    matches.map(|m| lane.memory.recognised(m.field, &m.value)).collect()
                 }
                 _ => Vec::new(),
             },

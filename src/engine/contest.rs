@@ -12,6 +12,9 @@ use crate::model::{Call, Rival};
 /// One value is called for by several people, and no record of this one's holds it yet.
 pub const WANTED_TWICE: &str = "value-wanted-twice";
 
+/// So many of the others are named: a broken template makes rivals of everybody.
+const NAMED: usize = 10;
+
 /// Why nothing is written for somebody.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Contest {
@@ -70,7 +73,7 @@ fn contest(
         return;
     }
     for key in keys.iter().filter(|key| !keeps(key)) {
-        let others = keys.iter().filter(|other| *other != key);
+        let others = keys.iter().filter(|other| *other != key).take(NAMED);
         let rivals = others.map(|&other| Rival { key: other.clone(), attribute: name });
         let mine = contests.entry((*key).clone()).or_insert_with(|| Contest { code, rivals: Vec::new() });
         mine.rivals.extend(rivals);

@@ -1,5 +1,6 @@
 //! One pipeline while a plan is applied: what its batches share.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -30,6 +31,8 @@ pub struct Lane<'l> {
     pub read_at: Timestamp,
     /// Whether to stop.
     pub stop: &'l Stop,
+    /// Batches in a row whose outcome nobody knows.
+    pub doubts: AtomicU32,
     /// Why nothing more is tried: the target is away, or refuses us as a whole.
     pub halted: Mutex<Option<TargetError>>,
 }
@@ -50,6 +53,19 @@ impl Lane<'_> {
         let whole = matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable);
         if whole && (error.effect == Effect::None || error.kind == ErrorKind::Unavailable) {
             self.halted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+        }
+    }
+
+    /// Counts batches of unknown outcome in a row: after a few the connection is not one to write over.
+    pub fn doubt(&self, error: Option<&TargetError>) {
+        const MOST: u32 = 3;
+        match error.filter(|error| error.effect == Effect::Unknown) {
+            None => self.doubts.store(0, Ordering::Relaxed),
+            Some(error) if self.doubts.fetch_add(1, Ordering::Relaxed) + 1 >= MOST => {
+                let given_up = error.clone().effect(Effect::None);
+                self.halted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(given_up);
+            }
+            Some(_) => {}
         }
     }
 

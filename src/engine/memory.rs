@@ -24,6 +24,7 @@ pub struct Memory {
     pub applied: BTreeMap<&'static str, AppliedSet>,
     /// Writes of which the outcome is not known, oldest first.
     pub open: Vec<OpenIntent>,
+    places: BTreeMap<Key, Vec<usize>>,
     /// People carried through.
     pub processed: Arc<Processed>,
     /// Whether the first load has not been carried through yet.
@@ -53,11 +54,13 @@ impl Memory {
             claims.insert(kind, mine);
             applied.insert(kind, store.applied(kind)?);
         }
+        let open = if anew { Vec::new() } else { store.open_intents()? };
         Ok(Self {
             claims,
             owners,
             applied,
-            open: if anew { Vec::new() } else { store.open_intents()? },
+            places: places(&open),
+            open,
             processed: Arc::new(Processed::load(&store)?),
             loading: store.meta(LOADING)?.unwrap_or(false),
             population: store.meta(POPULATION)?.unwrap_or(0),
@@ -88,8 +91,13 @@ impl Memory {
     /// Creations of a record of which it is not known what came of them.
     pub fn begun<'m>(&'m self, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m Intent> {
         let create = Action::Create.to_string();
-        let intents = self.open.iter().map(|open| &open.intent);
-        intents.filter(move |i| i.kind == kind && i.key == *key && i.action == create)
+        self.open_of(kind, key).map(|open| &open.intent).filter(move |intent| intent.action == create)
+    }
+
+    /// Writes to a record of which the outcome is not known, oldest first.
+    pub fn open_of<'m>(&'m self, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m OpenIntent> {
+        let places = self.places.get(key).into_iter().flatten();
+        places.map(|at| &self.open[*at]).filter(move |open| open.intent.kind == kind)
     }
 
     /// Whose a target's record is by what is remembered.
@@ -100,6 +108,15 @@ impl Memory {
         let key = by_id.or_else(by_handle)?;
         self.claim(kind, key)?.remote.is(remote).then_some(key)
     }
+}
+
+/// Where each record's open intents stand.
+fn places(open: &[OpenIntent]) -> BTreeMap<Key, Vec<usize>> {
+    let mut places: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
+    for (at, open) in open.iter().enumerate() {
+        places.entry(open.intent.key.clone()).or_default().push(at);
+    }
+    places
 }
 
 #[derive(Clone, Default)]

@@ -86,6 +86,7 @@ fn wait(changes: &mut Vec<Change>, pipelines: &mut BTreeMap<&'static str, Pipeli
             && let Some(pipeline) = pipelines.get_mut(change.pipeline)
         {
             pipeline.waiting += waiting;
+            pipeline.waiting_for.push(change.key.clone());
         }
     }
     changes.retain(|change| change.action == Action::Create || !change.edits.is_empty());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use reconcile_state::store::{Store, StoreDir};
-use reconcile_state::trust::ShrinkLimit;
+use reconcile_state::trust::{Doubt, ShrinkLimit};
 use reconcile_state::{Key, Schema};
 
 use super::blocking::blocking;
@@ -16,7 +16,7 @@ use super::held::Held;
 use super::memory::{Memories, Memory};
 use super::observe::{Observed, Question, observe};
 use super::order;
-use super::project::{Projector, Rows, active};
+use super::project::{Projector, Row, Rows, active};
 use super::weigh::Judging;
 use crate::clock::Clock;
 use crate::config::PipelineSettings;
@@ -112,6 +112,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
             let observed = observe(&question).await?;
             summary.observed += observed.seen.len() as u64;
             summary.trust.doubts.extend(observed.trust.doubts.iter().cloned());
+            summary.trust.doubts.extend(unclear(rows, &observed));
             events.extend(observed.event.clone());
             population = population.max(active(rows)).max(owned(&observed));
             judged.kind(schema, rows, &gone, &observed)?;
@@ -267,6 +268,17 @@ fn stopped_summary(observer: &Observer, target: Option<Identity>) -> PipelineSum
         counters: Some(observer.terms.counters),
         schemas: observer.project.kinds().to_vec(),
     }
+}
+
+/// People of whom nobody can say whether they have a record, because the directory was never read whole.
+fn unclear(rows: &BTreeMap<Key, Row>, observed: &Observed) -> Option<Doubt> {
+    let is_unclear = |key: &Key| !observed.correlated.found.contains_key(key);
+    let count = rows.iter().filter(|(key, row)| row.unclear && is_unclear(key)).count();
+    let message = format!(
+        "nobody knows yet who else bears the values by which {count} in scope may be recognised, so none of them is \
+         created; read everybody once (reconcile --plan), then run this again"
+    );
+    (count > 0).then(|| Doubt::new("everybody-unknown", message))
 }
 
 /// Records that belong to somebody we know.

@@ -37,6 +37,9 @@ pub struct Row {
     pub moved: bool,
     /// Whether MetaVault has the person: of whom it has not, nothing is taken away.
     pub in_vault: bool,
+    /// Whether something by which the record may be recognised was left out because nobody knows who else
+    /// bears it: then not finding it proves nothing.
+    pub unclear: bool,
     /// Why nothing may be written whatever is called for.
     pub protected: Option<Reason>,
 }
@@ -128,6 +131,7 @@ impl Projector {
             for (kind, rows) in rows.iter_mut() {
                 for row in rows.values_mut() {
                     let elsewhere = |one: &Match| borne.get(&(*kind, one.field, one.value.clone())) == Some(&true);
+                    row.unclear = known.is_none() && row.matches.iter().any(|one| one.only_unique && elsewhere(one));
                     row.matches.retain(|one| !one.only_unique || !elsewhere(one));
                 }
             }
@@ -147,7 +151,15 @@ impl Projector {
             }
             _ => Digest([0; 16]),
         };
-        Row { call, digest, matches: desired.matches.clone(), moved: false, protected: None, in_vault: true }
+        Row {
+            call,
+            digest,
+            matches: desired.matches.clone(),
+            moved: false,
+            protected: None,
+            in_vault: true,
+            unclear: false,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Settle: what a pass leaves in memory beside its changes. Links, what is forgotten, what was read back,
 //! and how far people were carried through.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use reconcile_state::journal::{Landing, Note};
-use reconcile_state::store::{Observed, OpenIntent, OutcomeRecord, Scope, Side, Store, StoreError};
+use reconcile_state::store::{DigestSet, Observed, OpenIntent, OutcomeRecord, Scope, Side, Store, StoreError};
 use reconcile_state::{Applied, Claim, Edit, Key, Origin, Record, Remote};
 
 use super::blocking::blocking;
@@ -99,10 +100,15 @@ fn make_place(file: &Path) -> Result<(), PassError> {
 /// and what is there of it is where the rest goes on from.
 fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) -> Result<(), PassError> {
     let mut records = Vec::new();
+    let mut digests: BTreeMap<&str, DigestSet> = BTreeMap::new();
     for OpenIntent { number, intent, .. } in &memory.open {
         let Some(made) = numbers.get(number) else { continue };
         let scope = Scope::new(&intent.kind, Side::Observed);
-        let digest = memory.store.digests(scope)?.get(&memory.store.digester().key(&intent.key));
+        let known = match digests.entry(&intent.kind) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(memory.store.digests(scope)?),
+        };
+        let digest = known.get(&memory.store.digester().key(&intent.key));
         let mut record = closed(*number, at, "READ_BACK");
         if let (Some(digest), Some(seen)) = (digest, memory.store.body(scope, &intent.key)?) {
             if let Some(remote) = made {
@@ -209,9 +215,8 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         let carried: Vec<_> = said.iter().filter(|(key, _)| is_carried(key)).cloned().collect();
         let (identity, population) = (pipeline.target.clone(), pipeline.population);
         let trusted = planned.whole && pipeline.trust.is_trusted();
-        let known = planned.plan.pipelines.get(pipeline.name);
-        let known = known.is_none_or(|plan| plan.in_doubt.is_empty() && plan.unobserved.is_empty());
-        let loaded = pipeline.first_load && planned.whole && !planned.adopt && known && is_through(pipeline.name, done);
+        let through = || is_through(approved, pipeline.name, done);
+        let loaded = pipeline.first_load && planned.whole && !planned.adopt && through();
         let left: Vec<Key> = left.into_iter().collect();
         let backup = planner.store.claims_copy(pipeline.name);
         let kept = blocking(move || {
@@ -260,14 +265,22 @@ async fn people_said(sources: &Store, people: &[Key]) -> Result<Arc<Vec<(Key, re
     .await
 }
 
-/// Whether every change of a pipeline was tried: nothing was interrupted, and no outage cut the rest off.
-fn is_through(pipeline: &str, done: &[Done]) -> bool {
+/// So many records may be left over when a first load is through: they pass the floor of any limit later.
+const FEW: usize = 10;
+
+/// Whether all but a few changes of a pipeline were tried: nothing was interrupted, no outage cut the rest
+/// off, and nobody waits to be read back.
+fn is_through(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> bool {
     let cut = |fate: &Fate| match fate {
-        Fate::Interrupted | Fate::InDoubt(_) => true,
-        Fate::Failed(error) => matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable),
+        Fate::Interrupted | Fate::InDoubt(_) | Fate::Superseded => true,
+        Fate::Failed(error) => {
+            matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable | ErrorKind::RateLimited)
+        }
         _ => false,
     };
-    !done.iter().any(|done| done.change.pipeline == pipeline && cut(&done.fate))
+    let plan = approved.planned().plan.pipelines.get(pipeline);
+    let unknown = plan.map_or(0, |plan| plan.in_doubt.len() + plan.unobserved.len());
+    unknown + done.iter().filter(|done| done.change.pipeline == pipeline && cut(&done.fate)).count() <= FEW
 }
 
 /// People for whom something is left to do.
@@ -275,7 +288,7 @@ fn left(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> BTreeSet<Key>
     let open = |done: &&Done| done.change.pipeline == pipeline && done.fate != Fate::Landed;
     let mut left: BTreeSet<Key> = done.iter().filter(open).map(|done| done.change.key.clone()).collect();
     if let Some(plan) = approved.planned().plan.pipelines.get(pipeline) {
-        left.extend(plan.in_doubt.iter().chain(&plan.unobserved).cloned());
+        left.extend(plan.in_doubt.iter().chain(&plan.unobserved).chain(&plan.waiting_for).cloned());
         left.extend(plan.conflicts.iter().map(|conflict| conflict.key.clone()));
         let waiting = plan.findings.iter().filter(|finding| finding.not_before.is_some());
         left.extend(waiting.map(|finding| finding.key.clone()));

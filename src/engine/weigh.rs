@@ -5,7 +5,6 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile_state::store::OpenIntent;
 use reconcile_state::{Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
 
 use super::collect::Collected;
@@ -114,6 +113,7 @@ impl Judging<'_> {
                 Have::Present(&seen.record, observed.digests[*at], &seen.remote)
             }
             Some(Found::Ambiguous(..)) => Have::Ambiguous,
+            None if row.is_some_and(|row| row.unclear) => Have::Unknown,
             None if observed.proved.contains(key) => Have::Absent,
             None => Have::Unknown,
         };
@@ -267,7 +267,7 @@ impl Judging<'_> {
             }
             _ => None,
         };
-        self.plan.read_back.extend(open(self.memory, kind, key).map(|open| (open.number, made.clone())));
+        self.plan.read_back.extend(self.memory.open_of(kind, key).map(|open| (open.number, made.clone())));
     }
 
     /// Whether an earlier write to the record may still land, or has not been read back yet.
@@ -278,17 +278,12 @@ impl Judging<'_> {
             let asked: BTreeSet<Digest> = matches.map(|m| self.memory.recognised(m.field, &m.value)).collect();
             observed.listing || intent.matches.iter().all(|digest| asked.contains(digest))
         };
-        open(self.memory, kind, key).any(|open| {
+        self.memory.open_of(kind, key).any(|open| {
             let absent = observed.proved.contains(key) && is_asked(&open.intent);
             let answered = observed.correlated.found.contains_key(key) || absent;
             open.may_land(now) || !answered
         })
     }
-}
-
-/// Writes to a record of which the outcome is not known.
-fn open<'m>(memory: &'m Memory, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m OpenIntent> {
-    memory.open.iter().filter(move |open| open.intent.kind == kind && open.intent.key == *key)
 }
 
 /// Closed because the person is gone from the sources.

@@ -199,6 +199,9 @@ pub struct PipelinePlan {
     pub findings: Vec<Finding>,
     /// Elements and references whose other end does not exist yet.
     pub waiting: u64,
+    /// Whose they are.
+    #[serde(skip)]
+    pub waiting_for: Vec<Key>,
     /// Records whose last applied pair is dropped: they are absent, and rightly so.
     pub forgotten: Vec<(&'static str, Key)>,
 }

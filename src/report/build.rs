@@ -43,7 +43,8 @@ fn build(
     let pipelines = planned.pipelines.iter().map(|summary| {
         let plan = planned.plan.pipelines.get(summary.name).unwrap_or(&nothing);
         let changes: Vec<&Change> = planned.plan.changes.iter().filter(|c| c.pipeline == summary.name).collect();
-        pipeline(summary, plan, &changes, verdicts.get(summary.name), &fates)
+        let verdict = verdicts.get(summary.name);
+        PipelineReport { whole: planned.whole, ..pipeline(summary, plan, &changes, verdict, &fates) }
     });
     Report {
         version: VERSION,
@@ -94,6 +95,7 @@ fn pipeline(
         target: summary.target.clone(),
         trust: summary.trust.clone(),
         observed: summary.observed,
+        whole: false,
         first_load: summary.first_load,
         anew: summary.anew,
         stopped: summary.stopped.clone(),

@@ -63,6 +63,9 @@ pub struct PipelineReport {
     pub trust: Trust,
     /// Records read at the target.
     pub observed: u64,
+    /// Whether everybody was in scope.
+    #[serde(skip)]
+    pub whole: bool,
     /// Whether nothing is remembered of it yet.
     pub first_load: bool,
     /// Whether it is another target than before, adopted by the operator.
@@ -95,7 +98,7 @@ pub struct PipelineReport {
     pub changes: Vec<ChangeReport>,
 }
 
-/// So many rows are single cases, whatever their share: one person asked for by key is no whole.
+/// So many rows are single cases, whatever their share.
 const FEW: u64 = 10;
 
 impl PipelineReport {
@@ -112,7 +115,7 @@ impl PipelineReport {
         let classed = |class| self.drift.get(&class).copied().unwrap_or(0);
         let rows: u64 = self.drift.values().sum::<u64>() - classed(Drift::Foreign) + self.in_doubt.len() as u64;
         let unknown = classed(Drift::Conflict) + classed(Drift::Unobserved);
-        unknown > FEW && 2 * unknown > rows
+        self.whole && unknown > FEW && 2 * unknown > rows
     }
 }
 

@@ -25,6 +25,11 @@ fn named_people_are_done_and_nobody_else() {
     let uh = format!("uh-username={}", people[1].text(attribute::UH_USERNAME).unwrap());
     let id = format!("idautoID={}", people[2].uhid);
     let upper = format!("uhid={}", people[3].uhid.to_uppercase());
+    // Whether somebody has an account already cannot be said before it is known who else bears the same number.
+    rig.run(&["--yes", "--key", &local]).expect(5).says(&["everybody-unknown", "read everybody once"]);
+    assert_eq!(rig.managed().len(), 0);
+    rig.run(&["--plan"]).expect(2);
+    let read = rig.calls(REPORT);
     for (at, key) in [&local, &uh, &id, &upper].into_iter().enumerate() {
         let run = rig.json(&["--yes", "--key", key]).expect(0);
         assert_eq!(run.report()["scope"]["people"], 1);
@@ -36,7 +41,7 @@ fn named_people_are_done_and_nobody_else() {
     let mut made = made(&rig);
     made.sort_unstable();
     assert_eq!(made, names(&people));
-    assert_eq!(rig.calls(REPORT), 0, "a narrow scope does not read everything");
+    assert_eq!(rig.calls(REPORT), read, "a narrow scope does not read everything");
     rig.run(&["--yes"]).expect(0);
     rig.everybody_has_one_account();
 }
@@ -62,6 +67,7 @@ fn a_list_of_keys_comes_from_a_file_or_from_standard_input() {
         format!("# people\n{}\nuh-username={}\n", some[0].uhid, some[1].text(attribute::UH_USERNAME).unwrap())
     };
     std::fs::write(rig.path("keys"), list(&people[..2])).unwrap();
+    rig.run(&["--plan"]).expect(2);
     rig.run(&["--yes", "--keys-from", "keys"]).expect(0);
     rig.run_with_input(&["--yes", "--keys-from", "-"], &list(&people[2..])).expect(0);
     let mut made = made(&rig);
@@ -136,6 +142,8 @@ fn a_number_that_somebody_out_of_scope_bears_too_links_nobody() {
     };
     rig.world().add_user(theirs).unwrap();
     let key = format!("idautoID={}", one.uhid);
-    let run = rig.json(&["--yes", "--adopt", "--key", &key]).expect(0);
-    assert_eq!(run.pipeline()["linked"], 0);
+    let adopt = ["--yes", "--adopt", "--key", &key];
+    assert_eq!(rig.json(&adopt).expect(5).pipeline()["linked"], 0, "before everybody is known");
+    rig.run(&["--plan"]).expect(2);
+    assert_eq!(rig.json(&adopt).expect(0).pipeline()["linked"], 0, "and after");
 }

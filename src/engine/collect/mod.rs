@@ -124,7 +124,9 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
         keys,
         unread,
         proves_gone: whole && people.limit.is_none() && part.trust.is_trusted(),
-        everybody: whole || collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))?.is_some(),
+        everybody: whole
+            || collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))?.is_some()
+            || collector.store.root(DIRECTORY_SCOPE)?.is_some_and(|root| root.whole),
         known: part.known.clone(),
         figures,
         events,
