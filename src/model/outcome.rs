@@ -1,6 +1,6 @@
 //! What came of a write.
 
-use reconcile_state::{Edit, Record, Remote};
+use reconcile_state::{Edit, Remote};
 
 use super::change::{Change, ChangeId};
 use super::error::TargetError;
@@ -34,8 +34,6 @@ pub struct Outcome {
     pub failed: Vec<(Edit, TargetError)>,
     /// Why the change as a whole did not land.
     pub error: Option<TargetError>,
-    /// The record as the answer showed it, where an answer shows it whole.
-    pub seen: Option<Record>,
     /// What identifies the record from now on, where the answer tells.
     pub remote: Option<Remote>,
 }
@@ -43,11 +41,11 @@ pub struct Outcome {
 impl Outcome {
     /// Everything landed.
     pub fn landed(change: &Change, remote: Option<Remote>) -> Self {
-        Self { id: change.id, landed: change.edits.clone(), failed: Vec::new(), error: None, seen: None, remote }
+        Self { id: change.id, landed: change.edits.clone(), failed: Vec::new(), error: None, remote }
     }
 
     /// The change failed as a whole.
     pub fn failed(change: &Change, error: TargetError) -> Self {
-        Self { id: change.id, landed: Vec::new(), failed: Vec::new(), error: Some(error), seen: None, remote: None }
+        Self { id: change.id, landed: Vec::new(), failed: Vec::new(), error: Some(error), remote: None }
     }
 }

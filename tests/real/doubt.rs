@@ -5,7 +5,7 @@ use std::time::Duration;
 use reconcile::sim::campus::attribute;
 use reconcile::targets::moodle::sim::{Fault, User};
 
-use crate::rig::{CREATE, Rig, UPDATE, email, until, username};
+use crate::rig::{CREATE, Rig, UPDATE, email, username};
 
 #[test]
 fn one_bad_record_in_a_batch_is_named_and_all_others_land() {
@@ -30,21 +30,6 @@ fn one_bad_record_in_a_batch_is_named_and_all_others_land() {
     rig.run(&["--plan"]).expect(0);
 }
 
-/// Runs passes until nothing is in doubt any more; each before that says so. A first load that was cut off is one
-/// until it is through.
-fn settles(rig: &Rig) {
-    until("nothing is in doubt", || {
-        let run = rig.run(&["--yes"]);
-        if run.code != 0 {
-            run.expect(4).says(&["in doubt"]);
-            return false;
-        }
-        true
-    });
-    rig.run(&["--plan"]).expect(0);
-    rig.everybody_has_one_account();
-}
-
 #[test]
 fn a_create_whose_answer_is_lost_is_read_back_and_not_repeated() {
     let rig = Rig::new(61, 250);
@@ -52,7 +37,7 @@ fn a_create_whose_answer_is_lost_is_read_back_and_not_repeated() {
     let run = rig.json(&["--yes"]).expect(4);
     run.says(&["in-doubt"]).gives_nobody_away(&rig);
     assert!(run.count("peopleFailed") > 0);
-    settles(&rig);
+    rig.settles();
 }
 
 #[test]
@@ -61,7 +46,7 @@ fn a_create_that_lands_after_the_asker_has_looked_is_not_doubled() {
     rig.reconfigure("settle_after_seconds = 1", "settle_after_seconds = 4");
     rig.faults().next(1, Some(CREATE), Fault::LandsLater(Duration::from_millis(800)));
     rig.run(&["--yes"]).expect(4).says(&["in doubt"]);
-    settles(&rig);
+    rig.settles();
 }
 
 #[test]
@@ -69,7 +54,7 @@ fn a_create_that_never_landed_is_made_later() {
     let rig = Rig::new(63, 250);
     rig.faults().next(1, Some(CREATE), Fault::Html(504));
     rig.run(&["--yes"]).expect(4).says(&["in doubt"]);
-    settles(&rig);
+    rig.settles();
 }
 
 #[test]
@@ -80,6 +65,6 @@ fn an_update_whose_answer_is_lost_is_read_back() {
     }
     rig.faults().next(1, Some(UPDATE), Fault::GatewayTimeout(Duration::from_millis(300)));
     rig.run(&["--yes"]).expect(4).says(&["in doubt"]);
-    settles(&rig);
+    rig.settles();
     assert!(rig.plain().take(5).all(|person| rig.account(person).lastname == "Nyttnavn"));
 }

@@ -30,16 +30,7 @@ fn open_intents(rig: &Rig) -> usize {
 }
 
 fn converges(rig: &Rig) {
-    until("everything is settled", || {
-        let run = rig.run(&["--yes"]);
-        if run.code != 0 {
-            run.expect(4).says(&["in doubt"]);
-            return false;
-        }
-        true
-    });
-    rig.run(&["--plan"]).expect(0);
-    rig.everybody_has_one_account();
+    rig.settles();
     assert_eq!(open_intents(rig), 0);
 }
 

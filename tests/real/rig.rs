@@ -228,6 +228,21 @@ impl Rig {
         self.slapd.modify(&format!("dn: {dn}\nchangetype: modify\nreplace: {name}\n{name}: {value}\n"));
     }
 
+    /// Runs passes until nothing is in doubt any more; each before that says so. A first load that was cut off is
+    /// one until it is through.
+    pub fn settles(&self) {
+        until("everything is settled", || {
+            let run = self.run(&["--yes"]);
+            if run.code != 0 {
+                run.expect(4).says(&["in doubt"]);
+                return false;
+            }
+            true
+        });
+        self.run(&["--plan"]).expect(0);
+        self.everybody_has_one_account();
+    }
+
     /// No two managed accounts stand for one person, and everybody who should has one.
     pub fn everybody_has_one_account(&self) {
         let users = self.managed();

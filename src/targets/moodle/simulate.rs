@@ -27,9 +27,12 @@ impl Site {
         Ok(Self(site))
     }
 
-    /// Accounts that are managed, in the order of their ids.
+    /// Accounts that are managed, by user name: ids depend on which batch came first.
     fn managed(&self) -> Vec<User> {
-        self.0.world().users().into_iter().filter(|user| user.auth == AUTH && !user.suspended).collect()
+        let users = self.0.world().users().into_iter();
+        let mut managed: Vec<User> = users.filter(|user| user.auth == AUTH && !user.suspended).collect();
+        managed.sort_by(|one, two| one.username.cmp(&two.username));
+        managed
     }
 }
 
