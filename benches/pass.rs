@@ -63,7 +63,7 @@ async fn command(stage: &Stage, registry: &Registry, args: Vec<OsString>) -> Exi
         clock: Arc::new(SystemClock),
         random: &|| [7; 32],
         interrupt: Interrupt::default(),
-        progress: &|_, _| {},
+        progress: Arc::new(reconcile::engine::Silent),
     };
     let head = ["reconcile".into(), "--config".into(), stage.configuration().into_os_string()];
     run(head.into_iter().chain(args), registry, &mut io).await

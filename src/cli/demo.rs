@@ -87,7 +87,7 @@ impl Demo<'_> {
             clock: std::sync::Arc::clone(&io.clock),
             random: io.random,
             interrupt: io.interrupt.clone(),
-            progress: io.progress,
+            progress: std::sync::Arc::clone(&io.progress),
         };
         let args = Args::try_parse_from(args).map_err(|error| Failure::usage(error.to_string()))?;
         let exit = one_pass(&args, self.registry, &mut inner).await?;

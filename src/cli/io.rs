@@ -83,8 +83,8 @@ pub struct Io<'i> {
     pub random: &'i dyn Fn() -> [u8; 32],
     /// How the command learns that it is to end.
     pub interrupt: Interrupt,
-    /// Where progress is told: changes done, and how many there are.
-    pub progress: &'i Progress<'i>,
+    /// Who is told how far a pass is.
+    pub progress: Arc<dyn Progress>,
 }
 
 impl Io<'_> {

@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::pass::Steps;
 use crate::config::{Config, Pipeline, PipelineSettings};
-use crate::engine::{self, Applied, ApprovedPlan, Order, PassError, Planner, Progress, Stop};
+use crate::engine::{self, Applied, ApprovedPlan, Order, PassError, Planner, Stop};
 use crate::model::pass::Planned;
 use crate::sources::metavault::{self, MetaVaultConfig};
 use crate::sources::portal_ldap::{PortalLdap, PortalLdapConfig};
@@ -60,6 +60,7 @@ pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, i
         shrink: config.guard.shrink,
         store: Arc::new(store),
         clock: Arc::clone(&io.clock),
+        progress: Arc::clone(&io.progress),
     };
     Ok(Opened { planner, writers })
 }
@@ -78,8 +79,8 @@ impl Steps for Opened {
         self.planner.settings()
     }
 
-    async fn apply(&self, approved: &ApprovedPlan, stop: &Stop, progress: &Progress<'_>) -> Result<Applied, PassError> {
-        engine::apply(&self.planner, &self.writers, approved, stop, progress).await
+    async fn apply(&self, approved: &ApprovedPlan, stop: &Stop) -> Result<Applied, PassError> {
+        engine::apply(&self.planner, &self.writers, approved, stop).await
     }
 
     fn store(&self) -> &StoreDir {

@@ -15,7 +15,7 @@ use super::plan_file::{self, Asked, PlanFile};
 use super::private_file::{self, Existing};
 use super::{approval, logs};
 use crate::config::PipelineSettings;
-use crate::engine::{Applied, ApprovedPlan, Consent, Judged, Order, PassError, Progress, Stop, judge};
+use crate::engine::{Applied, ApprovedPlan, Consent, Judged, Order, PassError, Stop, judge};
 use crate::model::ChangeId;
 use crate::model::pass::Planned;
 use crate::plain::in_words;
@@ -32,7 +32,7 @@ pub(super) trait Steps {
     /// What the guard is told, by pipeline.
     fn settings(&self) -> BTreeMap<&'static str, PipelineSettings>;
     /// Writes what was approved.
-    async fn apply(&self, approved: &ApprovedPlan, stop: &Stop, progress: &Progress<'_>) -> Result<Applied, PassError>;
+    async fn apply(&self, approved: &ApprovedPlan, stop: &Stop) -> Result<Applied, PassError>;
     /// Memory.
     fn store(&self) -> &StoreDir;
 }
@@ -93,7 +93,7 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
         approval::spend(steps.store(), file, at)?;
     }
     io.interrupt.begin_writing();
-    let applied = steps.apply(&approved, &io.interrupt.stop, io.progress).await;
+    let applied = steps.apply(&approved, &io.interrupt.stop).await;
     io.interrupt.end_writing();
     let applied = applied.map_err(|error| failed(&error))?;
     applied.events.iter().filter(|_| logged).for_each(logs::event);

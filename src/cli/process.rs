@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit::Exit;
 use super::io::{Interrupt, Io, Terminal};
 use crate::clock::SystemClock;
+use crate::engine::Silent;
 use crate::targets::Registry;
 
 /// Runs the program with these targets.
@@ -37,12 +38,6 @@ pub fn main(registry: &Registry) -> ExitCode {
         output: io::stdout().is_terminal(),
         error: io::stderr().is_terminal(),
     };
-    let progress = |done: usize, all: usize| {
-        if terminal.error {
-            let end = if done == all { "\n" } else { "" };
-            let _ = write!(io::stderr(), "\r{done} of {all} changes{end}");
-        }
-    };
     let draws = std::cell::Cell::new(0_u64);
     let mut io = Io {
         out: &mut Unheard(io::stdout()),
@@ -57,7 +52,7 @@ pub fn main(registry: &Registry) -> ExitCode {
             *blake3::keyed_hash(&seed, &u64::to_be_bytes(draws.get())).as_bytes()
         },
         interrupt,
-        progress: &progress,
+        progress: Arc::new(Silent),
     };
     let exit = runtime.block_on(super::run(std::env::args_os(), registry, &mut io));
     ExitCode::from(exit as u8)

@@ -41,7 +41,7 @@ impl World {
             clock: Arc::new(At(self.seconds)),
             random: &|| [7; 32],
             interrupt: self.interrupt.clone(),
-            progress: &|_, _| {},
+            progress: Arc::new(crate::engine::Silent),
         };
         command(&mut io).await
     }

@@ -17,7 +17,7 @@ use super::pipeline::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
 use super::refusal::suggest;
 use crate::plain::in_words;
 use crate::targets::Registry;
-use crate::targets::port::{Definition, OpenError, Surroundings, Target};
+use crate::targets::port::{Definition, Mark, OpenError, Surroundings, Target};
 
 /// Sections that are no pipelines.
 const SECTIONS: [&str; 5] = ["store", "institution", "portal_ldap", "metavault", "guard"];
@@ -213,7 +213,15 @@ impl Config {
         let name = pipeline.name;
         let unknown = || self.document.error(name, format!("no target is called `{name}`"));
         let definition = registry.get(name).ok_or_else(unknown)?;
-        let around = Surroundings { institution: &self.institution, environment };
+        let portal_ldap = self.document.table("portal_ldap")?;
+        let marks = |pipeline: &Pipeline| Some((pipeline.name, registry.get(pipeline.name)?.mark()?));
+        let marks: Vec<(&'static str, Mark)> = self.pipelines.iter().filter_map(marks).collect();
+        let around = Surroundings {
+            institution: &self.institution,
+            environment,
+            portal_ldap: portal_ldap.as_ref(),
+            marks: &marks,
+        };
         definition.open(pipeline.section.clone(), &around).map_err(|error| match error {
             OpenError::Syntax(error) => self.document.explain(name, &error, &ENGINE_KEYS),
             OpenError::Value { field, message } => self.refuse(name, &field, &message),

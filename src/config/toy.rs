@@ -66,6 +66,8 @@ impl Definition for Toy {
             chunk: 1,
             known: None,
             counters: COUNTERS,
+            mark: None,
+            follows: false,
         };
         let observer = Observer { name: "toy", project: Arc::new(Nothing), reader: Arc::new(Nothing), terms };
         Ok(Target { observer, writer: Arc::new(Nothing) })

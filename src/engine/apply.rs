@@ -20,14 +20,12 @@ use super::guard::ApprovedPlan;
 use super::lane::{Lane, Settled};
 use super::memory::Memories;
 use super::plan::Planner;
+use super::progress::Step;
 use super::settle;
 use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
 use crate::model::{Change, ChangeId, Ready};
 use crate::targets::port::AnyWriter;
-
-/// Told after every batch: changes done so far, and how many there are.
-pub type Progress<'p> = dyn Fn(usize, usize) + Send + Sync + 'p;
 
 /// What came of an approved plan.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,7 +51,6 @@ pub async fn apply(
     writers: &BTreeMap<&'static str, Arc<dyn AnyWriter>>,
     approved: &ApprovedPlan,
     stop: &Stop,
-    progress: &Progress<'_>,
 ) -> Result<Applied, PassError> {
     let memories = load(planner, approved).await?;
     settle::begin(planner, approved, &memories).await?;
@@ -100,7 +97,7 @@ pub async fn apply(
         let tell = |count: usize| {
             let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
             *finished += count;
-            progress(*finished, all);
+            planner.progress.tell(None, Step::Apply, *finished as u64, Some(all as u64));
         };
         let sent = waves.into_iter().filter_map(|(name, ready)| Some(wave(lanes.get(name)?, ready, &tell)));
         let results = try_join_all(sent).await?;

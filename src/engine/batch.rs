@@ -164,8 +164,7 @@ async fn replace(lane: &Lane<'_>, change: &Change, found: Remote) -> Result<Targ
         Err(error) => return Ok(error),
     }
     let (store, kind, key) = (lane.memory.store.clone(), change.kind, change.key.clone());
-    let claim =
-        Claim { remote: found, origin: Origin::Adopted, disabled_by_us: false, listed: Vec::new(), unsettled: None };
+    let claim = Claim::new(found, Origin::Adopted);
     blocking(move || {
         store.forget_applied(kind, std::slice::from_ref(&key))?;
         Ok(store.put_claims(kind, &[(key, Some(claim))].into())?)

@@ -136,6 +136,8 @@ fn settle(
             Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
         },
         listed: Vec::new(),
+        others: change.kept.clone(),
+        taken_at: before.and_then(|claim| claim.taken_at),
         unsettled: None,
     };
     let asked: BTreeSet<Option<AttributeId>> = change.edits.iter().map(Edit::attribute).collect();

@@ -188,6 +188,7 @@ mod tests {
     use super::*;
     use crate::model::{Match, Reason};
     use reconcile_state::Record;
+    use std::collections::BTreeSet;
 
     fn correlate(anchors: &[Anchor], seen: &[Seen]) -> Correlated {
         super::correlate(anchors, seen, &|_| None)
@@ -199,6 +200,7 @@ mod tests {
             record: Record::new(id.into()),
             matches: vec![("name", name.into()), ("number", number.into())],
             foreign: None,
+            kept: BTreeSet::new(),
         }
     }
 

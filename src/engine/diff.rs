@@ -329,7 +329,7 @@ mod tests {
     }
 
     fn claim(remote: Remote) -> Claim {
-        Claim { remote, origin: Origin::Created, disabled_by_us: false, listed: Vec::new(), unsettled: None }
+        Claim::new(remote, Origin::Created)
     }
 
     #[test]

@@ -9,8 +9,8 @@ use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 
 use super::error::PassError;
 use super::processed::Processed;
-use crate::model::Action;
 use crate::model::pass::Event;
+use crate::model::{Action, Outlook, Semester};
 use crate::targets::port::{Identity, Lookup};
 
 /// One pipeline's memory.
@@ -228,5 +228,13 @@ impl Lookup for Memories {
 
     fn adopt(&self) -> bool {
         self.adopt
+    }
+
+    fn semesters(&self) -> &[Semester] {
+        &[]
+    }
+
+    fn outlooks(&self, _key: &Key) -> &[Outlook] {
+        &[]
     }
 }

@@ -20,14 +20,16 @@ mod observe;
 mod order;
 mod plan;
 mod processed;
+mod progress;
 mod project;
 mod settle;
 mod stop;
 mod weigh;
 
-pub use apply::{Applied, Progress, apply};
+pub use apply::{Applied, apply};
 pub use collect::{DIRECTORY, VAULT};
 pub use error::PassError;
 pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, RULE_CODES, judge};
 pub use plan::{Order, Planner, plan};
+pub use progress::{Progress, Silent, Step};
 pub use stop::Stop;

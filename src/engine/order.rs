@@ -292,6 +292,8 @@ mod tests {
             protected: None,
             requires: Vec::new(),
             seen_as: None,
+            after: BTreeSet::new(),
+            kept: BTreeSet::new(),
             remembered: None,
             matches: Vec::new(),
             desired,
@@ -315,7 +317,7 @@ mod tests {
         for (at, (key, mail)) in seen.iter().enumerate() {
             let remote = Remote { id: Some(key.unwrap_or("stranger").into()), handle: None };
             let record = Record::new("".into()).with(MAIL, *mail);
-            observed.seen.push(Seen { remote, record, matches: Vec::new(), foreign: None });
+            observed.seen.push(Seen { remote, record, matches: Vec::new(), foreign: None, kept: BTreeSet::new() });
             if let Some(key) = key {
                 observed.correlated.found.insert((*key).into(), Found::Present(at));
             }

@@ -16,6 +16,7 @@ use super::held::Held;
 use super::memory::{Memories, Memory};
 use super::observe::{Observed, Question, observe};
 use super::order;
+use super::progress::Progress;
 use super::project::{Projector, Row, Rows, active};
 use super::weigh::Judging;
 use crate::clock::Clock;
@@ -41,6 +42,8 @@ pub struct Planner {
     pub store: Arc<StoreDir>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who is told how far a pass is.
+    pub progress: Arc<dyn Progress>,
 }
 
 impl Planner {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use reconcile_state::store::Store;
-use reconcile_state::{Digest, Key, Ownership, Record, Schema, Standing, Value};
+use reconcile_state::{Digest, Key, Record, Schema, Standing, Value};
 
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
 use super::error::PassError;
@@ -177,9 +177,9 @@ fn drop_shared(rows: &mut BTreeMap<Key, Row>) {
 
 /// Leaves elements out of scoped sets that are not ours: what is not looked at is not asked for either.
 pub fn keep_owned(project: &dyn Project, schema: &Schema, record: &mut Record) {
-    for attribute in schema.attributes().iter().filter(|a| a.ownership == Ownership::ScopedSet) {
+    for attribute in schema.attributes().iter().filter(|a| a.ownership.is_scoped()) {
         if let Some(Value::Set(elements)) = record.get(attribute.id) {
-            let owns = |element: &&String| project.owns(schema.kind, attribute.id, element);
+            let owns = |element: &&String| project.scope_of(schema.kind, attribute.id, element).is_some();
             let ours = elements.iter().filter(owns).cloned().collect();
             record.set(attribute.id, Value::Set(ours));
         }

@@ -113,13 +113,7 @@ fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) 
         if let (Some(digest), Some(seen)) = (digest, memory.store.body(scope, &intent.key)?) {
             if let Some(remote) = made {
                 record.applied = Some((Applied { wanted: digest, seen: digest }, seen.clone()));
-                record.claim = Some(Claim {
-                    remote: remote.clone(),
-                    origin: Origin::Created,
-                    disabled_by_us: false,
-                    listed: Vec::new(),
-                    unsettled: None,
-                });
+                record.claim = Some(Claim::new(remote.clone(), Origin::Created));
             }
             record.observed = Observed::Present(digest, seen);
         }
@@ -196,6 +190,8 @@ fn claim(link: &Link, before: Option<&Claim>) -> Claim {
         },
         disabled_by_us: known.is_some_and(|claim| claim.disabled_by_us),
         listed: link.differences.iter().map(Edit::attribute).collect::<BTreeSet<_>>().into_iter().collect(),
+        others: link.kept.clone(),
+        taken_at: known.and_then(|claim| claim.taken_at),
         unsettled: None,
     }
 }

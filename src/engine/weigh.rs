@@ -213,6 +213,7 @@ impl Judging<'_> {
             begun: facts.begun,
             applied: reconcile_state::Applied { wanted: digest, seen },
             wanted: wanted.clone(),
+            kept: BTreeSet::new(),
         });
     }
 
@@ -257,6 +258,8 @@ impl Judging<'_> {
             remembered: facts.claim.map(|claim| claim.remote.clone()),
             matches: row.map(|row| row.matches.clone()).unwrap_or_default(),
             desired,
+            after: BTreeSet::new(),
+            kept: BTreeSet::new(),
         });
     }
 

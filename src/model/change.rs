@@ -1,9 +1,9 @@
 //! Changes and the plan they form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use reconcile_state::{Applied, Digest, Drift, Edit, Key, Record, Remote, Standing};
+use reconcile_state::{Applied, AttributeId, Digest, Drift, Edit, Key, Record, Remote, Standing};
 use serde::Serialize;
 
 use super::reason::Reason;
@@ -47,6 +47,12 @@ pub enum Cause {
 
 /// Names a change by its content: the same change planned again has the same id.
 pub type ChangeId = Digest;
+
+/// A record of any pipeline: pipeline, kind, key.
+pub type Address = (&'static str, &'static str, Key);
+
+/// An element of one of a record's sets.
+pub type Element = (AttributeId, String);
 
 /// One record, one action.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -92,6 +98,13 @@ pub struct Change {
     /// The whole desired record: what a creation is made of and what a confirmation is held against.
     #[serde(skip)]
     pub desired: Record,
+    /// Records whose changes must land first, whatever they are, beside what the edits refer to.
+    #[serde(skip)]
+    pub after: BTreeSet<Address>,
+    /// Elements of its sets that were there by another's hand when it was planned, those that are called for
+    /// and, as far as the reader tells, those that are not.
+    #[serde(skip)]
+    pub kept: BTreeSet<Element>,
 }
 
 impl Change {
@@ -155,6 +168,9 @@ pub struct Link {
     /// What is wanted of it.
     #[serde(skip)]
     pub wanted: Record,
+    /// Elements of its sets that are called for and are there by another's hand.
+    #[serde(skip)]
+    pub kept: BTreeSet<Element>,
 }
 
 /// A change that policy says to report and not to make.

@@ -1,5 +1,7 @@
 //! What is asked of a target for one record, and by what the target is asked whether it has it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use reconcile_state::{Key, Record, Remote};
 
@@ -17,6 +19,9 @@ pub struct Desired {
     /// How the record is recognised where nothing is remembered of it, strongest first; values in the
     /// form in which the target's reader gives them.
     pub matches: Vec<Match>,
+    /// The scopes of set elements that are in question for this record; `None` where all that the pipeline
+    /// owns are. Elements of other scopes are left out of both sides.
+    pub scopes: Option<BTreeSet<String>>,
     /// When a date will change the answer although nothing else does.
     pub valid_until: Option<Timestamp>,
 }

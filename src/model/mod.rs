@@ -1,10 +1,12 @@
 //! Plain data of a pass: people, what is desired, changes, plan, outcomes. No I/O.
 
 pub mod change;
+pub mod check;
 pub mod desired;
 pub mod error;
 pub mod org;
 pub mod outcome;
+pub mod outlook;
 pub mod pass;
 pub mod person;
 pub mod reason;
@@ -12,11 +14,15 @@ pub mod scope;
 pub mod target;
 pub mod teaching;
 
-pub use change::{Action, Candidate, Cause, Change, ChangeId, Conflict, Finding, Link, PipelinePlan, Plan, Rival};
+pub use change::{
+    Action, Address, Candidate, Cause, Change, ChangeId, Conflict, Element, Finding, Link, PipelinePlan, Plan, Rival,
+};
+pub use check::{Check, Level};
 pub use desired::{Anchor, Call, Desired, Match};
 pub use error::{Effect, ErrorKind, Retry, TargetError};
 pub use org::Org;
 pub use outcome::{Batch, Outcome, Ready};
+pub use outlook::{Mark, Outlook, Prospect};
 pub use person::Person;
 pub use reason::Reason;
 pub use scope::{KeyField, Pick, Scope};

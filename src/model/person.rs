@@ -84,7 +84,9 @@ pub mod vault {
     pub const AFFILIATIONS: AttributeId = AttributeId(6);
     /// Positions, `employee_no|job_code|yrk|title|org_id|valid_from|valid_to|status` (`mv_position`).
     pub const POSITIONS: AttributeId = AttributeId(7);
-    /// Enrolments, `teaching_id|kind|role|status` (`mv_enrolment`).
+    /// Enrolments, `topic|semester|kind|role|status`: `185:INF1000:1|2026:HØST|student|student|A`
+    /// (`mv_enrolment` with its teaching and topic; `A` where all three are active). Of a teaching or topic
+    /// that is not there the topic is `?` and the semester the teaching's id.
     pub const ENROLMENTS: AttributeId = AttributeId(8);
     /// As [`super::directory::FINDINGS`].
     pub const FINDINGS: AttributeId = AttributeId(9);

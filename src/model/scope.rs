@@ -50,6 +50,9 @@ pub enum Pick {
     Everything,
     /// Whom the sources say something else of than the store last saw.
     Changed,
+    /// Who is entitled and not marked, and of whom the last change failed, was deferred, is in doubt or waits
+    /// for another try.
+    Pending,
     /// Those who are named, each once, in the order given.
     Keys(Vec<(KeyField, String)>),
 }
@@ -69,6 +72,7 @@ impl fmt::Display for Scope {
         match &self.pick {
             Pick::Everything => f.write_str("everything")?,
             Pick::Changed => f.write_str("changed")?,
+            Pick::Pending => f.write_str("pending")?,
             Pick::Keys(keys) if keys.len() == 1 => f.write_str("1 key")?,
             Pick::Keys(keys) => write!(f, "{} keys", keys.len())?,
         }

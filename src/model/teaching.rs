@@ -1,7 +1,9 @@
 //! Semesters, topics and teachings, as MetaVault has them: what enrolments refer to and courses are made of.
 
+use serde::{Deserialize, Serialize};
+
 /// A semester (`mv_semester`).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Semester {
     /// Its id, `2026:HØST`.
     pub id: String,
@@ -16,7 +18,7 @@ pub struct Semester {
 }
 
 /// One version of a topic (`mv_topic`).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Topic {
     /// `institution:code:version`.
     pub id: String,
@@ -39,7 +41,7 @@ pub struct Topic {
 }
 
 /// A topic taught in a semester (`mv_teaching`).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Teaching {
     /// Its id, as enrolments name it.
     pub id: String,

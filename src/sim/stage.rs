@@ -48,7 +48,7 @@ impl Stage {
         let directory = Directory::start(DirectoryPlan::portal(now).with(campus.ldap_entries())).await?;
         let mut sites: Vec<Box<dyn Simulation>> = Vec::new();
         for target in registry.iter() {
-            sites.extend(target.simulate().await?);
+            sites.extend(target.simulate(&campus).await?);
         }
         let mut secrets: BTreeMap<String, String> = sites.iter().flat_map(|site| site.secrets()).collect();
         secrets.insert(PASSWORD.to_owned(), "portalpw".to_owned());

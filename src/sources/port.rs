@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use reconcile_state::{Key, Record};
 
 use super::error::SourceError;
-use crate::model::{KeyField, Org, Semester, Teaching, Topic};
+use crate::model::{Check, KeyField, Org, Semester, Teaching, Topic};
 
 /// Codes of [`Finding`]s.
 pub mod reason {
@@ -78,6 +78,22 @@ pub trait Directory: Send + Sync {
     /// These people; who is not in the answer is not in the directory.
     fn read<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<DirectoryEntry>, SourceError>>;
 
+    /// Whoever is entitled to one of these, and bears no mark of it, among those who are not disabled. Marks
+    /// are the values of these two directory attributes: birthright and requested.
+    fn unmarked<'a>(
+        &'a self,
+        entitlements: &'a [&'a str],
+        marks: (&'a str, &'a str),
+    ) -> BoxFuture<'a, Result<Vec<Key>, SourceError>> {
+        let _ = (entitlements, marks);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Checks connection, rights and schema, for `reconcile check`.
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(async { Vec::new() })
+    }
+
     /// Whoever has this value; none, one or several.
     fn find<'a>(&'a self, field: KeyField, value: &'a str) -> BoxFuture<'a, Result<Vec<DirectoryEntry>, SourceError>>;
 }
@@ -126,4 +142,9 @@ pub trait Vault: Send + Sync {
 
     /// These people; who is not in the answer has no row.
     fn read<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<VaultReading, SourceError>>;
+
+    /// Checks connection, rights and tables, for `reconcile check`.
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(async { Vec::new() })
+    }
 }

@@ -1,6 +1,7 @@
 //! What a target is to the engine: something that says what should be, reads what is, and writes what
 //! it is told. Implementations live in one folder each and know neither the engine nor each other.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,12 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use reconcile_state::{AttributeId, Claim, Key, Record, Remote, Schema};
+use serde::Serialize;
 
-use crate::model::{Anchor, Batch, Desired, Outcome, Person, Ready, Reason, TargetError};
-pub use crate::model::{Counters, Identity};
+use crate::model::{Anchor, Batch, Desired, Element, Outcome, Outlook, Person, Ready, Reason, Semester, TargetError};
+pub use crate::model::{Check, Counters, Identity, Mark};
+#[cfg(feature = "sim")]
+use crate::sim::campus::Campus;
 
 /// What a projection starts from.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +30,11 @@ pub trait Lookup: Sync {
     fn claim(&self, pipeline: &str, kind: &str, key: &Key) -> Option<&Claim>;
     /// Whether this pass links to existing records on weaker evidence (`--adopt`).
     fn adopt(&self) -> bool;
+    /// The semesters there are, in the order of their ids.
+    fn semesters(&self) -> &[Semester];
+    /// How a person stands, once this pass's plan has landed, in every pipeline that is marked. Only
+    /// pipelines that follow the others ([`Terms::follows`]) are told.
+    fn outlooks(&self, key: &Key) -> &[Outlook];
 }
 
 /// Says what should be. Pure: the same subject, memory and time give the same answer.
@@ -36,10 +45,43 @@ pub trait Project: Send + Sync {
     /// What is called for: one answer for each kind, in the order of [`Project::kinds`].
     fn desired(&self, subject: Subject<'_>, look: &dyn Lookup, at: Timestamp) -> Vec<Desired>;
 
-    /// Whether an element of a scoped set is ours. Elements that are not are left out of both sides.
-    fn owns(&self, _kind: &str, _attribute: AttributeId, _element: &str) -> bool {
-        true
+    /// The scope that an element of a scoped set belongs to (a course, a system); `None` for an element that
+    /// can never be ours. What is not ours, or not in question, is left out of both sides.
+    fn scope_of<'e>(&self, _kind: &str, _attribute: AttributeId, element: &'e str) -> Option<&'e str> {
+        Some(element)
     }
+
+    /// Which scopes of a part's sets are ours now, in words that the target's reader understands
+    /// ([`Parts::within`]).
+    fn within(&self, _kind: &str, _look: &dyn Lookup, _at: Timestamp) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The MetaVault tables that a kind's desired records are made of: while one of them is doubted, nothing
+    /// is taken from these records. `None` where it may be any.
+    fn tables(&self, _kind: &str) -> Option<&[&'static str]> {
+        None
+    }
+
+    /// For people: by which rule each attribute and element is called for, and why others are not.
+    fn rules(&self, _subject: Subject<'_>, _look: &dyn Lookup, _at: Timestamp) -> Vec<Because> {
+        Vec::new()
+    }
+}
+
+/// The rule behind an attribute or an element, for [`Project::rules`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Because {
+    /// The kind.
+    pub kind: &'static str,
+    /// The attribute.
+    pub attribute: &'static str,
+    /// The element, where the attribute is a set.
+    pub element: Option<String>,
+    /// Whether it is called for; otherwise `rule` says why not.
+    pub wanted: bool,
+    /// The rule, in words: the template, or the row and the setting that gave the element.
+    pub rule: String,
 }
 
 /// Which records a reader is asked for.
@@ -49,6 +91,21 @@ pub enum Ask {
     All,
     /// Those these anchors mean, each looked up by what is remembered and by every match.
     These(Vec<Anchor>),
+    /// Of a kind whose records are parts of others: the parts of these wholes.
+    Parts(Parts),
+}
+
+/// Parts that are asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Parts {
+    /// The wholes, each as it was last seen.
+    pub wholes: Vec<(Key, Remote)>,
+    /// Whether these are all wholes there are.
+    pub all: bool,
+    /// What [`Project::within`] says is ours.
+    pub within: Vec<String>,
+    /// The scopes that matter; `None`: all that are ours. The reader may read more.
+    pub scopes: Option<BTreeSet<String>>,
 }
 
 /// One record as the target shows it.
@@ -63,6 +120,9 @@ pub struct Seen {
     /// Why it can never be ours although it may stand in the way: another authentication method, an
     /// administrator.
     pub foreign: Option<Reason>,
+    /// Elements of its sets that are there by another's hand, or of which the reading does not tell: they
+    /// satisfy whoever calls for them, and are not ours to take away unless we remember putting them there.
+    pub kept: BTreeSet<Element>,
 }
 
 /// Part of an answer.
@@ -75,6 +135,14 @@ pub struct Page {
     pub covered: Vec<Key>,
     /// Set on the last page of [`Ask::All`], and on no other.
     pub end: Option<End>,
+    /// Of [`Ask::Parts`]: scopes that are there, are ours, and were read. A whole of which no page shows a
+    /// part has nothing in them.
+    pub read: BTreeSet<String>,
+    /// Of [`Ask::Parts`]: scopes that are there, are ours, and were not read. What is called for in scopes
+    /// that are neither read nor unread waits for them to be made.
+    pub unread: BTreeSet<String>,
+    /// Of [`Ask::Parts`]: elements that are nobody's of the wholes, or in scopes that are not ours.
+    pub strangers: u64,
 }
 
 /// The end of a whole listing.
@@ -91,6 +159,11 @@ pub trait Reader: Send + Sync {
 
     /// Reads records of one kind. The stream ends after the first error.
     fn observe(&self, kind: &'static str, ask: Ask) -> BoxStream<'_, Result<Page, TargetError>>;
+
+    /// Checks connection, rights and functions, for `reconcile check`: each finding with its fix. Reads only.
+    fn check(&self) -> impl Future<Output = Vec<Check>> + Send {
+        async { Check::of_identity(self.identity().await) }
+    }
 }
 
 /// Writes what it is told.
@@ -108,6 +181,8 @@ pub trait AnyReader: Send + Sync {
     fn identity(&self) -> BoxFuture<'_, Result<Identity, TargetError>>;
     /// [`Reader::observe`]
     fn observe(&self, kind: &'static str, ask: Ask) -> BoxStream<'_, Result<Page, TargetError>>;
+    /// [`Reader::check`]
+    fn check(&self) -> BoxFuture<'_, Vec<Check>>;
 }
 
 impl<R: Reader> AnyReader for R {
@@ -117,6 +192,10 @@ impl<R: Reader> AnyReader for R {
 
     fn observe(&self, kind: &'static str, ask: Ask) -> BoxStream<'_, Result<Page, TargetError>> {
         Reader::observe(self, kind, ask)
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(Reader::check(self))
     }
 }
 
@@ -158,6 +237,10 @@ pub struct Terms {
     pub known: Option<crate::model::Match>,
     /// The seeds' names of the counters.
     pub counters: Counters,
+    /// How success here is marked in the directory; `None` where it is not.
+    pub mark: Option<Mark>,
+    /// Whether this pipeline is projected after all others, from what they come to ([`Lookup::outlooks`]).
+    pub follows: bool,
 }
 
 /// The read half of an open target. All that planning is given.
@@ -188,6 +271,17 @@ pub struct Surroundings<'s> {
     pub institution: &'s crate::config::Institution,
     /// Where `env:NAME` secrets come from.
     pub environment: &'s dyn Fn(&str) -> Option<String>,
+    /// The section of the directory, for a target that is the directory itself.
+    pub portal_ldap: Option<&'s toml::Table>,
+    /// The marks of all configured pipelines.
+    pub marks: &'s [(&'static str, Mark)],
+}
+
+impl<'s> Surroundings<'s> {
+    /// Those of a target that needs nothing but the institution's settings and secrets.
+    pub fn new(institution: &'s crate::config::Institution, environment: &'s dyn Fn(&str) -> Option<String>) -> Self {
+        Self { institution, environment, portal_ldap: None, marks: &[] }
+    }
 }
 
 /// Why a target's section of the configuration is refused.
@@ -215,18 +309,29 @@ pub trait Definition: Send + Sync {
     /// addresses at their defaults. Starts with `[name]`.
     fn configuration(&self) -> &'static str;
 
+    /// How success in this pipeline is marked in the directory.
+    fn mark(&self) -> Option<Mark> {
+        None
+    }
+
+    /// Its error codes and reasons, each with what it means and what to do: see `docs/errors.md`.
+    fn codes(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Opens the target. No request is made yet.
     ///
     /// # Errors
     /// [`OpenError`] naming the key that is wrong.
     fn open(&self, section: toml::Table, around: &Surroundings<'_>) -> Result<Target, OpenError>;
 
-    /// Starts the target's simulator on loopback, for the demo; `None` where there is none.
+    /// Starts the target's simulator on loopback, with what stands there before the first pass over this
+    /// campus; `None` where there is none.
     ///
     /// # Errors
     /// Where no port is to be had.
     #[cfg(feature = "sim")]
-    fn simulate(&self) -> BoxFuture<'_, std::io::Result<Option<Box<dyn Simulation>>>> {
+    fn simulate<'c>(&'c self, _campus: &'c Campus) -> BoxFuture<'c, std::io::Result<Option<Box<dyn Simulation>>>> {
         Box::pin(async { Ok(None) })
     }
 }

@@ -1,6 +1,8 @@
 //! Claims: what only we know about a record. Small, copied after each pass, never derivable for
 //! certain from a source or a target.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::AttributeId;
@@ -62,9 +64,30 @@ pub struct Claim {
     /// it: of these only what sources or policy move from then on is written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listed: Vec<Option<AttributeId>>,
+    /// Elements of sets that are called for and were there by another's hand: not ours to take away.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub others: BTreeSet<(AttributeId, String)>,
+    /// When elements were last taken away, in Unix milliseconds: what comes back soon after is contested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<i64>,
     /// Set while the target shows something else than what was written and accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,
+}
+
+impl Claim {
+    /// A claim on a record that nothing else is known of.
+    pub fn new(remote: Remote, origin: Origin) -> Self {
+        Self {
+            remote,
+            origin,
+            disabled_by_us: false,
+            listed: Vec::new(),
+            others: BTreeSet::new(),
+            taken_at: None,
+            unsettled: None,
+        }
+    }
 }
 
 /// A record that did not become what was written: it is tried again with growing delay.

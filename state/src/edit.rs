@@ -120,7 +120,7 @@ fn compare_sets(attribute: &Attribute, desired: Option<&Value>, observed: Option
     };
     let (wanted, held) = (forms(desired), forms(observed));
     let id = attribute.id;
-    if matches!(attribute.ownership, Ownership::Managed | Ownership::ScopedSet) {
+    if attribute.ownership == Ownership::Managed || attribute.ownership.is_scoped() {
         let surplus = held.iter().filter(|(form, _)| !wanted.contains_key(*form));
         edits.extend(surplus.map(|(_, e)| Edit::Remove { attribute: id, element: e.clone() }));
     }

@@ -51,6 +51,16 @@ pub enum Ownership {
     AddOnly,
     /// A set of which only the elements within the pipeline's declared scope are ours.
     ScopedSet,
+    /// A scoped set that others write too: what is missing is added, also at a first meeting, and only what
+    /// we put there is taken away again.
+    ClaimedSet,
+}
+
+impl Ownership {
+    /// Whether only the elements within a declared scope are ours.
+    pub fn is_scoped(self) -> bool {
+        matches!(self, Self::ScopedSet | Self::ClaimedSet)
+    }
 }
 
 /// The form of an attribute's value.
@@ -275,6 +285,9 @@ pub struct Schema {
     pub kind: &'static str,
     /// Kinds of lower rank come first where nothing else decides the order.
     pub rank: u8,
+    /// The kind whose records those of this kind are parts of, each of the one with its own key: a part is
+    /// there with its whole, empty or not, and is neither made nor closed by itself.
+    pub part_of: Option<&'static str>,
     attributes: Vec<Attribute>,
 }
 
@@ -296,7 +309,14 @@ impl Schema {
                 return Err(SchemaError::Twice { kind, attribute: attribute.name });
             }
         }
-        Ok(Self { pipeline, kind, rank, attributes })
+        Ok(Self { pipeline, kind, rank, part_of: None, attributes })
+    }
+
+    /// The same schema, of records that are parts of those of another kind of the pipeline.
+    #[must_use]
+    pub fn part_of(mut self, kind: &'static str) -> Self {
+        self.part_of = Some(kind);
+        self
     }
 
     /// Attributes in ascending order of their ids.

@@ -14,12 +14,22 @@ pub struct Doubt {
     pub code: String,
     /// What was seen and what was expected, with the next step; no personal values.
     pub message: String,
+    /// The one table or attribute that is doubted, as the source's figures name it; `None` where it is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
 }
 
 impl Doubt {
     /// A doubt.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into() }
+        Self { code: code.to_owned(), message: message.into(), of: None }
+    }
+
+    /// The same doubt, of one table or attribute.
+    #[must_use]
+    pub fn of(mut self, what: &str) -> Self {
+        self.of = Some(what.to_owned());
+        self
     }
 }
 
@@ -111,13 +121,14 @@ pub fn judge_source(
             let share = carried.saturating_mul(now.count).checked_div(last.count).unwrap_or(0);
             let carries = now.carriers.get(attribute).copied().unwrap_or(0);
             if limit.exceeded_by_carriers(share, carries) {
-                doubts.push(Doubt::new(
+                let doubt = Doubt::new(
                     ATTRIBUTE_SHRUNK,
                     format!(
                         "{source}: {carries} records carry {attribute}, about {share} were expected; \
                          check that the account may still read it, or accept it with --allow attribute-shrunk"
                     ),
-                ));
+                );
+                doubts.push(doubt.of(attribute));
             }
         }
     }

@@ -47,7 +47,7 @@ impl Steps for Toy {
         [("toy", settings)].into()
     }
 
-    async fn apply(&self, approved: &ApprovedPlan, stop: &Stop, _: &Progress<'_>) -> Result<Applied, PassError> {
+    async fn apply(&self, approved: &ApprovedPlan, stop: &Stop) -> Result<Applied, PassError> {
         *self.consent.lock().unwrap() = Some(approved.consent().clone());
         let fate = if stop.is_requested() { &Fate::Interrupted } else { &self.fate };
         let mut done = approved.held().to_vec();

@@ -94,7 +94,9 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
     let mut unknown = Vec::new();
     let (part, mut mv) = match &people.pick {
         Pick::Everything => try_join(directory::read_all(collector), vault::read(collector, None)).await?,
-        Pick::Changed => try_join(directory::read_changed(collector), vault::read(collector, None)).await?,
+        Pick::Changed | Pick::Pending => {
+            try_join(directory::read_changed(collector), vault::read(collector, None)).await?
+        }
         Pick::Keys(keys) => {
             let part = directory::read_named(collector, keys, &mut unknown).await?;
             let shown: Vec<Key> = part.shown.iter().cloned().collect();
@@ -104,13 +106,13 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
     };
     let mut keys = match &people.pick {
         Pick::Everything => part.known.iter().cloned().collect(),
-        Pick::Changed => changed(collector, &part.known).await?,
+        Pick::Changed | Pick::Pending => changed(collector, &part.known).await?,
         Pick::Keys(_) => part.shown.iter().cloned().collect::<Vec<Key>>(),
     };
     keys.truncate(people.limit.unwrap_or(usize::MAX));
     let whole = !matches!(people.pick, Pick::Keys(_));
     let unread = match people.pick {
-        Pick::Everything | Pick::Changed => part.known.difference(&part.shown).cloned().collect(),
+        Pick::Everything | Pick::Changed | Pick::Pending => part.known.difference(&part.shown).cloned().collect(),
         Pick::Keys(_) => BTreeSet::new(),
     };
     let strangers = mv.shown.difference(&part.known).count() as u64;

@@ -36,6 +36,8 @@ fn change(at: usize, action: Action, edits: Vec<Edit>) -> Change {
         protected: None,
         requires: Vec::new(),
         seen_as: None,
+        after: BTreeSet::new(),
+        kept: BTreeSet::new(),
         remembered: None,
         matches: Vec::new(),
         desired: Record::new(key.as_str().into()),

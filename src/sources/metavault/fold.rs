@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reconcile_state::{Attribute, AttributeId, Key, Record, Value};
 
 use crate::model::person::vault as v;
-use crate::sources::port::{Finding, VaultEntry, reason};
+use crate::sources::port::{Catalogue, Finding, VaultEntry, reason};
 use crate::sources::uhid;
 
 /// Between the rows of one person, as SQL joins them: no text of the sources holds it, and where one
@@ -134,6 +134,33 @@ pub fn add(
     orphans
 }
 
+/// Says of every enrolment what is taught when, in the place of the teaching's number: what changes there is a
+/// change of everybody who is enrolled.
+pub fn resolve(people: &mut BTreeMap<Key, VaultEntry>, catalogue: &Catalogue) {
+    for person in people.values_mut() {
+        let known: BTreeSet<String> =
+            person.record.elements(v::ENROLMENTS).filter_map(|row| enrolment(row, catalogue)).collect();
+        person.record.set(v::ENROLMENTS, Value::Set(known));
+    }
+}
+
+fn enrolment(row: &str, catalogue: &Catalogue) -> Option<String> {
+    let (id, rest) = row.split_once('|')?;
+    let (rest, status) = rest.rsplit_once('|')?;
+    let active = |status: &str| status.trim().eq_ignore_ascii_case("A");
+    let teaching = catalogue.teachings.get(id);
+    let topic = teaching.and_then(|teaching| catalogue.topics.get(&teaching.topic));
+    // A separator inside a key would make another row of it.
+    let known = teaching.zip(topic).filter(|(one, topic)| !one.semester.contains('|') && !topic.id.contains('|'));
+    Some(match known {
+        Some((teaching, topic)) => {
+            let open = active(status) && active(&teaching.status) && active(&topic.status);
+            format!("{}|{}|{rest}|{}", topic.id, teaching.semester, if open { "A" } else { "I" })
+        }
+        None => format!("?|{id}|{rest}|{}", if active(status) { "A" } else { "I" }),
+    })
+}
+
 fn rank(row: &PersonRow) -> (bool, u8, &str, &str) {
     let systems = ["sap", "dfo", "fs", "greg", "gre"];
     let at = systems.iter().position(|system| row.source_system.trim().eq_ignore_ascii_case(system));
@@ -153,6 +180,7 @@ fn found(person: &mut VaultEntry, attributes: &[Attribute], id: AttributeId, cod
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Teaching, Topic};
 
     fn row(system: &str, active: bool, values: [&str; 5]) -> PersonRow {
         PersonRow {
@@ -210,6 +238,39 @@ mod tests {
         let group = Group { key: Key::new("other"), rows: 1, text: Some(Ok("1|student|student|A".into())) };
         let orphans = add(&mut people, PARTS[2], [group]);
         assert_eq!((orphans.len(), people.len()), (1, 1));
+    }
+
+    #[test]
+    fn an_enrolment_says_what_is_taught_when_and_is_active_only_where_all_of_it_is() {
+        let mut catalogue = Catalogue::default();
+        let topic = |id: &str, status: &str| Topic { id: id.into(), status: status.into(), ..Topic::default() };
+        let teaching = |topic: &str, status: &str| Teaching {
+            topic: topic.into(),
+            semester: "2026:HØST".into(),
+            status: status.into(),
+            ..Teaching::default()
+        };
+        catalogue.topics.insert("185:A:1".into(), topic("185:A:1", "A"));
+        catalogue.topics.insert("185:B:1".into(), topic("185:B:1", "I"));
+        for (id, one) in [
+            ("1", teaching("185:A:1", "A")),
+            ("2", teaching("185:A:1", "I")),
+            ("3", teaching("185:B:1", "A")),
+            ("4", teaching("185:C:1", "A")),
+        ] {
+            catalogue.teachings.insert(id.into(), one);
+        }
+        let cases = [
+            ("1|student|student|A", "185:A:1|2026:HØST|student|student|A"),
+            ("1|student|student|I", "185:A:1|2026:HØST|student|student|I"),
+            ("2|student|student|A", "185:A:1|2026:HØST|student|student|I"),
+            ("3|teacher|lecturer|A", "185:B:1|2026:HØST|teacher|lecturer|I"),
+            ("4|student|student|A", "?|4|student|student|A"),
+            ("9|student|student|A", "?|9|student|student|A"),
+        ];
+        for (row, said) in cases {
+            assert_eq!(enrolment(row, &catalogue).as_deref(), Some(said));
+        }
     }
 
     #[test]

@@ -132,6 +132,7 @@ impl SqliteVault {
         reading.invalid_keys = invalid;
         reading.orphans = orphans.len() as u64;
         reading.catalogue = catalogue(&mut transaction).await?;
+        fold::resolve(&mut reading.people, &reading.catalogue);
         transaction.rollback().await.map_err(|e| failed("the database", &e))?;
         connection.close().await.map_err(|e| failed("the database", &e))?;
         Ok(reading)

@@ -268,7 +268,7 @@ mod tests {
         let table: toml::Table = toml::from_str(text).unwrap();
         let config: Config = table.try_into()?;
         let environment = |name: &str| (name == "T").then(|| "secret-token".to_owned());
-        config.check(&Surroundings { institution: &institution(), environment: &environment })
+        config.check(&Surroundings::new(&institution(), &environment))
     }
 
     const LEAST: &str = "url = 'https://moodle.example.no'\ntoken = 'env:T'\nauth = 'oidc'\n";
@@ -285,7 +285,7 @@ mod tests {
         least.extend(toml::from_str::<toml::Table>(LEAST).unwrap());
         let whole: Config = least.try_into().unwrap();
         let environment = |_: &str| Some("secret-token".to_owned());
-        let whole = whole.check(&Surroundings { institution: &institution(), environment: &environment }).unwrap();
+        let whole = whole.check(&Surroundings::new(&institution(), &environment)).unwrap();
         assert_eq!(format!("{whole:?}"), format!("{:?}", check(LEAST).unwrap()));
     }
 

@@ -53,11 +53,16 @@ use futures::future::BoxFuture;
 
 #[cfg(feature = "sim")]
 use super::port::Simulation;
-use super::port::{Counters, Definition, Observer, OpenError, Surroundings, Target, Terms};
+use super::port::{Counters, Definition, Mark, Observer, OpenError, Surroundings, Target, Terms};
+#[cfg(feature = "sim")]
+use crate::sim::campus::Campus;
 use crate::wire::{HttpClient, HttpSettings, Pace, RetryConfig, SettingError, tls};
 
 /// Longest answer: a site of 100 000 accounts, read without a report, is some 60 MB.
 const BODY_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Who has an account is marked with the entitlement's text.
+const MARK: Mark = Mark { entitlement: PIPELINE, kind: ACCOUNT, number: 12 };
 
 /// The registry's line.
 pub struct Moodle;
@@ -87,6 +92,8 @@ impl Moodle {
                 disable: "totalDisableUser",
                 enable: "totalEnable",
             },
+            mark: Some(MARK),
+            follows: false,
         };
         let reader = read::AccountReader::new(Arc::clone(&client), Arc::clone(&settings));
         let observer = Observer { name: PIPELINE, project: Arc::new(project), reader: Arc::new(reader), terms };
@@ -97,6 +104,10 @@ impl Moodle {
 impl Definition for Moodle {
     fn name(&self) -> &'static str {
         PIPELINE
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        Some(MARK)
     }
 
     fn configuration(&self) -> &'static str {
@@ -111,7 +122,7 @@ impl Definition for Moodle {
     }
 
     #[cfg(feature = "sim")]
-    fn simulate(&self) -> BoxFuture<'_, std::io::Result<Option<Box<dyn Simulation>>>> {
+    fn simulate<'c>(&'c self, _campus: &'c Campus) -> BoxFuture<'c, std::io::Result<Option<Box<dyn Simulation>>>> {
         Box::pin(async {
             let site: Box<dyn Simulation> = Box::new(simulate::Site::start().await?);
             Ok(Some(site))

@@ -77,6 +77,7 @@ impl Project for Accounts {
             key: person.key().clone(),
             call: self.call(person, &values),
             matches: self.matches(&values),
+            scopes: None,
             valid_until: None,
         }]
     }
@@ -97,6 +98,7 @@ mod tests {
 
     use super::*;
     use crate::model::person::directory;
+    use crate::model::{Outlook, Semester};
     use crate::policy::testing::{person, set};
     use crate::targets::moodle::schema::{DEPARTMENT, EMAIL, FIRSTNAME, INSTITUTION};
     use crate::targets::moodle::testing::settings;
@@ -110,6 +112,14 @@ mod tests {
 
         fn adopt(&self) -> bool {
             false
+        }
+
+        fn semesters(&self) -> &[Semester] {
+            &[]
+        }
+
+        fn outlooks(&self, _: &Key) -> &[Outlook] {
+            &[]
         }
     }
 

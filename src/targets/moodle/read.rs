@@ -47,7 +47,7 @@ impl AccountReader {
         };
         let scope = self.scope(site);
         let seen = rows.into_iter().map(|row| scope.seen(row)).collect();
-        Ok(Page { seen, covered: Vec::new(), end: Some(End { total }) })
+        Ok(Page { seen, end: Some(End { total }), ..Page::default() })
     }
 
     async fn by_report(&self, config: &ReportConfig) -> Result<(Vec<Row>, Option<u64>), TargetError> {
@@ -81,7 +81,7 @@ impl AccountReader {
         let scope = self.scope(site);
         let seen = found.into_values().map(|row| scope.seen(row)).collect();
         let covered: Vec<Key> = anchors.iter().map(|anchor| anchor.key.clone()).collect();
-        Ok(Page { seen, covered, end: None })
+        Ok(Page { seen, covered, ..Page::default() })
     }
 
     /// Own account: what it shows of itself it shows of nobody more.
@@ -139,6 +139,7 @@ impl Reader for AccountReader {
         }
         match ask {
             Ask::All => stream::once(self.all()).boxed(),
+            Ask::Parts(_) => stream::empty().boxed(),
             Ask::These(anchors) => stream::unfold(anchors, move |mut rest| async move {
                 if rest.is_empty() {
                     return None;

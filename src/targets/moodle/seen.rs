@@ -1,5 +1,7 @@
 //! An account as a record: one form for what the readers of users and the report show.
 
+use std::collections::BTreeSet;
+
 use reconcile_state::{Key, Record, Remote, Standing};
 
 use super::answer::FETCH_FAILED;
@@ -89,7 +91,7 @@ impl Scope<'_> {
             record.set(id::CITY, row.city.into());
         }
         let matches = seen_matches(&record);
-        Seen { remote, record, matches, foreign }
+        Seen { remote, record, matches, foreign, kept: BTreeSet::new() }
     }
 }
 

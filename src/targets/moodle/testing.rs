@@ -27,7 +27,7 @@ pub(super) fn section(more: &str) -> toml::Table {
 pub(super) fn settings(more: &str) -> Settings {
     let config: Config = section(more).try_into().unwrap();
     let environment = |_: &str| Some("token".to_owned());
-    config.check(&Surroundings { institution: &institution(), environment: &environment }).unwrap()
+    config.check(&Surroundings::new(&institution(), &environment)).unwrap()
 }
 
 /// An invented account with all that a new one needs.
@@ -58,6 +58,8 @@ fn change(action: Action, desired: Record, edits: Vec<Edit>, remote: Option<Remo
         protected: None,
         requires: Vec::new(),
         seen_as: None,
+        after: std::collections::BTreeSet::new(),
+        kept: std::collections::BTreeSet::new(),
         remembered: None,
         matches: Vec::new(),
         desired,

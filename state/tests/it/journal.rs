@@ -10,7 +10,7 @@ use crate::campus::{OBSERVED, bodies, bytes, digest, fresh, key, key_digest, ope
 
 pub fn claim(id: &str) -> Claim {
     let remote = Remote { id: Some(id.to_owned()), handle: None };
-    Claim { remote, origin: Origin::Created, disabled_by_us: false, listed: Vec::new(), unsettled: None }
+    Claim::new(remote, Origin::Created)
 }
 
 pub fn intent(n: u32) -> Intent {

@@ -101,6 +101,7 @@ impl Project for Policy {
             key: person.key().clone(),
             call,
             matches: vec![Match { field: "code", value: code(person.key()), only_unique: false }],
+            scopes: None,
             valid_until: None,
         };
         vec![one(MEMBER, call(person, NAME, member)), one(CARD, call(person, NAME, card))]
@@ -129,6 +130,8 @@ impl Definition for Asked {
                 chunk: 4,
                 known: Some(Match { field: "code", value: "known".to_owned(), only_unique: false }),
                 counters: COUNTERS,
+                mark: None,
+                follows: false,
             },
         };
         Ok(Target { observer, writer: Arc::new(self.0.clone()) })

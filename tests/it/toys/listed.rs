@@ -119,11 +119,11 @@ impl Project for Policy {
             vec![Match { field: "login", value: login, only_unique: false }]
         };
         let call = call(person, NAME, record);
-        vec![Desired { kind: ACCOUNT, key: person.key().clone(), call, matches, valid_until: None }]
+        vec![Desired { kind: ACCOUNT, key: person.key().clone(), call, matches, scopes: None, valid_until: None }]
     }
 
-    fn owns(&self, _kind: &str, _attribute: AttributeId, element: &str) -> bool {
-        element.starts_with("ours:") && element != "ours:closed"
+    fn scope_of<'e>(&self, _kind: &str, _attribute: AttributeId, element: &'e str) -> Option<&'e str> {
+        Some(element).filter(|element| element.starts_with("ours:") && *element != "ours:closed")
     }
 }
 
@@ -149,6 +149,8 @@ impl Definition for Listed {
                 chunk: 5,
                 known: None,
                 counters: COUNTERS,
+                mark: None,
+                follows: false,
             },
         };
         Ok(Target { observer, writer: Arc::new(self.0.clone()) })

@@ -267,6 +267,7 @@ impl Toy {
                 record: record.clone(),
                 matches: (self.marks)(kind, record),
                 foreign: shelf.admins.contains(number).then_some(Reason("admin")),
+                kept: BTreeSet::new(),
             })
             .collect();
         if let Some(seed) = shelf.order {
@@ -311,7 +312,7 @@ impl Toy {
         let mut seen = self.seen(&shelf, kind);
         seen.retain(|one| anchors.iter().any(|anchor| means(anchor, one)));
         let covered = if shelf.mute { Vec::new() } else { anchors.iter().map(|anchor| anchor.key.clone()).collect() };
-        Ok(Page { seen, covered, end: None })
+        Ok(Page { seen, covered, ..Page::default() })
     }
 }
 
@@ -333,6 +334,7 @@ impl Reader for Toy {
         let pages = match ask {
             Ask::All => self.list(kind),
             Ask::These(anchors) => vec![self.find(kind, &anchors)],
+            Ask::Parts(_) => panic!("the toys have no parts"),
         };
         stream::iter(pages).boxed()
     }

@@ -135,7 +135,7 @@ impl Desk {
     fn targets(&self) -> Vec<Target> {
         let institution =
             Institution { number: "999".into(), name: "The Toy College".into(), mail_domain: "toy.example".into() };
-        let around = Surroundings { institution: &institution, environment: &|_| None };
+        let around = Surroundings::new(&institution, &|_| None);
         let open = |name: &&str| self.registry.get(name).unwrap().open(toml::Table::new(), &around).unwrap();
         self.pipelines.iter().map(open).collect()
     }
@@ -149,6 +149,7 @@ impl Desk {
             shrink: self.settings.guard.shrink,
             store: self.store.clone(),
             clock: self.clock.clone(),
+            progress: Arc::new(engine::Silent),
         }
     }
 
@@ -182,7 +183,7 @@ impl Desk {
     pub async fn apply(&self, approved: &ApprovedPlan, stop: &Stop) -> Vec<(String, Fate)> {
         let writers: BTreeMap<&'static str, Arc<dyn AnyWriter>> =
             self.targets().into_iter().map(|target| (target.observer.name, target.writer)).collect();
-        let applied = engine::apply(&self.planner(), &writers, approved, stop, &|_, _| {}).await.unwrap();
+        let applied = engine::apply(&self.planner(), &writers, approved, stop).await.unwrap();
         assert!(applied.events.is_empty(), "{:?}", applied.events);
         let tell = |done: &reconcile::model::pass::Done| {
             let change = &done.change;

@@ -6,7 +6,7 @@ fn open(sim: &MoodleSim) -> Target {
     let (mut section, token) = (section(""), sim.token().to_owned());
     section.insert("url".into(), sim.base_url().into());
     let environment = move |_: &str| Some(token.clone());
-    Moodle.open(section, &Surroundings { institution: &institution(), environment: &environment }).unwrap()
+    Moodle.open(section, &Surroundings::new(&institution(), &environment)).unwrap()
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ fn site_with_log_in() -> Site {
     let config: Config = toml::from_str(&text).unwrap();
     let password = plan.service_password.clone();
     let environment = move |_: &str| Some(password.clone());
-    let settings = config.check(&Surroundings { institution: &institution(), environment: &environment }).unwrap();
+    let settings = config.check(&Surroundings::new(&institution(), &environment)).unwrap();
     let gate = Arc::new(Gate::new(plan));
     let memory = Memory::new(Arc::clone(&gate), settings.pace, settings.request_timeout);
     Site { gate, target: Moodle::over(Arc::new(memory), settings).unwrap() }
