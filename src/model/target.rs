@@ -30,4 +30,6 @@ pub struct Counters {
     pub disable: &'static str,
     /// Opened again.
     pub enable: &'static str,
+    /// People of whom a part changed (enrolments); `None` where records have no parts.
+    pub parts: Option<&'static str>,
 }

@@ -21,6 +21,7 @@ const PLAIN: Counters = Counters {
     moved: None,
     disable: "totalDisable",
     enable: "totalEnable",
+    parts: None,
 };
 
 /// What a change came to, for a counter.
