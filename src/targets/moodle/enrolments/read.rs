@@ -16,7 +16,7 @@ use super::super::schema::COURSES;
 use super::super::wire::{Call, FIXED_FIELDS, Participant, User};
 use super::config::{Enrolments, ParticipantsReport};
 use super::courses::{Catalogue, Courses};
-use super::report::memberships;
+use super::report::{check_distinct, memberships};
 use crate::model::{ErrorKind, TargetError};
 use crate::targets::port::{End, Page, Parts, Seen};
 
@@ -96,6 +96,7 @@ impl EnrolmentReader {
     ) -> Result<Gathered, TargetError> {
         let (names, ids) = self.names(parts).await?;
         let rows = memberships(self.client.call(&Call::Report(config.id)).await?, config)?;
+        check_distinct(&rows, managed)?;
         let read = managed.keys().map(ToString::to_string).collect();
         let mut gathered = Gathered { read, ..Gathered::default() };
         for row in rows {
