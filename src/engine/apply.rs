@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicU32;
 
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -15,6 +14,7 @@ use reconcile_state::{Digest, Edit, Key, Remote, Schema, Value};
 
 use super::batch::send;
 use super::blocking::blocking;
+use super::confirm::confirm;
 use super::error::PassError;
 use super::guard::ApprovedPlan;
 use super::lane::{Lane, Settled};
@@ -63,18 +63,15 @@ pub async fn apply(
         .filter_map(|(observer, _)| {
             let (name, writer) = (observer.name, writers.get(observer.name)?);
             let memory = memories.pipelines.get(name)?;
-            let lane = Lane {
-                observer,
-                writer: writer.as_ref(),
-                memory,
-                memories: &memories,
-                clock: planner.clock.as_ref(),
-                run: &approved.planned().run,
-                read_at: approved.planned().at,
+            let summary = approved.planned().pipelines.iter().find(|summary| summary.name == name);
+            let mut lane = Lane::new(
+                (observer, writer.as_ref()),
+                (memory, &memories),
+                planner.clock.as_ref(),
+                (&approved.planned().run, approved.planned().at),
                 stop,
-                doubts: AtomicU32::new(0),
-                halted: Mutex::new(None),
-            };
+            );
+            lane.within = summary.map(|summary| summary.within.clone()).unwrap_or_default();
             Some((name, lane))
         })
         .collect();
@@ -115,16 +112,32 @@ async fn wave(
     ready: Vec<Ready>,
     tell: &(dyn Fn(usize) + Send + Sync),
 ) -> Result<Vec<Settled>, PassError> {
+    *lane.refreshed.lock().await = None;
+    let parts: Vec<Ready> = ready.iter().filter(|ready| lane.is_part(ready.change.kind)).cloned().collect();
+    let parts = &parts;
     let batches = lane.writer.batches(ready);
     let sent = futures::stream::iter(batches).map(|batch| async move {
-        let settled = send(lane, batch).await?;
+        let settled = send(lane, batch, parts).await?;
         tell(settled.len());
         Ok::<_, PassError>(settled)
     });
     let mut sent = sent.buffer_unordered(lane.observer.terms.concurrency.max(1));
-    let mut all = Vec::new();
+    let (mut all, mut failure) = (Vec::new(), None);
     while let Some(settled) = sent.next().await {
-        all.extend(settled?);
+        match settled {
+            Ok(settled) => all.extend(settled),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    drop(sent);
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let written = std::mem::take(&mut *lane.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner));
+    if !written.is_empty() {
+        let count = written.len();
+        all.extend(confirm(lane, written).await?);
+        tell(count);
     }
     Ok(all)
 }
@@ -213,6 +226,12 @@ impl<'a> Run<'a> {
         if let Some((remote, digest)) = self.latest.get(&(change.pipeline, change.kind, change.key.clone())) {
             change.expect = Some(*digest);
             change.remote = remote.clone().or(change.remote);
+        }
+        // A part is found by what its whole has become.
+        for whole in change.after.iter().filter(|(pipeline, ..)| *pipeline == change.pipeline) {
+            if let Some((Some(remote), _)) = self.latest.get(whole) {
+                change.remote = Some(change.remote.take().unwrap_or_default().refreshed(remote));
+            }
         }
         change
     }

@@ -93,6 +93,7 @@ impl Moodle {
                 enable: "totalEnable",
             },
             mark: Some(MARK),
+            marked_in: None,
             follows: false,
         };
         let reader = read::AccountReader::new(Arc::clone(&client), Arc::clone(&settings));

@@ -78,6 +78,7 @@ impl Project for Accounts {
             call: self.call(person, &values),
             matches: self.matches(&values),
             scopes: None,
+            unasked: std::collections::BTreeSet::new(),
             valid_until: None,
         }]
     }
