@@ -24,6 +24,7 @@ pub(crate) const COUNTERS: Counters = Counters {
     moved: None,
     disable: "totalDisable",
     enable: "totalEnable",
+    parts: None,
 };
 
 pub(crate) struct Toy;

@@ -212,6 +212,8 @@ pub struct Finding {
 pub struct PipelinePlan {
     /// Records by class of the drift table; every person in scope counts once per kind.
     pub drift: BTreeMap<Drift, u64>,
+    /// The same of parts, kind by kind; the other figures of this plan are of records that stand by themselves.
+    pub parts: BTreeMap<&'static str, PartTally>,
     /// Untouched records by reason.
     pub untouched: BTreeMap<Reason, u64>,
     /// Disabled records by reason.
@@ -244,6 +246,19 @@ pub struct PipelinePlan {
     pub waiting_for: Vec<Key>,
     /// Records whose last applied pair is dropped: they are absent, and rightly so.
     pub forgotten: Vec<(&'static str, Key)>,
+}
+
+/// How the parts of one kind were classed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct PartTally {
+    /// By class of the drift table.
+    pub drift: BTreeMap<Drift, u64>,
+    /// Untouched ones by reason.
+    pub untouched: BTreeMap<Reason, u64>,
+    /// Those of which an earlier write has an unknown outcome.
+    pub in_doubt: u64,
+    /// Elements that are there, in the scopes that are ours.
+    pub elements: u64,
 }
 
 /// A DAG of changes over all pipelines in scope, in an order in which they may be applied.

@@ -14,7 +14,7 @@ use crate::engine::error::PassError;
 use crate::engine::observe::Observed;
 use crate::engine::parts::{ObservedParts, Part};
 use crate::engine::project::Row;
-use crate::model::{Action, Address, Bounds, Call, Element, Reason};
+use crate::model::{Action, Address, Bounds, Call, Element, PartTally, Reason};
 
 /// Left alone: what the record is a part of is closed, and is not opened by this plan.
 const WHOLE_CLOSED: Reason = Reason("whole-closed");
@@ -67,12 +67,17 @@ impl Judging<'_> {
             }
         }
         self.tell(schema.kind, total, total);
+        self.told(schema).elements = read.values().sum();
         self.keep_parts(schema, &records, whole_scope && parts.trust.is_trusted())?;
         for (scope, count) in wanted {
             let most = read.entry(scope).or_default();
             *most = count.max(*most);
         }
         Ok(read)
+    }
+
+    fn told(&mut self, schema: &Schema) -> &mut PartTally {
+        self.plan.parts.entry(schema.kind).or_default()
     }
 
     /// What this plan makes or opens of a kind.
@@ -134,8 +139,9 @@ impl Judging<'_> {
         if self.memory.open_of(schema.kind, key).any(|open| open.may_land(now)) || parts.is_blind() {
             if self.memory.open_of(schema.kind, key).next().is_some() {
                 self.plan.in_doubt.push(key.clone());
+                self.told(schema).in_doubt += 1;
             } else {
-                *self.plan.drift.entry(Drift::Unobserved).or_default() += 1;
+                *self.told(schema).drift.entry(Drift::Unobserved).or_default() += 1;
                 self.plan.unobserved.push(key.clone());
             }
             return Ok(None);
@@ -155,8 +161,9 @@ impl Judging<'_> {
         let record = match want {
             Ok(record) => record,
             Err(reason) => {
-                *self.plan.untouched.entry(reason).or_default() += 1;
-                *self.plan.drift.entry(Drift::Untouched).or_default() += 1;
+                let told = self.told(schema);
+                *told.untouched.entry(reason).or_default() += 1;
+                *told.drift.entry(Drift::Untouched).or_default() += 1;
                 self.settle_open(schema.kind, key);
                 return Ok(seen.map(|_| have));
             }
@@ -219,7 +226,7 @@ impl Judging<'_> {
         if let Some(error) = failure.take() {
             return Err(error.into());
         }
-        *self.plan.drift.entry(drift).or_default() += 1;
+        *self.told(schema).drift.entry(drift).or_default() += 1;
         self.class(schema.kind, key, drift, facts.have);
         let beside = Beside { after: whole.after.into_iter().collect(), bounds, kept, again };
         self.step(schema, &facts, Some(row), (drift, step), beside);

@@ -91,6 +91,7 @@ impl Moodle {
                 moved: None,
                 disable: "totalDisableUser",
                 enable: "totalEnable",
+                parts: Some("totalUpdateCourses"),
             },
             mark: Some(MARK),
             marked_in: None,

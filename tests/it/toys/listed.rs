@@ -42,6 +42,7 @@ pub const COUNTERS: Counters = Counters {
     moved: None,
     disable: "totalDisable",
     enable: "totalEnable",
+    parts: None,
 };
 
 /// The toy and its line in the registry.
