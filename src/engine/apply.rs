@@ -20,7 +20,7 @@ use super::guard::ApprovedPlan;
 use super::lane::{Lane, Settled};
 use super::memory::Memories;
 use super::plan::Planner;
-use super::progress::Step;
+use super::progress::{Progress, Step};
 use super::settle;
 use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
@@ -96,7 +96,9 @@ pub async fn apply(
             *finished += count;
             planner.progress.tell(None, Step::Apply, *finished as u64, Some(all as u64));
         };
-        let sent = waves.into_iter().filter_map(|(name, ready)| Some(wave(lanes.get(name)?, ready, &tell)));
+        let sent = waves
+            .into_iter()
+            .filter_map(|(name, ready)| Some(wave(lanes.get(name)?, ready, &tell, planner.progress.as_ref())));
         let results = try_join_all(sent).await?;
         for (done, latest) in results.into_iter().flatten() {
             run.settle(&done, latest);
@@ -111,6 +113,7 @@ async fn wave(
     lane: &Lane<'_>,
     ready: Vec<Ready>,
     tell: &(dyn Fn(usize) + Send + Sync),
+    progress: &dyn Progress,
 ) -> Result<Vec<Settled>, PassError> {
     *lane.refreshed.lock().await = None;
     let parts: Vec<Ready> = ready.iter().filter(|ready| lane.is_part(ready.change.kind)).cloned().collect();
@@ -135,8 +138,10 @@ async fn wave(
     }
     let written = std::mem::take(&mut *lane.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner));
     if !written.is_empty() {
-        let count = written.len();
+        let (name, count) = (lane.observer.name, written.len());
+        progress.tell(Some(name), Step::Confirm, 0, Some(count as u64));
         all.extend(confirm(lane, written).await?);
+        progress.tell(Some(name), Step::Confirm, count as u64, Some(count as u64));
         tell(count);
     }
     Ok(all)

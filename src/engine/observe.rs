@@ -57,6 +57,8 @@ pub struct Question<'q> {
     pub gone: &'q BTreeSet<Key>,
     /// Whether everybody is in scope.
     pub whole: bool,
+    /// When the pass began, in Unix milliseconds.
+    pub at: i64,
     /// Who is told.
     pub progress: &'q dyn Progress,
 }
@@ -326,6 +328,11 @@ async fn nothing_known(question: &Question<'_>, correlated: &Correlated) -> Opti
     })
 }
 
+/// Under which name it is remembered when a kind was last read whole, in Unix milliseconds.
+pub fn read_at(kind: &str) -> String {
+    format!("read {kind}")
+}
+
 /// Keeps what was read. Rows that were not shown are dropped only where that proves their absence.
 async fn keep(
     question: &Question<'_>,
@@ -338,7 +345,7 @@ async fn keep(
     let mine = |found: &Found| if let Found::Present(at) = found { Some(seen[*at].record.clone()) } else { None };
     let records: Vec<Record> = correlated.found.values().filter_map(mine).collect();
     let absent: Vec<Key> = proved.iter().filter(|key| !correlated.found.contains_key(*key)).cloned().collect();
-    let (store, schema) = (question.memory.store.clone(), question.schema.clone());
+    let (store, schema, at) = (question.memory.store.clone(), question.schema.clone(), question.at);
     blocking(move || {
         let scope = Scope::new(schema.kind, Side::Observed);
         if listing {
@@ -347,6 +354,9 @@ async fn keep(
                 writer.see(record)?;
             }
             writer.finish(if trusted { Absence::Believed } else { Absence::Doubted })?;
+            if trusted {
+                store.set_meta(&read_at(schema.kind), &at)?;
+            }
         } else {
             store.put(scope, &schema, &records)?;
             store.remove(scope, &absent)?;
@@ -356,6 +366,7 @@ async fn keep(
     .await
 }
 
+/// What an operator is told of a reading that failed.
 pub fn event(pipeline: &'static str, error: &TargetError) -> Event {
     Event {
         code: error.code.clone(),
@@ -380,8 +391,17 @@ pub async fn look(
     bounds: &(dyn Fn(&Key) -> Bounds + Sync),
 ) -> Result<BTreeMap<Key, Option<Look>>, TargetError> {
     let (rows, gone) = (BTreeMap::new(), BTreeSet::new());
-    let question =
-        Question { observer, schema, rows: &rows, memory, memories, gone: &gone, whole: false, progress: &Silent };
+    let question = Question {
+        observer,
+        schema,
+        rows: &rows,
+        memory,
+        memories,
+        gone: &gone,
+        whole: false,
+        at: 0,
+        progress: &Silent,
+    };
     let mut reading = Reading::default();
     read(&question, anchors, false, &mut reading).await?;
     let mut correlated = correlate(anchors, &reading.seen, &|remote| memory.owner(schema.kind, remote));

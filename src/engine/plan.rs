@@ -204,6 +204,7 @@ impl Pass<'_> {
                 memories: self.memories,
                 whole: self.whole,
                 gone: &gone,
+                at: self.order.at.as_millisecond(),
                 progress: self.planner.progress.as_ref(),
             };
             let observed = observe(&question).await?;

@@ -11,7 +11,7 @@ use crate::engine::bounds::{cut, leave_kept};
 use crate::engine::correlate::Found;
 use crate::engine::diff::{Facts, Have, Step, Want, decide};
 use crate::engine::error::PassError;
-use crate::engine::observe::Observed;
+use crate::engine::observe::{Observed, read_at};
 use crate::engine::parts::{ObservedParts, Part};
 use crate::engine::project::Row;
 use crate::model::{Action, Address, Bounds, Call, Element, PartTally, Reason};
@@ -306,7 +306,7 @@ impl Judging<'_> {
             writer.see(record)?;
         }
         writer.finish(Absence::Believed)?;
-        Ok(())
+        Ok(store.set_meta(&read_at(schema.kind), &self.order.at.as_millisecond())?)
     }
 }
 
