@@ -87,7 +87,7 @@ pub async fn read(observer: &Observer, kind: &'static str, asked: Parts, progres
         observed.trust.doubts.push(Doubt::new("parts-unread", format!("{left}; there nothing is written")));
     } else if !whole {
         let message = format!("{name}: the reading of {kind} ended before its end was confirmed");
-        observed.trust.doubts.push(Doubt::new("target-incomplete", message));
+        observed.trust.doubts.push(Doubt::new("listing-incomplete", message));
         observed.unread.extend(std::mem::take(&mut observed.read).iter().cloned());
     }
     observed
