@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 
+use reconcile_state::edit::difference;
 use reconcile_state::store::{Absence, Scope, Side};
 use reconcile_state::{Applied, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Standing, Value};
 
@@ -136,8 +137,11 @@ impl Judging<'_> {
     ) -> Result<Option<Record>, PassError> {
         let now = self.order.at.as_millisecond();
         let seen = parts.parts.get(key);
-        if self.memory.open_of(schema.kind, key).any(|open| open.may_land(now)) || parts.is_blind() {
-            if self.memory.open_of(schema.kind, key).next().is_some() {
+        let in_doubt = self.memory.open_of(schema.kind, key).next().is_some();
+        let may_land = self.memory.open_of(schema.kind, key).any(|open| open.may_land(now));
+        // Of a reading in part nobody knows whether it shows what an earlier write was about.
+        if may_land || parts.is_blind() || (in_doubt && !parts.unread.is_empty()) {
+            if in_doubt {
                 self.plan.in_doubt.push(key.clone());
                 self.told(schema).in_doubt += 1;
             } else {
@@ -191,6 +195,9 @@ impl Judging<'_> {
         };
         let claim = memory.claim(schema.kind, key);
         if !parts.unread.is_empty() {
+            if self.is_in(schema, record, &parts.unread) {
+                self.plan.waiting_for.push(key.clone());
+            }
             let known = memory.store.body(Scope::new(schema.kind, Side::Observed), key)?;
             let within = |scope: &str| parts.unread.contains(scope);
             merge(project, schema, &mut want, wanted_before().as_ref(), &within);
@@ -213,7 +220,7 @@ impl Judging<'_> {
             wanted_before: &wanted_before,
             claim,
             source_changed: row.moved,
-            begun: whole.made,
+            begun: whole.made && takes_nothing(schema, &want, &have),
             now,
         };
         self.settle_open(schema.kind, key);
@@ -251,6 +258,15 @@ impl Judging<'_> {
             record.elements(attribute.id).filter_map(|element| project.scope_of(schema.kind, attribute.id, element))
         });
         all.filter(|scope| missing(scope)).count() as u64
+    }
+
+    /// Whether a record has elements in one of these scopes.
+    fn is_in(&self, schema: &Schema, record: &Record, scopes: &BTreeSet<String>) -> bool {
+        let project = self.one.observer.project.as_ref();
+        schema.attributes().iter().any(|attribute| {
+            let mine = record.elements(attribute.id);
+            mine.filter_map(|element| project.scope_of(schema.kind, attribute.id, element)).any(|s| scopes.contains(s))
+        })
     }
 
     fn tally(&self, schema: &Schema, record: &Record, into: &mut Elements) {
@@ -308,6 +324,11 @@ impl Judging<'_> {
         writer.finish(Absence::Believed)?;
         Ok(store.set_meta(&read_at(schema.kind), &self.order.at.as_millisecond())?)
     }
+}
+
+/// Whether what is there is part of what is called for: then nobody else has been at work in a whole of ours.
+fn takes_nothing(schema: &Schema, want: &Record, have: &Record) -> bool {
+    !difference(schema, want, have).iter().any(|edit| matches!(edit, Edit::Remove { .. }))
 }
 
 /// Elements by another's hand: of those that the reading does not tell, what we do not remember putting there.
