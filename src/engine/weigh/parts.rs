@@ -137,17 +137,7 @@ impl Judging<'_> {
     ) -> Result<Option<Record>, PassError> {
         let now = self.order.at.as_millisecond();
         let seen = parts.parts.get(key);
-        let in_doubt = self.memory.open_of(schema.kind, key).next().is_some();
-        let may_land = self.memory.open_of(schema.kind, key).any(|open| open.may_land(now));
-        // Of a reading in part nobody knows whether it shows what an earlier write was about.
-        if may_land || parts.is_blind() || (in_doubt && !parts.unread.is_empty()) {
-            if in_doubt {
-                self.plan.in_doubt.push(key.clone());
-                self.told(schema).in_doubt += 1;
-            } else {
-                *self.told(schema).drift.entry(Drift::Unobserved).or_default() += 1;
-                self.plan.unobserved.push(key.clone());
-            }
+        if self.is_undecided(schema, key, now, parts) {
             return Ok(None);
         }
         let want = match (&row.call, &whole) {
@@ -210,17 +200,18 @@ impl Judging<'_> {
         let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
         let nobody = Remote::default();
         let remote = whole.remote.unwrap_or(&nobody);
-        let at = digester.key(key);
+        let applied = self.applied(schema.kind, &digester.key(key));
+        let met = applied.is_none() || claim.is_some_and(|claim| !claim.remote.is(remote));
         let facts = Facts {
             schema,
             key,
             want: Want::Record(&want, wanted, None),
             have: Have::Present(&have, held, remote),
-            applied: self.applied(schema.kind, &at),
+            applied,
             wanted_before: &wanted_before,
             claim,
             source_changed: row.moved,
-            begun: whole.made && takes_nothing(schema, &want, &have),
+            begun: met && whole.made && takes_nothing(schema, &want, &have),
             now,
         };
         self.settle_open(schema.kind, key);
@@ -238,6 +229,23 @@ impl Judging<'_> {
         let beside = Beside { after: whole.after.into_iter().collect(), bounds, kept, again };
         self.step(schema, &facts, Some(row), (drift, step), beside);
         Ok(Some(have))
+    }
+
+    /// Whether nothing can be said of a part yet: an earlier write may still land, or nothing was read.
+    fn is_undecided(&mut self, schema: &Schema, key: &Key, now: i64, parts: &ObservedParts) -> bool {
+        let in_doubt = self.memory.open_of(schema.kind, key).next().is_some();
+        let may_land = self.memory.open_of(schema.kind, key).any(|open| open.may_land(now));
+        // Of a reading in part nobody knows whether it shows what an earlier write was about.
+        if may_land || (in_doubt && (parts.is_blind() || !parts.unread.is_empty())) {
+            self.plan.in_doubt.push(key.clone());
+            self.told(schema).in_doubt += 1;
+            return true;
+        }
+        if parts.is_blind() {
+            *self.told(schema).drift.entry(Drift::Unobserved).or_default() += 1;
+            self.plan.unobserved.push(key.clone());
+        }
+        parts.is_blind()
     }
 
     fn applied(&self, kind: &str, at: &Digest) -> Option<Applied> {
