@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod codes;
 pub mod config;
 pub mod engine;
 pub mod model;

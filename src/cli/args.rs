@@ -38,7 +38,8 @@ Signs in a plan:
   + create, ^ enable, ~ update, - disable, ! conflict, ? not known, = differs and is only listed
 
 Rules of the guard, for --allow:
-  first-load, creates, lost, disables, renames, moves, updates, removals, one-attribute, collapse
+  first-load, creates, lost, disables, renames, moves, updates, additions, lost-elements, removals,
+  removals-people, removals-within, one-attribute, collapse
   and doubts about what a source answered: source-shrunk, attribute-shrunk
 
 User names, for --key:

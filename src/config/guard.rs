@@ -34,8 +34,18 @@ pub struct GuardSettings {
     pub renames: Limit,
     /// Records with a changed place.
     pub moves: Limit,
+    /// Elements put into sets: enrolments, marks.
+    pub additions: Limit,
+    /// Elements put into sets again after they vanished from the target.
+    pub lost_elements: Limit,
     /// Elements taken out of sets.
     pub removals: Limit,
+    /// Records that lose elements.
+    pub removals_people: Limit,
+    /// Elements taken out of one scope, such as a course.
+    pub removals_within: Limit,
+    /// Scopes with fewer elements than this are not judged by themselves.
+    pub within_floor: u64,
     /// Records in which one and the same attribute changes.
     pub one_attribute: Limit,
     /// Records in which one attribute is emptied, or given one and the same value.
@@ -53,7 +63,7 @@ pub struct GuardSettings {
 
 impl GuardSettings {
     /// The limits by class, under their keys.
-    pub fn limits(&self) -> [(&'static str, Limit); 9] {
+    pub fn limits(&self) -> [(&'static str, Limit); 13] {
         [
             ("creates", self.creates),
             ("lost", self.lost),
@@ -61,7 +71,11 @@ impl GuardSettings {
             ("disables", self.disables),
             ("renames", self.renames),
             ("moves", self.moves),
+            ("additions", self.additions),
+            ("lost_elements", self.lost_elements),
             ("removals", self.removals),
+            ("removals_people", self.removals_people),
+            ("removals_within", self.removals_within),
             ("one_attribute", self.one_attribute),
             ("collapse", self.collapse),
         ]

@@ -18,7 +18,7 @@ enum Fault {
 }
 
 /// So many allowed keys are listed; more would hide the message.
-const LISTED: usize = 14;
+const LISTED: usize = 20;
 
 impl Refusal {
     /// Takes an error apart. serde's texts are stable and carry more than its types let through.

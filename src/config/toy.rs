@@ -68,6 +68,7 @@ impl Definition for Toy {
             known: None,
             counters: COUNTERS,
             mark: None,
+            marked_in: None,
             follows: false,
         };
         let observer = Observer { name: "toy", project: Arc::new(Nothing), reader: Arc::new(Nothing), terms };

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicU32;
 
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -15,12 +14,13 @@ use reconcile_state::{Digest, Edit, Key, Remote, Schema, Value};
 
 use super::batch::send;
 use super::blocking::blocking;
+use super::confirm::confirm;
 use super::error::PassError;
 use super::guard::ApprovedPlan;
 use super::lane::{Lane, Settled};
 use super::memory::Memories;
 use super::plan::Planner;
-use super::progress::Step;
+use super::progress::{Progress, Step};
 use super::settle;
 use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
@@ -63,18 +63,15 @@ pub async fn apply(
         .filter_map(|(observer, _)| {
             let (name, writer) = (observer.name, writers.get(observer.name)?);
             let memory = memories.pipelines.get(name)?;
-            let lane = Lane {
-                observer,
-                writer: writer.as_ref(),
-                memory,
-                memories: &memories,
-                clock: planner.clock.as_ref(),
-                run: &approved.planned().run,
-                read_at: approved.planned().at,
+            let summary = approved.planned().pipelines.iter().find(|summary| summary.name == name);
+            let mut lane = Lane::new(
+                (observer, writer.as_ref()),
+                (memory, &memories),
+                planner.clock.as_ref(),
+                (&approved.planned().run, approved.planned().at),
                 stop,
-                doubts: AtomicU32::new(0),
-                halted: Mutex::new(None),
-            };
+            );
+            lane.within = summary.map(|summary| summary.within.clone()).unwrap_or_default();
             Some((name, lane))
         })
         .collect();
@@ -99,7 +96,9 @@ pub async fn apply(
             *finished += count;
             planner.progress.tell(None, Step::Apply, *finished as u64, Some(all as u64));
         };
-        let sent = waves.into_iter().filter_map(|(name, ready)| Some(wave(lanes.get(name)?, ready, &tell)));
+        let sent = waves
+            .into_iter()
+            .filter_map(|(name, ready)| Some(wave(lanes.get(name)?, ready, &tell, planner.progress.as_ref())));
         let results = try_join_all(sent).await?;
         for (done, latest) in results.into_iter().flatten() {
             run.settle(&done, latest);
@@ -114,17 +113,36 @@ async fn wave(
     lane: &Lane<'_>,
     ready: Vec<Ready>,
     tell: &(dyn Fn(usize) + Send + Sync),
+    progress: &dyn Progress,
 ) -> Result<Vec<Settled>, PassError> {
+    *lane.refreshed.lock().await = None;
+    let parts: Vec<Ready> = ready.iter().filter(|ready| lane.is_part(ready.change.kind)).cloned().collect();
+    let parts = &parts;
     let batches = lane.writer.batches(ready);
     let sent = futures::stream::iter(batches).map(|batch| async move {
-        let settled = send(lane, batch).await?;
+        let settled = send(lane, batch, parts).await?;
         tell(settled.len());
         Ok::<_, PassError>(settled)
     });
     let mut sent = sent.buffer_unordered(lane.observer.terms.concurrency.max(1));
-    let mut all = Vec::new();
+    let (mut all, mut failure) = (Vec::new(), None);
     while let Some(settled) = sent.next().await {
-        all.extend(settled?);
+        match settled {
+            Ok(settled) => all.extend(settled),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    drop(sent);
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let written = std::mem::take(&mut *lane.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner));
+    if !written.is_empty() {
+        let (name, count) = (lane.observer.name, written.len());
+        progress.tell(Some(name), Step::Confirm, 0, Some(count as u64));
+        all.extend(confirm(lane, written).await?);
+        progress.tell(Some(name), Step::Confirm, count as u64, Some(count as u64));
+        tell(count);
     }
     Ok(all)
 }
@@ -213,6 +231,12 @@ impl<'a> Run<'a> {
         if let Some((remote, digest)) = self.latest.get(&(change.pipeline, change.kind, change.key.clone())) {
             change.expect = Some(*digest);
             change.remote = remote.clone().or(change.remote);
+        }
+        // A part is found by what its whole has become.
+        for whole in change.after.iter().filter(|(pipeline, ..)| *pipeline == change.pipeline) {
+            if let Some((Some(remote), _)) = self.latest.get(whole) {
+                change.remote = Some(change.remote.take().unwrap_or_default().refreshed(remote));
+            }
         }
         change
     }

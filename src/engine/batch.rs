@@ -1,6 +1,7 @@
 //! One batch: look, intent, write, confirm, settle; and halves of it where it is refused as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use futures::future::{BoxFuture, FutureExt};
 use reconcile_state::journal::{Intent, Landing};
@@ -8,20 +9,21 @@ use reconcile_state::store::{Observed, OutcomeRecord};
 use reconcile_state::{Claim, Digest, Key, Origin, Remote};
 
 use super::blocking::blocking;
-use super::confirm::confirm;
+use super::confirm::{confirm, look_at_parts};
 use super::correlate::SEVERAL;
 use super::error::PassError;
-use super::lane::{Lane, Settled, anchor};
+use super::lane::{Lane, Refreshed, Settled, anchor};
 use super::observe::{Look, look};
 use crate::model::pass::{Done, Fate};
 use crate::model::{Action, Anchor, Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, TargetError};
 
-/// Sends a batch and sees it through.
+/// Sends a batch and sees it through; what it wrote of parts is left to be confirmed with the rest of the wave,
+/// of which `parts` are all.
 ///
 /// # Errors
 /// [`PassError::Store`]: without memory nothing is written.
-pub async fn send(lane: &Lane<'_>, batch: Batch) -> Result<Vec<Settled>, PassError> {
-    attempt(lane, batch, Try::First).await
+pub async fn send(lane: &Lane<'_>, batch: Batch, parts: &[Ready]) -> Result<Vec<Settled>, PassError> {
+    attempt(lane, batch, Try::First, parts).await
 }
 
 /// How often a batch has been tried: a refusal that may pass is tried once more before it is halved.
@@ -32,7 +34,12 @@ enum Try {
     Half,
 }
 
-fn attempt<'a>(lane: &'a Lane<'_>, batch: Batch, tried: Try) -> BoxFuture<'a, Result<Vec<Settled>, PassError>> {
+fn attempt<'a>(
+    lane: &'a Lane<'_>,
+    batch: Batch,
+    tried: Try,
+    parts: &'a [Ready],
+) -> BoxFuture<'a, Result<Vec<Settled>, PassError>> {
     async move {
         if lane.stop.is_requested() {
             return Ok(all(batch.changes, &Fate::Interrupted));
@@ -40,7 +47,12 @@ fn attempt<'a>(lane: &'a Lane<'_>, batch: Batch, tried: Try) -> BoxFuture<'a, Re
         if let Some(error) = lane.is_halted() {
             return Ok(all(batch.changes, &Fate::Failed(error)));
         }
-        let (changes, mut settled) = check(lane, batch.changes, tried).await?;
+        let (parted, records): (Vec<Ready>, Vec<Ready>) =
+            batch.changes.into_iter().partition(|ready| lane.is_part(ready.change.kind));
+        let (mut changes, mut settled) = check(lane, records, tried).await?;
+        let (more, stale) = check_parts(lane, parted, parts).await;
+        changes.extend(more);
+        settled.extend(stale);
         if changes.is_empty() {
             return Ok(settled);
         }
@@ -54,7 +66,7 @@ fn attempt<'a>(lane: &'a Lane<'_>, batch: Batch, tried: Try) -> BoxFuture<'a, Re
         let mut outcomes: BTreeMap<Digest, Outcome> = outcomes.into_iter().map(|o| (o.id, o)).collect();
         if let Some(error) = refused_whole(&batch, &outcomes) {
             refuse(lane, &intents, &error).await?;
-            settled.extend(halve(lane, batch, tried, &error).await?);
+            settled.extend(halve(lane, batch, tried, &error, parts).await?);
             return Ok(settled);
         }
         let written: Vec<(Ready, u64, Outcome)> = batch
@@ -71,10 +83,63 @@ fn attempt<'a>(lane: &'a Lane<'_>, batch: Batch, tried: Try) -> BoxFuture<'a, Re
         for (_, _, outcome) in &written {
             outcome.error.iter().for_each(|error| lane.halt(error));
         }
-        settled.extend(confirm(lane, written).await?);
+        let (parted, records): (Vec<_>, Vec<_>) =
+            written.into_iter().partition(|(ready, ..)| lane.is_part(ready.change.kind));
+        if !records.is_empty() {
+            settled.extend(confirm(lane, records).await?);
+        }
+        if !parted.is_empty() {
+            answered(lane, &parted).await?;
+            lane.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner).extend(parted);
+        }
         Ok(settled)
     }
     .boxed()
+}
+
+/// Records what the target accepted, before it is read back: a crash leaves nothing in doubt that is not.
+async fn answered(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Result<(), PassError> {
+    let at = lane.now();
+    let landed = written.iter().filter(|(_, _, outcome)| outcome.error.is_none() && outcome.failed.is_empty());
+    let records: Vec<OutcomeRecord> = landed
+        .map(|(_, intent, _)| OutcomeRecord {
+            intent: *intent,
+            at,
+            landing: Landing::Landed,
+            applied: None,
+            observed: Observed::Unread,
+            claim: None,
+        })
+        .collect();
+    let store = lane.memory.store.clone();
+    blocking(move || Ok(store.record_outcomes(&records)?)).await
+}
+
+/// Looks at parts again where the plan's reading has grown old: all of the wave in one reading.
+async fn check_parts(lane: &Lane<'_>, changes: Vec<Ready>, parts: &[Ready]) -> (Vec<Ready>, Vec<Settled>) {
+    let mut refreshed = lane.refreshed.lock().await;
+    let read_at = refreshed.as_ref().map_or(lane.read_at, |refreshed| refreshed.at);
+    let age = lane.clock.now().duration_since(read_at);
+    if !changes.is_empty() && age.unsigned_abs() > lane.observer.terms.reread_after {
+        let at = lane.clock.now();
+        let asked: Vec<&Ready> = parts.iter().collect();
+        *refreshed = Some(Refreshed { at, looks: look_at_parts(lane, &asked).await });
+    }
+    let Some(refreshed) = refreshed.as_ref() else { return (changes, Vec::new()) };
+    let (mut go, mut settled) = (Vec::new(), Vec::new());
+    for ready in changes {
+        let fate = match refreshed.looks.get(&ready.change.key) {
+            Some(Ok(Some(Look::Present(digest, ..)))) if Some(*digest) == ready.change.expect => None,
+            Some(Ok(Some(_))) => Some(Fate::Superseded),
+            Some(Ok(None)) | None => Some(Fate::Failed(unread())),
+            Some(Err(error)) => Some(Fate::Failed(error.clone())),
+        };
+        match fate {
+            None => go.push(ready),
+            Some(fate) => settled.push((Done { change: ready.change, fate }, None)),
+        }
+    }
+    (go, settled)
 }
 
 fn all(changes: Vec<Ready>, fate: &Fate) -> Vec<Settled> {
@@ -105,7 +170,11 @@ async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> Result<(Vec<
         let mine = look_at.iter().filter(|ready| ready.change.kind == kind);
         let by_name = |change: &Change| change.seen_as.clone().filter(|_| is_by_name(change));
         let anchors: Vec<Anchor> = mine.map(|ready| anchor(&ready.change, by_name(&ready.change).as_ref())).collect();
-        match look(lane.observer, schema, lane.memories, lane.memory, &anchors).await {
+        let bounds = |key: &Key| {
+            let mut mine = look_at.iter().filter(|ready| ready.change.kind == kind && ready.change.key == *key);
+            mine.next().map(|ready| ready.change.bounds.clone()).unwrap_or_default()
+        };
+        match look(lane.observer, schema, lane.memories, lane.memory, &anchors, &bounds).await {
             Ok(found) => looks.extend(found.into_iter().map(|(key, look)| ((kind, key), Ok(look)))),
             Err(error) => {
                 lane.halt(&error);
@@ -156,7 +225,8 @@ async fn replace(lane: &Lane<'_>, change: &Change, found: Remote) -> Result<Targ
     let Some(schema) = lane.schema(change.kind) else { return Ok(unread()) };
     let id = change.remote.as_ref().and_then(|remote| remote.id.clone());
     let known = Anchor { key: change.key.clone(), remembered: Some(Remote { id, handle: None }), matches: Vec::new() };
-    let looks = look(lane.observer, schema, lane.memories, lane.memory, std::slice::from_ref(&known)).await;
+    let (known, bounds) = (std::slice::from_ref(&known), |_: &Key| change.bounds.clone());
+    let looks = look(lane.observer, schema, lane.memories, lane.memory, known, &bounds).await;
     match looks.map(|mut looks| looks.remove(&change.key).flatten()) {
         Ok(Some(Look::Absent)) => {}
         Ok(Some(_)) => return Ok(in_the_way(SEVERAL)),
@@ -261,15 +331,21 @@ async fn refuse(lane: &Lane<'_>, intents: &[u64], error: &TargetError) -> Result
 
 /// Tries the batch once more where the refusal may pass, else each half by itself: one bad record must
 /// not hold up the others, and the target does not say which one it is.
-async fn halve(lane: &Lane<'_>, batch: Batch, tried: Try, error: &TargetError) -> Result<Vec<Settled>, PassError> {
+async fn halve(
+    lane: &Lane<'_>,
+    batch: Batch,
+    tried: Try,
+    error: &TargetError,
+    parts: &[Ready],
+) -> Result<Vec<Settled>, PassError> {
     let Batch { request, mut changes } = batch;
     if tried == Try::First && matches!(error.retry, Retry::Later(_)) {
-        return attempt(lane, Batch { request, changes }, Try::Again).await;
+        return attempt(lane, Batch { request, changes }, Try::Again, parts).await;
     }
     let second = changes.split_off(changes.len() / 2);
     let mut settled = Vec::new();
     for half in [changes, second] {
-        settled.extend(attempt(lane, Batch { request, changes: half }, Try::Half).await?);
+        settled.extend(attempt(lane, Batch { request, changes: half }, Try::Half, parts).await?);
     }
     Ok(settled)
 }

@@ -5,15 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use reconcile_state::edit::{difference, perform};
 use reconcile_state::journal::Landing;
 use reconcile_state::store::{Observed, OutcomeRecord};
-use reconcile_state::{Applied, AttributeId, Claim, Digest, Edit, Key, Origin, Record, Remote, Standing, Unsettled};
+use reconcile_state::{
+    Applied, Attribute, AttributeId, Claim, Digest, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing,
+    Taken, Unsettled,
+};
 
 use super::blocking::blocking;
+use super::bounds::{called_for, cut, leave_kept};
 use super::diff::remaining;
 use super::error::PassError;
 use super::lane::{Lane, Settled, anchor};
 use super::observe::{Look, look};
+use super::parts::{self, ObservedParts};
+use super::progress::Silent;
 use crate::model::pass::{Done, Fate};
-use crate::model::{Action, Anchor, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
+use crate::model::{Action, Anchor, Bounds, Change, Effect, Element, ErrorKind, Outcome, Ready, TargetError};
+use crate::targets::port::{Parts, Project};
 
 /// Reads back what a batch wrote and settles it. What cannot be read back stays open.
 ///
@@ -47,19 +54,99 @@ fn is_due(outcome: &Outcome) -> bool {
 
 async fn read_back(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Looks {
     let mut by_kind: BTreeMap<&'static str, Vec<Anchor>> = BTreeMap::new();
+    let mut bounds: BTreeMap<&Key, &Bounds> = BTreeMap::new();
+    let mut parts: Vec<&Ready> = Vec::new();
     for (ready, _, outcome) in written.iter().filter(|(_, _, outcome)| is_due(outcome)) {
+        if lane.is_part(ready.change.kind) {
+            parts.push(ready);
+            continue;
+        }
         let remote = outcome.remote.as_ref();
         by_kind.entry(ready.change.kind).or_default().push(anchor(&ready.change, remote));
+        bounds.insert(&ready.change.key, &ready.change.bounds);
     }
     let mut looks = Looks::new();
+    let found = look_at_parts(lane, &parts).await;
+    looks.extend(parts.iter().filter_map(|ready| {
+        let look = found.get(&ready.change.key)?.clone();
+        Some(((ready.change.kind, ready.change.key.clone()), look))
+    }));
     for (kind, anchors) in by_kind {
         let Some(schema) = lane.schema(kind) else { continue };
-        match look(lane.observer, schema, lane.memories, lane.memory, &anchors).await {
+        let bounds = |key: &Key| bounds.get(key).copied().cloned().unwrap_or_default();
+        match look(lane.observer, schema, lane.memories, lane.memory, &anchors, &bounds).await {
             Ok(found) => looks.extend(found.into_iter().map(|(key, look)| ((kind, key), Ok(look)))),
             Err(error) => looks.extend(anchors.into_iter().map(|a| ((kind, a.key), Err(error.clone())))),
         }
     }
     looks
+}
+
+/// Reads the parts that these changes are about, all in one go.
+pub async fn look_at_parts(lane: &Lane<'_>, changes: &[&Ready]) -> BTreeMap<Key, Result<Option<Look>, TargetError>> {
+    let mut by_kind: BTreeMap<&'static str, Vec<&Change>> = BTreeMap::new();
+    changes.iter().for_each(|ready| by_kind.entry(ready.change.kind).or_default().push(&ready.change));
+    let mut looks = BTreeMap::new();
+    for (kind, changes) in by_kind {
+        let Some(schema) = lane.schema(kind) else { continue };
+        let project = lane.observer.project.as_ref();
+        let within = changes.iter().find_map(|change| change.bounds.scopes.clone()).unwrap_or_default();
+        let asked = Parts {
+            wholes: changes
+                .iter()
+                .map(|change| (change.key.clone(), change.remote.clone().unwrap_or_default()))
+                .collect(),
+            all: false,
+            within: lane.within.get(kind).cloned().unwrap_or_default(),
+            scopes: Some(
+                changes
+                    .iter()
+                    .flat_map(|change| scopes(project, schema, change))
+                    .filter(|s| within.contains(s))
+                    .collect(),
+            ),
+        };
+        let read = parts::read(lane.observer, kind, asked, &Silent).await;
+        for change in changes {
+            looks.insert(change.key.clone(), part(lane, schema, change, &read));
+        }
+    }
+    looks
+}
+
+/// The scopes that matter to a change: those of what it is to hold, of what it takes away, and of what others hold.
+fn scopes(project: &dyn Project, schema: &Schema, change: &Change) -> BTreeSet<String> {
+    let held = schema
+        .attributes()
+        .iter()
+        .flat_map(|attribute| change.desired.elements(attribute.id).map(move |element| (attribute.id, element)));
+    let edited = change.edits.iter().filter_map(|edit| match edit {
+        Edit::Add { attribute, element } | Edit::Remove { attribute, element } => Some((*attribute, element.as_str())),
+        _ => None,
+    });
+    let kept = change.kept.iter().map(|(id, element)| (*id, element.as_str()));
+    let all = held.chain(edited).chain(kept);
+    all.filter_map(|(id, element)| project.scope_of(schema.kind, id, element)).map(str::to_owned).collect()
+}
+
+fn part(lane: &Lane<'_>, schema: &Schema, change: &Change, read: &ObservedParts) -> Result<Option<Look>, TargetError> {
+    let project = lane.observer.project.as_ref();
+    let in_question = scopes(project, schema, change);
+    let all = change.bounds.scopes.clone().unwrap_or_default();
+    if in_question.iter().any(|scope| all.contains(scope) && !read.read.contains(scope)) {
+        return read.failure.clone().map_or(Ok(None), Err);
+    }
+    let (mut record, shown) = match read.parts.get(&change.key) {
+        Some(part) => (part.record.clone(), part.kept.clone()),
+        None => (Record::new(change.key.clone()), BTreeSet::new()),
+    };
+    cut(&change.bounds, project, schema, &mut record);
+    // What is called for and was not another's is ours, whether the reading tells or not.
+    let wanted = |(id, element): &Element| change.desired.elements(*id).any(|one| one == element);
+    let kept = shown.into_iter().filter(|element| change.kept.contains(element) || !wanted(element)).collect();
+    leave_kept(schema, &mut record, &kept, Some(&change.desired));
+    let remote = change.remote.clone().unwrap_or_default();
+    Ok(Some(Look::Present(lane.memory.store.digester().record(schema, &record), record, remote)))
 }
 
 type Judged = (Fate, OutcomeRecord, Option<(Option<Remote>, Digest)>);
@@ -121,7 +208,7 @@ fn settle(
         let landing = Landing::Unknown { code: error.code.clone() };
         return (Fate::InDoubt(error), record(landing, Observed::Unread), None);
     };
-    let before = lane.memory.claim(change.kind, &change.key);
+    let (before, at) = (lane.memory.claim(change.kind, &change.key), lane.now());
     let known = change.remote.as_ref().map_or_else(|| remote.clone(), |known| known.refreshed(remote));
     let mut claim = Claim {
         remote: known.clone(),
@@ -136,8 +223,8 @@ fn settle(
             Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
         },
         listed: Vec::new(),
-        others: change.kept.clone(),
-        taken_at: before.and_then(|claim| claim.taken_at),
+        others: called_for(&change.desired, change.kept.clone()),
+        taken: taken(schema, change, before, at),
         unsettled: None,
     };
     let asked: BTreeSet<Option<AttributeId>> = change.edits.iter().map(Edit::attribute).collect();
@@ -182,6 +269,22 @@ fn settle(
     }
     let fate = if short.is_empty() { Fate::Landed } else { Fate::NotConverged(short) };
     (fate, outcome, latest)
+}
+
+/// What we took away so far: elements that are given again are taken no longer.
+fn taken(schema: &Schema, change: &Change, before: Option<&Claim>, at: i64) -> Vec<Taken> {
+    let mut taken = before.map(|claim| claim.taken.clone()).unwrap_or_default();
+    for edit in &change.edits {
+        let (Edit::Add { attribute, element } | Edit::Remove { attribute, element }) = edit else { continue };
+        let is_claimed = |one: &Attribute| one.ownership == Ownership::ClaimedSet;
+        if schema.attribute(*attribute).is_some_and(is_claimed) {
+            taken.retain(|one| one.attribute != *attribute || one.element != *element);
+            if matches!(edit, Edit::Remove { .. }) {
+                taken.push(Taken { attribute: *attribute, element: element.clone(), at });
+            }
+        }
+    }
+    taken
 }
 
 fn name(lane: &Lane<'_>, change: &Change, edit: &Edit) -> &'static str {

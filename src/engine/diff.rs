@@ -1,11 +1,13 @@
 //! What one record calls for: drift classified, then turned into a change, a link, a finding or
 //! nothing. Pure.
 
+use std::cell::OnceCell;
+
 use reconcile_state::drift::classify;
 use reconcile_state::edit::{creation, difference};
 use reconcile_state::{
     Applied, Attribute, AttributeId, Claim, DesiredSide, Digest, Drift, Edit, Key, ObservedSide, Ownership, Record,
-    Remote, Schema, Standing,
+    Remote, Schema, Standing, Taken,
 };
 
 use crate::config::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
@@ -76,6 +78,17 @@ pub struct Draft {
     pub edits: Vec<Edit>,
     /// Why.
     pub cause: Cause,
+    /// What differs beside it and is only listed.
+    pub left: Left,
+}
+
+/// Differences that are not ours to write, and from when on they may be, in Unix milliseconds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Left {
+    /// What differs.
+    pub edits: Vec<Edit>,
+    /// Set where we took something away that somebody put back.
+    pub until: Option<i64>,
 }
 
 /// What a record calls for.
@@ -89,6 +102,8 @@ pub enum Step {
     Link(Vec<Edit>),
     /// List these differences, write nothing.
     Report(Vec<Edit>),
+    /// List what is not ours to write.
+    Leave(Left),
     /// Try again later: what was written last was accepted and is not what the target shows.
     Wait(Vec<Edit>),
     /// Drop what is remembered as last applied.
@@ -137,6 +152,7 @@ fn absent(facts: &Facts<'_>, want: &Record, drift: Drift) -> (Drift, Step) {
             action: Action::Create,
             edits: creation(facts.schema, want),
             cause: if drift == Drift::Lost { Cause::Drift } else { Cause::Source },
+            left: Left::default(),
         }),
         Drift::NotThere if facts.is_remembered() => Step::Forget,
         _ => Step::Nothing,
@@ -148,7 +164,9 @@ fn surplus(settings: &PipelineSettings) -> Step {
     let edits = vec![Edit::Standing { to: Standing::Disabled }];
     match settings.surplus {
         OnSurplus::Report => Step::Report(edits),
-        OnSurplus::Disable => Step::Change(Draft { action: Action::Disable, edits, cause: Cause::Source }),
+        OnSurplus::Disable => {
+            Step::Change(Draft { action: Action::Disable, edits, cause: Cause::Source, left: Left::default() })
+        }
     }
 }
 
@@ -159,24 +177,107 @@ fn present(
     drift: Drift,
     settings: &PipelineSettings,
 ) -> (Drift, Step) {
+    if drift == Drift::InSync && facts.claim.is_none_or(|claim| claim.listed.is_empty() && claim.unsettled.is_none()) {
+        return (drift, Step::Nothing);
+    }
+    let (edits, left) = leave(facts, difference(facts.schema, want, have));
+    let (drift, step) = if edits.is_empty() && !left.edits.is_empty() {
+        match drift {
+            Drift::FirstMeeting | Drift::Adopt | Drift::InSync => (Drift::FirstMeeting, Step::Link(Vec::new())),
+            other => return (other, Step::Leave(left)),
+        }
+    } else {
+        written(facts, want, edits, drift, settings)
+    };
+    let step = match step {
+        Step::Change(mut draft) => {
+            draft.left.edits.extend(left.edits);
+            draft.left.until = left.until;
+            Step::Change(draft)
+        }
+        Step::Link(mut differences) => {
+            differences.extend(left.edits);
+            Step::Link(differences)
+        }
+        Step::Report(mut differences) => {
+            differences.extend(left.edits);
+            Step::Report(differences)
+        }
+        step => step,
+    };
+    (drift, step)
+}
+
+/// Takes out what is not ours to take away: of claimed sets whatever we did not put there, and for a day what
+/// somebody put back after we took it away.
+fn leave(facts: &Facts<'_>, edits: Vec<Edit>) -> (Vec<Edit>, Left) {
+    if !is_shared(facts.schema) {
+        return (edits, Left::default());
+    }
+    let before = OnceCell::new();
+    let taken = facts.claim.map_or(&[][..], |claim| &claim.taken);
+    let mut left = Left::default();
+    let (ours, others) = edits.into_iter().partition(|edit| {
+        let Edit::Remove { attribute, element } = edit else { return true };
+        let Some(declared) = facts.schema.attribute(*attribute) else { return true };
+        let before = before.get_or_init(|| (facts.wanted_before)());
+        let was_ours = || before.as_ref().is_some_and(|before| holds(declared, before, element));
+        if declared.ownership != Ownership::ClaimedSet || was_ours() {
+            return true;
+        }
+        let form = declared.normal.form(element);
+        let same = |one: &&Taken| one.attribute == *attribute && declared.normal.form(&one.element) == form;
+        match taken.iter().find(same) {
+            Some(taken) if taken.until() <= facts.now => true,
+            Some(taken) => {
+                left.until = Some(left.until.map_or(taken.until(), |until| until.min(taken.until())));
+                false
+            }
+            None => false,
+        }
+    });
+    left.edits = others;
+    (ours, left)
+}
+
+/// Whether others write these records too: then what is missing is added at a first meeting, and nothing else.
+fn is_shared(schema: &Schema) -> bool {
+    schema.attributes().iter().any(|attribute| attribute.ownership == Ownership::ClaimedSet)
+}
+
+fn adds(edit: &Edit) -> bool {
+    matches!(edit, Edit::Add { .. } | Edit::Set { from: None, .. })
+}
+
+fn holds(attribute: &Attribute, record: &Record, element: &str) -> bool {
+    let form = attribute.normal.form(element);
+    record.elements(attribute.id).any(|one| attribute.normal.form(one) == form)
+}
+
+fn written(
+    facts: &Facts<'_>,
+    want: &Record,
+    edits: Vec<Edit>,
+    drift: Drift,
+    settings: &PipelineSettings,
+) -> (Drift, Step) {
     let listed = facts.claim.map_or(&[][..], |claim| &claim.listed);
     let unsettled = facts.claim.and_then(|claim| claim.unsettled);
     // The target was never as it was wanted: trying again repairs nothing that it did by itself.
     let again = drift == Drift::InSync && unsettled.is_some();
     let at_rest = drift == Drift::InSync && unsettled.is_none();
     let drift = match drift {
-        Drift::InSync if listed.is_empty() && unsettled.is_none() => return (drift, Step::Nothing),
         // What was written was accepted and never shown: the target moved it.
         Drift::InSync => Drift::Drifted,
         other => other,
     };
-    let edits = difference(facts.schema, want, have);
     if edits.is_empty() {
         // Nothing to write: what moved is not ours, or both sides moved alike. Settled as it is.
         let drift = if drift == Drift::FirstMeeting { Drift::Adopt } else { drift };
         return (drift, Step::Link(edits));
     }
-    let change = |edits: Vec<Edit>, cause| Step::Change(Draft { action: action(&edits), edits, cause });
+    let left = Left::default;
+    let change = |edits: Vec<Edit>, cause| Step::Change(Draft { action: action(&edits), edits, cause, left: left() });
     if !listed.is_empty() && settings.first_meeting == FirstMeeting::Enforce {
         return (Drift::FirstMeeting, change(edits, Cause::Source));
     }
@@ -195,6 +296,19 @@ fn present(
     if matches!(drift, Drift::FirstMeeting | Drift::Adopt) {
         return match settings.first_meeting {
             _ if facts.begun => (Drift::Behind, change(edits, Cause::Source)),
+            _ if is_shared(facts.schema) => {
+                let (added, rest): (Vec<Edit>, Vec<Edit>) = edits.into_iter().partition(adds);
+                if added.is_empty() {
+                    return (Drift::FirstMeeting, Step::Link(rest));
+                }
+                let draft = Draft {
+                    action: Action::Update,
+                    edits: added,
+                    cause: Cause::Source,
+                    left: Left { edits: rest, until: None },
+                };
+                (Drift::FirstMeeting, Step::Change(draft))
+            }
             FirstMeeting::Enforce => (Drift::FirstMeeting, change(edits, Cause::Source)),
             FirstMeeting::Report => (Drift::FirstMeeting, Step::Link(edits)),
         };
@@ -255,6 +369,11 @@ fn action(edits: &[Edit]) -> Action {
 fn wanted_moved(schema: &Schema, edit: &Edit, want: &Record, before: &Record) -> bool {
     let Some(id) = edit.attribute() else { return want.standing != before.standing };
     let Some(attribute) = schema.attribute(id) else { return true };
+    match edit {
+        Edit::Add { element, .. } => return !holds(attribute, before, element),
+        Edit::Remove { element, .. } => return holds(attribute, before, element),
+        _ => {}
+    }
     let form = |record: &Record| record.get(id).map(|value| attribute.comparable(value).into_owned());
     form(want) != form(before)
 }

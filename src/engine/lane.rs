@@ -1,16 +1,18 @@
 //! One pipeline while a plan is applied: what its batches share.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use reconcile_state::{Digest, Remote, Schema};
+use reconcile_state::{Digest, Key, Remote, Schema};
 
 use super::memory::{Memories, Memory};
+use super::observe::Look;
 use super::stop::Stop;
 use crate::clock::Clock;
 use crate::model::pass::Done;
-use crate::model::{Action, Anchor, Change, Effect, ErrorKind, TargetError};
+use crate::model::{Action, Anchor, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
 use crate::targets::port::{AnyWriter, Observer};
 
 /// One pipeline while a plan is applied.
@@ -35,9 +37,53 @@ pub struct Lane<'l> {
     pub doubts: AtomicU32,
     /// Why nothing more is tried: the target is away, or refuses us as a whole.
     pub halted: Mutex<Option<TargetError>>,
+    /// Which scopes of parts are ours, by kind, in the target's own words.
+    pub within: BTreeMap<&'static str, Vec<String>>,
+    /// Changes of parts that were written, and are read back together at the end of their wave.
+    pub unconfirmed: Mutex<Vec<(Ready, u64, Outcome)>>,
+    /// The last reading of the parts that are to change, where the plan's had grown old.
+    pub refreshed: tokio::sync::Mutex<Option<Refreshed>>,
 }
 
-impl Lane<'_> {
+/// A reading of parts made while a plan is applied.
+pub struct Refreshed {
+    /// When.
+    pub at: Timestamp,
+    /// What was found.
+    pub looks: BTreeMap<Key, Result<Option<Look>, TargetError>>,
+}
+
+impl<'l> Lane<'l> {
+    /// A lane on which nothing has been sent yet.
+    pub fn new(
+        (observer, writer): (&'l Observer, &'l dyn AnyWriter),
+        (memory, memories): (&'l Memory, &'l Memories),
+        clock: &'l dyn Clock,
+        (run, read_at): (&'l str, Timestamp),
+        stop: &'l Stop,
+    ) -> Self {
+        Self {
+            observer,
+            writer,
+            memory,
+            memories,
+            clock,
+            run,
+            read_at,
+            stop,
+            doubts: AtomicU32::new(0),
+            halted: Mutex::new(None),
+            within: BTreeMap::new(),
+            unconfirmed: Mutex::default(),
+            refreshed: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Whether records of a kind are parts of others.
+    pub fn is_part(&self, kind: &str) -> bool {
+        self.schema(kind).is_some_and(|schema| schema.part_of.is_some())
+    }
+
     /// The schema of a kind.
     pub fn schema(&self, kind: &str) -> Option<&Schema> {
         self.observer.project.kinds().iter().find(|schema| schema.kind == kind)

@@ -9,9 +9,9 @@ use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 
 use super::error::PassError;
 use super::processed::Processed;
+use crate::model::Action;
 use crate::model::pass::Event;
-use crate::model::{Action, Outlook, Semester};
-use crate::targets::port::{Identity, Lookup};
+use crate::targets::port::Identity;
 
 /// One pipeline's memory.
 pub struct Memory {
@@ -31,6 +31,8 @@ pub struct Memory {
     pub loading: bool,
     /// The larger of the populations at the last trusted whole reading.
     pub population: u64,
+    /// Elements of the sets of parts at the last trusted whole reading, by kind and scope.
+    pub elements: BTreeMap<String, BTreeMap<String, u64>>,
     /// Number of claims restored from their copy, for as long as no pass has acted since.
     pub restored: Option<u64>,
 }
@@ -39,6 +41,8 @@ pub struct Memory {
 pub const IDENTITY: &str = "identity";
 /// Under which name it is remembered that a first load has begun and was not carried through.
 pub const LOADING: &str = "first load";
+/// Under which name the elements of parts are remembered.
+pub const ELEMENTS: &str = "elements";
 /// Under which name the population is remembered.
 pub const POPULATION: &str = "population";
 
@@ -64,6 +68,7 @@ impl Memory {
             processed: Arc::new(Processed::load(&store)?),
             loading: store.meta(LOADING)?.unwrap_or(false),
             population: store.meta(POPULATION)?.unwrap_or(0),
+            elements: store.meta(ELEMENTS)?.unwrap_or_default(),
             restored: match store.meta::<Identity>(IDENTITY)? {
                 // A copy has no identity: the first pass that acts remembers it.
                 None => store.restored_claims()?,
@@ -182,6 +187,11 @@ impl Memories {
         Ok(Self { pipelines, adopt, made: Mutex::default() })
     }
 
+    /// The claim on a record of any pipeline.
+    pub fn claim(&self, pipeline: &str, kind: &str, key: &Key) -> Option<&Claim> {
+        self.pipelines.get(pipeline)?.claim(kind, key)
+    }
+
     /// What of memory was lost and restored since a pass last acted.
     pub fn events(&self) -> impl Iterator<Item = Event> {
         self.pipelines.iter().filter_map(|(name, memory)| {
@@ -218,23 +228,5 @@ impl Memories {
             let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             made.get(&(pipeline, kind))?.get(id).cloned()
         })
-    }
-}
-
-impl Lookup for Memories {
-    fn claim(&self, pipeline: &str, kind: &str, key: &Key) -> Option<&Claim> {
-        self.pipelines.get(pipeline)?.claim(kind, key)
-    }
-
-    fn adopt(&self) -> bool {
-        self.adopt
-    }
-
-    fn semesters(&self) -> &[Semester] {
-        &[]
-    }
-
-    fn outlooks(&self, _key: &Key) -> &[Outlook] {
-        &[]
     }
 }

@@ -8,12 +8,14 @@ use reconcile_state::trust::{Doubt, ListFigures, Trust, judge_listing};
 use reconcile_state::{Digest, Key, Record, Remote, Schema, Shape, Value};
 
 use super::blocking::blocking;
+use super::bounds::cut;
 use super::correlate::{Correlated, Found, correlate};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
-use super::project::{Row, keep_owned};
+use super::progress::{Progress, Silent, Step};
+use super::project::Row;
 use crate::model::pass::Event;
-use crate::model::{Anchor, Call, Match, TargetError};
+use crate::model::{Anchor, Bounds, Call, Match, TargetError};
 use crate::targets::port::{Ask, End, Observer, Seen};
 
 /// So many remembered records are asked for beside a narrow scope, to see whether this target still
@@ -55,6 +57,10 @@ pub struct Question<'q> {
     pub gone: &'q BTreeSet<Key>,
     /// Whether everybody is in scope.
     pub whole: bool,
+    /// When the pass began, in Unix milliseconds.
+    pub at: i64,
+    /// Who is told.
+    pub progress: &'q dyn Progress,
 }
 
 /// Reads one kind of record.
@@ -108,15 +114,16 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
         correlated = correlate(&anchors, &seen, &owner);
         (correlated.remembered, correlated.found_again) = figures;
     }
-    let mut digests = Vec::with_capacity(seen.len());
-    for one in &seen {
-        digests.push(memory.store.digester().record(schema, &one.record));
-    }
     for (key, found) in &correlated.found {
         if let Found::Present(at) = found {
-            seen[*at].record.key = key.clone();
+            let record = &mut seen[*at].record;
+            record.key = key.clone();
+            if let Some(row) = question.rows.get(key) {
+                cut(&row.bounds, observer.project.as_ref(), schema, record);
+            }
         }
     }
+    let digests = seen.iter().map(|one| memory.store.digester().record(schema, &one.record)).collect();
     keep(question, &seen, &correlated, &proved, listing, trust.is_trusted()).await?;
     let event = failure.map(|error| event(observer.name, &error));
     Ok(Observed { seen, digests, correlated, proved, listing, trust, event })
@@ -188,6 +195,9 @@ async fn read(
         while let Some(page) = pages.next().await {
             let page = page?;
             reading.seen.extend(page.seen);
+            let total = if listing { None } else { Some(anchors.len() as u64) };
+            let step = Step::Observe(kind);
+            question.progress.tell(Some(question.observer.name), step, reading.seen.len() as u64, total);
             reading.covered.extend(page.covered);
             reading.end = reading.end.or(page.end);
         }
@@ -256,7 +266,8 @@ fn prepare(question: &Question<'_>, record: &mut Record) {
             record.set(attribute.id, Value::Reference(key));
         }
     }
-    keep_owned(question.observer.project.as_ref(), question.schema, record);
+    let all = Bounds::default();
+    cut(&all, question.observer.project.as_ref(), question.schema, record);
 }
 
 fn judge(
@@ -317,6 +328,11 @@ async fn nothing_known(question: &Question<'_>, correlated: &Correlated) -> Opti
     })
 }
 
+/// Under which name it is remembered when a kind was last read whole, in Unix milliseconds.
+pub fn read_at(kind: &str) -> String {
+    format!("read {kind}")
+}
+
 /// Keeps what was read. Rows that were not shown are dropped only where that proves their absence.
 async fn keep(
     question: &Question<'_>,
@@ -329,7 +345,7 @@ async fn keep(
     let mine = |found: &Found| if let Found::Present(at) = found { Some(seen[*at].record.clone()) } else { None };
     let records: Vec<Record> = correlated.found.values().filter_map(mine).collect();
     let absent: Vec<Key> = proved.iter().filter(|key| !correlated.found.contains_key(*key)).cloned().collect();
-    let (store, schema) = (question.memory.store.clone(), question.schema.clone());
+    let (store, schema, at) = (question.memory.store.clone(), question.schema.clone(), question.at);
     blocking(move || {
         let scope = Scope::new(schema.kind, Side::Observed);
         if listing {
@@ -338,6 +354,9 @@ async fn keep(
                 writer.see(record)?;
             }
             writer.finish(if trusted { Absence::Believed } else { Absence::Doubted })?;
+            if trusted {
+                store.set_meta(&read_at(schema.kind), &at)?;
+            }
         } else {
             store.put(scope, &schema, &records)?;
             store.remove(scope, &absent)?;
@@ -347,7 +366,8 @@ async fn keep(
     .await
 }
 
-fn event(pipeline: &'static str, error: &TargetError) -> Event {
+/// What an operator is told of a reading that failed.
+pub fn event(pipeline: &'static str, error: &TargetError) -> Event {
     Event {
         code: error.code.clone(),
         pipeline: Some(pipeline),
@@ -368,9 +388,20 @@ pub async fn look(
     memories: &Memories,
     memory: &Memory,
     anchors: &[Anchor],
+    bounds: &(dyn Fn(&Key) -> Bounds + Sync),
 ) -> Result<BTreeMap<Key, Option<Look>>, TargetError> {
     let (rows, gone) = (BTreeMap::new(), BTreeSet::new());
-    let question = Question { observer, schema, rows: &rows, memory, memories, gone: &gone, whole: false };
+    let question = Question {
+        observer,
+        schema,
+        rows: &rows,
+        memory,
+        memories,
+        gone: &gone,
+        whole: false,
+        at: 0,
+        progress: &Silent,
+    };
     let mut reading = Reading::default();
     read(&question, anchors, false, &mut reading).await?;
     let mut correlated = correlate(anchors, &reading.seen, &|remote| memory.owner(schema.kind, remote));
@@ -382,6 +413,7 @@ pub async fn look(
                 let mut record = seen.record.clone();
                 record.key = anchor.key.clone();
                 prepare(&question, &mut record);
+                cut(&bounds(&anchor.key), observer.project.as_ref(), schema, &mut record);
                 Some(Look::Present(memory.store.digester().record(schema, &record), record, seen.remote.clone()))
             }
             Some(Found::Ambiguous(code, _)) => Some(Look::Ambiguous(code)),

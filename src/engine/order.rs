@@ -6,17 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use reconcile_state::{Digest, Digester, Drift, Edit, Key, Schema, Shape, Value};
 
 use super::held::{Held, blocked};
-use crate::model::{Action, Change, ChangeId, PipelinePlan, Plan};
-
-/// A record of any pipeline.
-type Address = (&'static str, &'static str, Key);
+use crate::model::{Action, Address, Change, ChangeId, PipelinePlan, Plan};
 
 /// What ordering needs to know beside the changes.
 pub struct Surroundings<'s> {
     /// Schemas of all pipelines in scope.
     pub schemas: &'s [Schema],
     /// Whether a record exists at its target and its id there is remembered.
-    pub exists: &'s dyn Fn(&str, &str, &Key) -> bool,
+    pub exists: &'s dyn Fn(&'static str, &'static str, &Key) -> bool,
     /// Who has the values that the changes give and that no two records may have.
     pub held: &'s Held,
     /// Gives ids.
@@ -50,11 +47,7 @@ pub fn order(
     mut pipelines: BTreeMap<&'static str, PipelinePlan>,
     around: &Surroundings<'_>,
 ) -> Plan {
-    // What is left out may have been what another change refers to, or what was to make room for it.
-    while {
-        wait(&mut changes, &mut pipelines, around);
-        leave_out_blocked(&mut changes, &mut pipelines, around)
-    } {}
+    drop_impossible(&mut changes, &mut pipelines, around);
     identify(&mut changes, around);
     let mut ordered = sort(&changes, around);
     if ordered.len() < changes.len() {
@@ -72,6 +65,39 @@ pub fn order(
     let changes: Vec<Change> = placed.into_iter().map(|(_, change)| change).collect();
     let ids: Vec<u8> = changes.iter().flat_map(|change| change.id.0).collect();
     Plan { hash: around.digester.bytes(&ids), changes, pipelines }
+}
+
+/// Leaves out what cannot land whatever the order: what refers to nobody, or wants a value that is not to be had,
+/// and whatever was to come after such a change.
+pub fn drop_impossible(
+    changes: &mut Vec<Change>,
+    pipelines: &mut BTreeMap<&'static str, PipelinePlan>,
+    around: &Surroundings<'_>,
+) {
+    // What is left out may have been what another change refers to, or what was to make room for it.
+    while {
+        wait(changes, pipelines, around);
+        let blocked = leave_out_blocked(changes, pipelines, around);
+        leave_out_orphans(changes, pipelines) || blocked
+    } {}
+}
+
+/// Leaves out changes that were to come after one which is not in the plan any more; gives whether there were any.
+/// They are due again with it.
+fn leave_out_orphans(changes: &mut Vec<Change>, pipelines: &mut BTreeMap<&'static str, PipelinePlan>) -> bool {
+    if changes.iter().all(|change| change.after.is_empty()) {
+        return false;
+    }
+    let planned: BTreeSet<Address> = changes.iter().map(address).collect();
+    let before = changes.len();
+    changes.retain(|change| {
+        let whole = change.after.iter().all(|address| planned.contains(address));
+        if !whole && let Some(pipeline) = pipelines.get_mut(change.pipeline) {
+            pipeline.waiting_for.push(change.key.clone());
+        }
+        whole
+    });
+    changes.len() < before
 }
 
 fn address(change: &Change) -> Address {
@@ -144,10 +170,12 @@ fn drop_waiting(change: &mut Change, planned: &BTreeSet<Address>, around: &Surro
 /// away elsewhere what it gives, and the one that comes before it on its own record.
 fn identify(changes: &mut [Change], around: &Surroundings<'_>) {
     let mut makers: BTreeMap<Address, ChangeId> = BTreeMap::new();
+    let mut all: BTreeMap<Address, Vec<ChangeId>> = BTreeMap::new();
     let mut first: BTreeMap<Address, ChangeId> = BTreeMap::new();
     for change in changes.iter_mut() {
         change.id = id(change, around.digester);
         first.entry(address(change)).or_insert(change.id);
+        all.entry(address(change)).or_default().push(change.id);
         if change.action == Action::Create {
             makers.insert(address(change), change.id);
         }
@@ -162,6 +190,7 @@ fn identify(changes: &mut [Change], around: &Surroundings<'_>) {
             let referred = change.edits.iter().filter_map(|edit| target(schema, edit));
             requires.extend(referred.filter_map(|address| makers.get(&address)));
         }
+        requires.extend(change.after.iter().filter_map(|address| all.get(address)).flatten());
         // A new record that refers to itself requires itself: a circle like any other.
         requires.extend(first.get(&address(change)).filter(|first| **first != change.id));
         change.requires = requires.into_iter().collect();
@@ -293,6 +322,9 @@ mod tests {
             requires: Vec::new(),
             seen_as: None,
             after: BTreeSet::new(),
+            bounds: crate::model::Bounds::default(),
+            taken_from: std::collections::BTreeMap::new(),
+            again: 0,
             kept: BTreeSet::new(),
             remembered: None,
             matches: Vec::new(),

@@ -4,28 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use reconcile_state::store::{Store, StoreDir};
+use reconcile_state::store::{Scope as Rowset, Side, Store, StoreDir};
 use reconcile_state::trust::{Doubt, ShrinkLimit};
-use reconcile_state::{Key, Schema};
+use reconcile_state::{Key, Record, Remote, Schema};
 
 use super::blocking::blocking;
 use super::collect::{Collected, Collector, collect};
 use super::correlate::Found;
 use super::error::PassError;
 use super::held::Held;
+use super::look::Look as Looks;
 use super::memory::{Memories, Memory};
-use super::observe::{Observed, Question, observe};
+use super::observe::{self, Look, Observed, Question, look, observe};
 use super::order;
+use super::outlook::{Classes, foresee};
+use super::parts::{self, ObservedParts};
 use super::progress::Progress;
 use super::project::{Projector, Row, Rows, active};
-use super::weigh::Judging;
+use super::weigh::{Elements, Judging};
 use crate::clock::Clock;
 use crate::config::PipelineSettings;
-use crate::model::PipelinePlan;
 use crate::model::pass::{Event, PipelineSummary, Planned};
 use crate::model::scope::{Pick, Scope};
+use crate::model::{Address, Anchor, Bounds, Call, Change, Outlook, PipelinePlan, Plan, Prospect};
 use crate::sources::port::{Directory, Vault};
-use crate::targets::port::{Identity, Observer};
+use crate::targets::port::{Identity, Observer, Parts};
 
 /// The read halves of everything: all that planning is given.
 #[derive(Clone)]
@@ -95,50 +98,41 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     let another = summaries.values().filter(|summary| summary.is_another_target()).map(|summary| summary.name);
     let memories = Arc::new(load(planner, &open, another.collect(), order).await?);
     let collected = gather(planner, &open, &memories, order).await?;
-    let rows = project(planner, &open, &memories, &collected, order).await?;
     let whole = order.scope.pick == Pick::Everything && order.scope.limit.is_none();
-    let (mut changes, mut pipelines, mut held) = (Vec::new(), BTreeMap::new(), Held::default());
-    let mut events: Vec<Event> = memories.events().chain(collected.events.iter().cloned()).collect();
-    for one in &open {
-        let memory = &memories.pipelines[one.observer.name];
-        let mine = rows.get(one.observer.name);
-        let mut judged =
-            Judging { one, memory, order, collected: &collected, plan: PipelinePlan::default(), changes: vec![] };
-        let mut summary = summary(one, memory);
-        let mut population = 0;
-        for schema in one.observer.project.kinds() {
-            let none = BTreeMap::new();
-            let rows = mine.and_then(|rows| rows.get(schema.kind)).unwrap_or(&none);
-            let gone = judged.gone(schema.kind);
-            let question =
-                Question { observer: one.observer, schema, rows, memory, memories: &memories, whole, gone: &gone };
-            let observed = observe(&question).await?;
-            summary.observed += observed.seen.len() as u64;
-            summary.trust.doubts.extend(observed.trust.doubts.iter().cloned());
-            summary.trust.doubts.extend(unclear(rows, &observed));
-            events.extend(observed.event.clone());
-            population = population.max(active(rows)).max(owned(&observed));
-            judged.kind(schema, rows, &gone, &observed)?;
-            held.look(schema, &judged.changes, &observed, &|remote| memory.owner(schema.kind, remote));
-        }
-        summary.population = population;
-        // A narrow scope says nothing of the population: the last whole reading does.
-        summary.base = population.max(memory.population);
-        changes.append(&mut judged.changes);
-        pipelines.insert(one.observer.name, judged.plan);
-        summaries.insert(one.observer.name, summary);
-    }
-    let schemas: Vec<Schema> = open.iter().flat_map(|one| one.observer.project.kinds()).cloned().collect();
-    let exists = |pipeline: &str, kind: &str, key: &Key| {
-        memories
-            .pipelines
-            .get(pipeline)
-            .and_then(|memory| memory.claim(kind, key))
-            .is_some_and(|c| c.remote.id.is_some())
+    let mut pass = Pass {
+        planner,
+        order,
+        memories: &memories,
+        collected: &collected,
+        whole,
+        changes: Vec::new(),
+        pipelines: BTreeMap::new(),
+        held: Held::default(),
+        events: memories.events().chain(collected.events.iter().cloned()).collect(),
+        summaries,
     };
-    let digester = planner.store.digester();
-    let around = order::Surroundings { schemas: &schemas, exists: &exists, held: &held, digester };
-    let plan = order::order(changes, pipelines, &around);
+    let schemas: Vec<Schema> = open.iter().flat_map(|one| one.observer.project.kinds()).cloned().collect();
+    let (following, leading): (Vec<&Open<'_>>, Vec<&Open<'_>>) =
+        open.iter().partition(|one| one.observer.terms.follows);
+    let looks = |outlooks| {
+        Arc::new(Looks { memories: Arc::clone(&memories), semesters: collected.semesters.clone(), outlooks })
+    };
+    let rows = project(planner, &leading, looks(BTreeMap::new()), &collected, order).await?;
+    let mut classes = BTreeMap::new();
+    for one in &leading {
+        classes.insert(one.observer.name, pass.pipeline(one, rows.get(one.observer.name)).await?);
+    }
+    if !following.is_empty() {
+        pass.drop_impossible(&schemas);
+        let outlooks = pass.outlooks(&leading, &rows, &classes);
+        pass.identify(&leading, &outlooks).await?;
+        let rows = project(planner, &following, looks(outlooks), &collected, order).await?;
+        for one in &following {
+            pass.pipeline(one, rows.get(one.observer.name)).await?;
+        }
+    }
+    let plan = pass.ordered(&schemas);
+    let (mut summaries, events) = (pass.summaries, pass.events);
     let summaries = planner.observers.iter().filter_map(|(observer, _)| summaries.remove(observer.name));
     Ok(Planned {
         run: order.run.clone(),
@@ -154,6 +148,256 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         people: collected.keys,
         unread: collected.unread,
     })
+}
+
+/// A pass while it is planned.
+struct Pass<'p> {
+    planner: &'p Planner,
+    order: &'p Order,
+    memories: &'p Arc<Memories>,
+    collected: &'p Collected,
+    whole: bool,
+    changes: Vec<Change>,
+    pipelines: BTreeMap<&'static str, PipelinePlan>,
+    held: Held,
+    events: Vec<Event>,
+    summaries: BTreeMap<&'static str, PipelineSummary>,
+}
+
+impl Pass<'_> {
+    /// Reads and weighs one pipeline, kind by kind.
+    async fn pipeline(&mut self, one: &Open<'_>, mine: Option<&Rows>) -> Result<Classes, PassError> {
+        let (memory, name) = (&self.memories.pipelines[one.observer.name], one.observer.name);
+        let mut judged = Judging {
+            one,
+            memory,
+            order: self.order,
+            collected: self.collected,
+            plan: PipelinePlan::default(),
+            changes: vec![],
+            classes: Classes::new(),
+            progress: self.planner.progress.as_ref(),
+        };
+        let mut summary = summary(one, memory);
+        let mut population = 0;
+        let mut wholes: BTreeMap<&'static str, Observed> = BTreeMap::new();
+        let none = BTreeMap::new();
+        for schema in one.observer.project.kinds() {
+            let rows = mine.and_then(|rows| rows.get(schema.kind)).unwrap_or(&none);
+            if let Some(of) = schema.part_of {
+                let Some(observed) = wholes.get(of) else { continue };
+                let within = self.within(one, schema);
+                summary.within.insert(schema.kind, within.clone());
+                let parts = self.parts(one, schema, within, rows, (of, observed)).await;
+                summary.trust.doubts.extend(parts.trust.doubts.iter().cloned());
+                self.events.extend(parts.failure.as_ref().map(|error| observe::event(name, error)));
+                let elements = judged.parts(schema, rows, (of, observed), &parts, self.whole)?;
+                summary.elements.insert(schema.kind, largest(elements, memory.elements.get(schema.kind), self.whole));
+                continue;
+            }
+            let gone = judged.gone(schema.kind);
+            let question = Question {
+                observer: one.observer,
+                schema,
+                rows,
+                memory,
+                memories: self.memories,
+                whole: self.whole,
+                gone: &gone,
+                at: self.order.at.as_millisecond(),
+                progress: self.planner.progress.as_ref(),
+            };
+            let observed = observe(&question).await?;
+            summary.observed += observed.seen.len() as u64;
+            summary.people = summary.people.max(rows.len() as u64);
+            summary.trust.doubts.extend(observed.trust.doubts.iter().cloned());
+            summary.trust.doubts.extend(unclear(rows, &observed));
+            self.events.extend(observed.event.clone());
+            population = population.max(active(rows)).max(owned(&observed));
+            judged.kind(schema, rows, &gone, &observed)?;
+            self.held.look(schema, &judged.changes, &observed, &|remote| memory.owner(schema.kind, remote));
+            wholes.insert(schema.kind, observed);
+        }
+        summary.population = population;
+        // A narrow scope says nothing of the population: the last whole reading does.
+        summary.base = population.max(memory.population);
+        self.changes.append(&mut judged.changes);
+        self.pipelines.insert(name, judged.plan);
+        self.summaries.insert(name, summary);
+        Ok(judged.classes)
+    }
+
+    fn within(&self, one: &Open<'_>, schema: &Schema) -> Vec<String> {
+        let look = Looks {
+            memories: Arc::clone(self.memories),
+            semesters: self.collected.semesters.clone(),
+            outlooks: BTreeMap::new(),
+        };
+        one.observer.project.within(schema.kind, &look, self.order.at)
+    }
+
+    /// Reads the parts of the wholes that were found. In a narrow scope only what these people have, had or are
+    /// to have matters.
+    async fn parts(
+        &self,
+        one: &Open<'_>,
+        schema: &Schema,
+        within: Vec<String>,
+        rows: &BTreeMap<Key, Row>,
+        (of, observed): (&'static str, &Observed),
+    ) -> ObservedParts {
+        let (observer, memory) = (one.observer, &self.memories.pipelines[one.observer.name]);
+        let remembered = |key: &Key| memory.claim(of, key).map(|claim| claim.remote.clone());
+        let wholes = parts::wholes(observed, &remembered);
+        let wholes: Vec<(Key, Remote)> = wholes.into_iter().filter(|(key, _)| rows.contains_key(key)).collect();
+        let scopes = (!self.whole).then(|| scopes_of(observer, schema, rows, memory));
+        let asked = Parts { wholes, all: self.whole, within, scopes };
+        parts::read(observer, schema.kind, asked, self.planner.progress.as_ref()).await
+    }
+
+    /// Records that exist and whose ids are known, or will be before the first write.
+    fn known(&self) -> BTreeSet<Address> {
+        let mut known = BTreeSet::new();
+        for (&name, plan) in &self.pipelines {
+            let linked = plan.links.iter().filter(|link| link.remote.id.is_some());
+            known.extend(linked.map(|link| (name, link.kind, link.key.clone())));
+            known.extend(plan.identified.iter().map(|(kind, key, _)| (name, *kind, key.clone())));
+        }
+        known
+    }
+
+    /// Leaves out what cannot land whatever its order, so that nothing is built upon it.
+    fn drop_impossible(&mut self, schemas: &[Schema]) {
+        let known = self.known();
+        let exists = exists(self.memories, &known);
+        let digester = self.planner.store.digester();
+        let around = order::Surroundings { schemas, exists: &exists, held: &self.held, digester };
+        order::drop_impossible(&mut self.changes, &mut self.pipelines, &around);
+    }
+
+    fn ordered(&mut self, schemas: &[Schema]) -> Plan {
+        let known = self.known();
+        let exists = exists(self.memories, &known);
+        let digester = self.planner.store.digester();
+        let around = order::Surroundings { schemas, exists: &exists, held: &self.held, digester };
+        order::order(std::mem::take(&mut self.changes), std::mem::take(&mut self.pipelines), &around)
+    }
+
+    /// How everybody will stand in the pipelines that are marked.
+    fn outlooks(
+        &self,
+        leading: &[&Open<'_>],
+        rows: &BTreeMap<&'static str, Rows>,
+        classes: &BTreeMap<&'static str, Classes>,
+    ) -> BTreeMap<Key, Vec<Outlook>> {
+        let mut outlooks: BTreeMap<Key, Vec<Outlook>> = BTreeMap::new();
+        for one in leading {
+            let name = one.observer.name;
+            let (Some(mark), Some(plan)) = (one.observer.terms.mark, self.pipelines.get(name)) else { continue };
+            let (Some(rows), Some(classes)) = (rows.get(name), classes.get(name)) else { continue };
+            for (key, outlook) in foresee(name, mark, rows, classes, plan, &self.changes) {
+                outlooks.entry(key).or_default().push(outlook);
+            }
+        }
+        outlooks
+    }
+
+    /// Looks up the ids of records that were only seen by name, where a mark will name them.
+    async fn identify(
+        &mut self,
+        leading: &[&Open<'_>],
+        outlooks: &BTreeMap<Key, Vec<Outlook>>,
+    ) -> Result<(), PassError> {
+        for one in leading {
+            let Some(mark) = one.observer.terms.mark else { continue };
+            let Some(schema) = one.observer.project.kinds().iter().find(|schema| schema.kind == mark.kind) else {
+                continue;
+            };
+            let memory = &self.memories.pipelines[one.observer.name];
+            let Some(plan) = self.pipelines.get_mut(one.observer.name) else { continue };
+            let linked: BTreeMap<&Key, &Remote> =
+                plan.links.iter().filter(|link| link.kind == mark.kind).map(|link| (&link.key, &link.remote)).collect();
+            let nameless = |key: &Key| {
+                let known = linked.get(key).copied().or_else(|| Some(&memory.claim(mark.kind, key)?.remote));
+                known.filter(|remote| remote.id.is_none()).cloned()
+            };
+            let in_question = outlooks.iter().filter(|(_, mine)| {
+                mine.iter().any(|one_of| one_of.pipeline == one.observer.name && one_of.prospect != Prospect::Unclear)
+            });
+            let anchors: Vec<Anchor> = in_question
+                .filter_map(|(key, _)| {
+                    Some(Anchor { key: key.clone(), remembered: Some(nameless(key)?), matches: Vec::new() })
+                })
+                .collect();
+            let mut found: BTreeMap<Key, Remote> = BTreeMap::new();
+            for some in anchors.chunks(one.observer.terms.chunk.max(1)) {
+                let looked = look(one.observer, schema, self.memories, memory, some, &|_| Bounds::default()).await;
+                match looked {
+                    Ok(looks) => found.extend(looks.into_iter().filter_map(|(key, look)| match look {
+                        Some(Look::Present(_, _, remote)) => Some((key, remote)),
+                        _ => None,
+                    })),
+                    // Whose id is not known has a mark all the same, and gets its target id another time.
+                    Err(error) => {
+                        self.events.push(observe::event(one.observer.name, &error));
+                        break;
+                    }
+                }
+            }
+            for link in plan.links.iter_mut().filter(|link| link.kind == mark.kind) {
+                if let Some(remote) = found.remove(&link.key) {
+                    link.remote = link.remote.refreshed(&remote);
+                }
+            }
+            plan.identified.extend(found.into_iter().map(|(key, remote)| (mark.kind, key, remote)));
+        }
+        Ok(())
+    }
+}
+
+fn exists<'e>(
+    memories: &'e Memories,
+    known: &'e BTreeSet<Address>,
+) -> impl Fn(&'static str, &'static str, &Key) -> bool + 'e {
+    |pipeline, kind, key| {
+        let claim = memories.pipelines.get(pipeline).and_then(|memory| memory.claim(kind, key));
+        claim.is_some_and(|claim| claim.remote.id.is_some()) || known.contains(&(pipeline, kind, key.clone()))
+    }
+}
+
+/// The scopes in which these people have, had or are to have something.
+fn scopes_of(observer: &Observer, schema: &Schema, rows: &BTreeMap<Key, Row>, memory: &Memory) -> BTreeSet<String> {
+    let mut scopes = BTreeSet::new();
+    let mut add = |record: &Record| {
+        for attribute in schema.attributes() {
+            let mine = record.elements(attribute.id);
+            scopes.extend(
+                mine.filter_map(|element| observer.project.scope_of(schema.kind, attribute.id, element))
+                    .map(str::to_owned),
+            );
+        }
+    };
+    for (key, row) in rows {
+        if let Call::Active(record) = &row.call {
+            add(record);
+        }
+        // What cannot be read of the cache is read at the target.
+        let known = memory.store.body(Rowset::new(schema.kind, Side::Observed), key).ok().flatten();
+        known.iter().for_each(&mut add);
+    }
+    scopes
+}
+
+/// A narrow scope says nothing of how many elements there are: the last whole reading does.
+fn largest(mut now: Elements, known: Option<&Elements>, whole: bool) -> Elements {
+    for (scope, count) in known.into_iter().flatten() {
+        match now.get_mut(scope) {
+            Some(most) => *most = (*most).max(*count),
+            None if !whole => drop(now.insert(scope.clone(), *count)),
+            None => {}
+        }
+    }
+    now
 }
 
 type Entered = Result<(Identity, bool), (Option<Identity>, Event)>;
@@ -218,14 +462,19 @@ async fn gather(
         allow: &order.allow,
         processed: &processed,
         unfinished: &unfinished,
+        marks: (
+            open.iter().filter_map(|one| one.observer.terms.mark.map(|mark| mark.entitlement)).collect(),
+            open.iter().find_map(|one| one.observer.terms.marked_in.clone()),
+        ),
+        progress: planner.progress.as_ref(),
     };
     collect(&collector, &order.scope).await
 }
 
 async fn project(
     planner: &Planner,
-    open: &[Open<'_>],
-    memories: &Arc<Memories>,
+    open: &[&Open<'_>],
+    look: Arc<Looks>,
     collected: &Collected,
     order: &Order,
 ) -> Result<BTreeMap<&'static str, Rows>, PassError> {
@@ -233,11 +482,12 @@ async fn project(
         .iter()
         .map(|one| (one.observer.name, Arc::clone(&one.observer.project), one.settings.guard.protected.clone()));
     let pipelines: Vec<_> = pipelines.collect();
-    let (directory, memories, at) = (Arc::clone(&planner.store), Arc::clone(memories), order.at);
+    let (directory, at, progress) = (Arc::clone(&planner.store), order.at, Arc::clone(&planner.progress));
     let (keys, unread, known) =
         (collected.keys.clone(), collected.unread.clone(), collected.everybody.then(|| collected.known.clone()));
     blocking(move || {
-        let projector = Projector { store: directory.sources()?, pipelines, memories, at };
+        let memories = Arc::clone(&look.memories);
+        let projector = Projector { store: directory.sources()?, pipelines, memories, look, progress, at };
         projector.project(&keys, &unread, known.as_ref())
     })
     .await
@@ -265,12 +515,21 @@ fn stopped_summary(observer: &Observer, target: Option<Identity>) -> PipelineSum
         observed: 0,
         base: 0,
         population: 0,
+        people: 0,
+        tables: tables(observer),
+        within: BTreeMap::new(),
+        elements: BTreeMap::new(),
         first_load: false,
         anew: false,
         stopped: None,
         counters: Some(observer.terms.counters),
         schemas: observer.project.kinds().to_vec(),
     }
+}
+
+fn tables(observer: &Observer) -> BTreeMap<&'static str, Vec<&'static str>> {
+    let kinds = observer.project.kinds().iter();
+    kinds.filter_map(|schema| Some((schema.kind, observer.project.tables(schema.kind)?.to_vec()))).collect()
 }
 
 /// People of whom nobody can say whether they have a record, because the directory was never read whole.

@@ -34,6 +34,22 @@ impl Processed {
         let said = said(&self.digester, directory.get(&at), vault.get(&at));
         self.rows.get(&at) != Some(self.digester.record(&self.schema, &row(key, said)))
     }
+
+    /// Whether the person's last change did not go through.
+    pub fn left(&self, key: &Key) -> bool {
+        self.rows.get(&self.digester.key(key)) == Some(self.digester.record(&self.schema, &row(key, LEFT)))
+    }
+}
+
+/// What stands in the place of what the sources said of somebody whose last change did not go through.
+const LEFT: Digest = Digest([0xff; 16]);
+
+/// Remembers people whose last change failed, was deferred, is in doubt or waits for another try: they are not
+/// carried through, whatever the sources say.
+pub fn leave(store: &Store, people: &[Key]) -> Result<(), PassError> {
+    let rows: Vec<Record> = people.iter().map(|key| row(key, LEFT)).collect();
+    store.put(SCOPE, &schema()?, &rows)?;
+    Ok(())
 }
 
 /// Remembers people as carried through.

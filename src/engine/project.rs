@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use reconcile_state::store::Store;
-use reconcile_state::{Digest, Key, Record, Schema, Standing, Value};
+use reconcile_state::{Digest, Key, Standing};
 
+use super::bounds::cut;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
 use super::error::PassError;
+use super::look::Look;
 use super::memory::Memories;
+use super::progress::{Progress, Step};
 use crate::config::Protected;
 use crate::model::person::{directory, vault};
-use crate::model::{Call, Desired, Match, Person, Reason};
+use crate::model::{Address, Bounds, Call, Desired, Match, Person, Reason};
 use crate::policy::is_disabled;
-use crate::targets::port::Lookup;
 use crate::targets::port::{Project, Subject};
 
 /// Left alone: a reading that proves nothing did not show the person.
@@ -42,10 +44,17 @@ pub struct Row {
     pub unclear: bool,
     /// Why nothing may be written whatever is called for.
     pub protected: Option<Reason>,
+    /// What of the record is in question.
+    pub bounds: Bounds,
+    /// Records whose changes in this plan must land first.
+    pub after: BTreeSet<Address>,
 }
 
 /// One pipeline's rows: by kind, in key order.
 pub type Rows = BTreeMap<&'static str, BTreeMap<Key, Row>>;
+
+/// So many people are projected between two words about it.
+const TOLD: usize = 500;
 
 /// What projecting works with.
 pub struct Projector {
@@ -55,6 +64,10 @@ pub struct Projector {
     pub pipelines: Vec<(&'static str, Arc<dyn Project>, Protected)>,
     /// Their memories.
     pub memories: Arc<Memories>,
+    /// What else projections may look into.
+    pub look: Arc<Look>,
+    /// Who is told.
+    pub progress: Arc<dyn Progress>,
     /// The pass's time.
     pub at: Timestamp,
 }
@@ -72,7 +85,10 @@ impl Projector {
     ) -> Result<BTreeMap<&'static str, Rows>, PassError> {
         let said = (self.store.digests(DIRECTORY_SCOPE)?, self.store.digests(VAULT_SCOPE)?);
         let mut projected: BTreeMap<&'static str, Rows> = BTreeMap::new();
-        for key in keys {
+        for (at, key) in keys.iter().enumerate() {
+            if at % TOLD == 0 {
+                self.progress.tell(None, Step::Project, at as u64, Some(keys.len() as u64));
+            }
             let Some(directory) = self.store.body(DIRECTORY_SCOPE, key)? else { continue };
             let person = Person { directory, vault: self.store.body(VAULT_SCOPE, key)? };
             let away = stay_away(&person, unread.contains(key));
@@ -82,7 +98,7 @@ impl Projector {
                 let moved = self.memories.pipelines[name].processed.moved(key, &said.0, &said.1);
                 let protected = is_protected(&person, protected).then_some(PROTECTED);
                 let rows = projected.entry(name).or_default();
-                for desired in project.desired(Subject::Person(&person), self.memories.as_ref(), self.at) {
+                for desired in project.desired(Subject::Person(&person), self.look.as_ref(), self.at) {
                     // Disabled is read positively; nothing else is believed of a person read in part.
                     let row = self.row(project.as_ref(), &desired, away.filter(|_| !disabled));
                     rows.entry(desired.kind)
@@ -91,6 +107,7 @@ impl Projector {
                 }
             }
         }
+        self.progress.tell(None, Step::Project, keys.len() as u64, Some(keys.len() as u64));
         projected.values_mut().flat_map(BTreeMap::values_mut).for_each(drop_shared);
         self.drop_borne_elsewhere(&mut projected, known)?;
         Ok(projected)
@@ -120,7 +137,7 @@ impl Projector {
             for key in known.into_iter().flat_map(|known| known.difference(&here)) {
                 let Some(directory) = self.store.body(DIRECTORY_SCOPE, key)? else { continue };
                 let person = Person { directory, vault: self.store.body(VAULT_SCOPE, key)? };
-                for desired in project.desired(Subject::Person(&person), self.memories.as_ref(), self.at) {
+                for desired in project.desired(Subject::Person(&person), self.look.as_ref(), self.at) {
                     for one in desired.matches {
                         if let Some(elsewhere) = borne.get_mut(&(desired.kind, one.field, one.value)) {
                             *elsewhere = true;
@@ -142,8 +159,9 @@ impl Projector {
     fn row(&self, project: &dyn Project, desired: &Desired, away: Option<Reason>) -> Row {
         let mut call = away.map_or_else(|| desired.call.clone(), Call::Untouched);
         let schema = project.kinds().iter().find(|schema| schema.kind == desired.kind);
+        let bounds = Bounds { scopes: desired.scopes.clone().map(Arc::new), unasked: desired.unasked.clone() };
         if let (Call::Active(record) | Call::Disabled(record, _), Some(schema)) = (&mut call, schema) {
-            keep_owned(project, schema, record);
+            cut(&bounds, project, schema, record);
         }
         let digest = match (&call, schema) {
             (Call::Active(record) | Call::Disabled(record, _), Some(schema)) => {
@@ -159,6 +177,8 @@ impl Projector {
             protected: None,
             in_vault: true,
             unclear: false,
+            bounds,
+            after: BTreeSet::new(),
         }
     }
 }
@@ -172,17 +192,6 @@ fn drop_shared(rows: &mut BTreeMap<Key, Row>) {
     borne.retain(|_, bearers| *bearers > 1);
     for row in rows.values_mut() {
         row.matches.retain(|one| !one.only_unique || !borne.contains_key(&(one.field, one.value.clone())));
-    }
-}
-
-/// Leaves elements out of scoped sets that are not ours: what is not looked at is not asked for either.
-pub fn keep_owned(project: &dyn Project, schema: &Schema, record: &mut Record) {
-    for attribute in schema.attributes().iter().filter(|a| a.ownership.is_scoped()) {
-        if let Some(Value::Set(elements)) = record.get(attribute.id) {
-            let owns = |element: &&String| project.scope_of(schema.kind, attribute.id, element).is_some();
-            let ours = elements.iter().filter(owns).cloned().collect();
-            record.set(attribute.id, Value::Set(ours));
-        }
     }
 }
 

@@ -16,9 +16,9 @@ use super::blocking::blocking;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
 use super::error::PassError;
 use super::guard::ApprovedPlan;
-use super::memory::{IDENTITY, LOADING, Memories, Memory, POPULATION};
+use super::memory::{ELEMENTS, IDENTITY, LOADING, Memories, Memory, POPULATION};
 use super::plan::Planner;
-use super::processed::{forget, remember, reopen, said};
+use super::processed::{forget, leave, remember, reopen, said};
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
 use crate::model::{ErrorKind, Link};
 
@@ -154,6 +154,12 @@ pub async fn link(
                 pairs.entry(link.kind).or_default().push((link.applied, link.wanted.clone()));
             }
         }
+        for (kind, key, remote) in &plan.identified {
+            if let Some(claim) = memory.and_then(|memory| memory.claim(kind, key)) {
+                let claim = Claim { remote: claim.remote.refreshed(remote), ..claim.clone() };
+                claims.entry(kind).or_default().insert(key.clone(), Some(claim));
+            }
+        }
         let mut forgotten: BTreeMap<&'static str, Vec<Key>> = BTreeMap::new();
         for (kind, key) in &plan.forgotten {
             claims.entry(kind).or_default().insert(key.clone(), None);
@@ -191,7 +197,7 @@ fn claim(link: &Link, before: Option<&Claim>) -> Claim {
         disabled_by_us: known.is_some_and(|claim| claim.disabled_by_us),
         listed: link.differences.iter().map(Edit::attribute).collect::<BTreeSet<_>>().into_iter().collect(),
         others: link.kept.clone(),
-        taken_at: known.and_then(|claim| claim.taken_at),
+        taken: known.map(|claim| claim.taken.clone()).unwrap_or_default(),
         unsettled: None,
     }
 }
@@ -210,10 +216,14 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         let is_carried = |key: &Key| !planned.adopt && !left.contains(key) && !planned.unread.contains(key);
         let carried: Vec<_> = said.iter().filter(|(key, _)| is_carried(key)).cloned().collect();
         let (identity, population) = (pipeline.target.clone(), pipeline.population);
+        let elements = pipeline.elements.clone();
         let trusted = planned.whole && pipeline.trust.is_trusted();
         let through = || is_through(approved, pipeline.name, done);
         let loaded = pipeline.first_load && planned.whole && !planned.adopt && through();
-        let left: Vec<Key> = left.into_iter().collect();
+        let (failed, left): (Vec<Key>, Vec<Key>) = {
+            let failed = failed(approved, pipeline.name, done);
+            left.into_iter().partition(|key| failed.contains(key))
+        };
         let backup = planner.store.claims_copy(pipeline.name);
         let kept = blocking(move || {
             store.fold()?;
@@ -223,11 +233,13 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
             }
             if trusted {
                 store.set_meta(POPULATION, &population)?;
+                store.set_meta(ELEMENTS, &elements)?;
             }
             if loaded {
                 store.set_meta(LOADING, &false)?;
             }
             reopen(&store, &left)?;
+            leave(&store, &failed)?;
             make_place(&backup)?;
             Ok(store.backup_claims(&backup)?)
         })
@@ -290,6 +302,19 @@ fn left(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> BTreeSet<Key>
         left.extend(waiting.map(|finding| finding.key.clone()));
     }
     left
+}
+
+/// Those of them whose last change did not go through, or is tried again later.
+fn failed(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> BTreeSet<Key> {
+    let open = |fate: &Fate| !matches!(fate, Fate::Landed | Fate::NotApproved | Fate::Held(_));
+    let mine = done.iter().filter(|done| done.change.pipeline == pipeline && open(&done.fate));
+    let mut failed: BTreeSet<Key> = mine.map(|done| done.change.key.clone()).collect();
+    if let Some(plan) = approved.planned().plan.pipelines.get(pipeline) {
+        failed.extend(plan.in_doubt.iter().cloned());
+        let waiting = plan.findings.iter().filter(|finding| finding.not_before.is_some());
+        failed.extend(waiting.map(|finding| finding.key.clone()));
+    }
+    failed
 }
 
 async fn remember_figures(planner: &Planner, approved: &ApprovedPlan, sources: Store) -> Result<(), PassError> {

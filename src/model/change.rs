@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use reconcile_state::{Applied, AttributeId, Digest, Drift, Edit, Key, Record, Remote, Standing};
 use serde::Serialize;
@@ -54,6 +55,15 @@ pub type Address = (&'static str, &'static str, Key);
 /// An element of one of a record's sets.
 pub type Element = (AttributeId, String);
 
+/// What of a record is in question: both sides of a comparison are cut to it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Bounds {
+    /// The scopes of set elements; `None`: all that the pipeline owns.
+    pub scopes: Option<Arc<BTreeSet<String>>>,
+    /// Attributes that are not in question.
+    pub unasked: BTreeSet<AttributeId>,
+}
+
 /// One record, one action.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Change {
@@ -101,6 +111,15 @@ pub struct Change {
     /// Records whose changes must land first, whatever they are, beside what the edits refer to.
     #[serde(skip)]
     pub after: BTreeSet<Address>,
+    /// What of the record was in question.
+    #[serde(skip)]
+    pub bounds: Bounds,
+    /// How many elements of parts it takes away, by scope.
+    #[serde(skip)]
+    pub taken_from: BTreeMap<String, u64>,
+    /// How many of the elements it adds were there once already, and vanished.
+    #[serde(skip)]
+    pub again: u64,
     /// Elements of its sets that were there by another's hand when it was planned, those that are called for
     /// and, as far as the reader tells, those that are not.
     #[serde(skip)]
@@ -193,12 +212,16 @@ pub struct Finding {
 pub struct PipelinePlan {
     /// Records by class of the drift table; every person in scope counts once per kind.
     pub drift: BTreeMap<Drift, u64>,
+    /// The same of parts, kind by kind; the other figures of this plan are of records that stand by themselves.
+    pub parts: BTreeMap<&'static str, PartTally>,
     /// Untouched records by reason.
     pub untouched: BTreeMap<Reason, u64>,
     /// Disabled records by reason.
     pub disabled: BTreeMap<Reason, u64>,
     /// Records that belong to nobody we know.
     pub foreign: u64,
+    /// Elements of sets that belong to nobody we know, or lie in scopes that are not ours.
+    pub strangers: u64,
     /// Records in doubt: an earlier write of unknown outcome may still be running, or could not be read
     /// back.
     pub in_doubt: Vec<Key>,
@@ -211,6 +234,9 @@ pub struct PipelinePlan {
     pub conflicts: Vec<Conflict>,
     /// Links, by key.
     pub links: Vec<Link>,
+    /// Ids that were looked up of records that are remembered by name only.
+    #[serde(skip)]
+    pub identified: Vec<(&'static str, Key, Remote)>,
     /// What is only reported, by key.
     pub findings: Vec<Finding>,
     /// Elements and references whose other end does not exist yet.
@@ -220,6 +246,19 @@ pub struct PipelinePlan {
     pub waiting_for: Vec<Key>,
     /// Records whose last applied pair is dropped: they are absent, and rightly so.
     pub forgotten: Vec<(&'static str, Key)>,
+}
+
+/// How the parts of one kind were classed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct PartTally {
+    /// By class of the drift table.
+    pub drift: BTreeMap<Drift, u64>,
+    /// Untouched ones by reason.
+    pub untouched: BTreeMap<Reason, u64>,
+    /// Those of which an earlier write has an unknown outcome.
+    pub in_doubt: u64,
+    /// Elements that are there, in the scopes that are ours.
+    pub elements: u64,
 }
 
 /// A DAG of changes over all pipelines in scope, in an order in which they may be applied.

@@ -15,7 +15,8 @@ pub mod target;
 pub mod teaching;
 
 pub use change::{
-    Action, Address, Candidate, Cause, Change, ChangeId, Conflict, Element, Finding, Link, PipelinePlan, Plan, Rival,
+    Action, Address, Bounds, Candidate, Cause, Change, ChangeId, Conflict, Element, Finding, Link, PartTally,
+    PipelinePlan, Plan, Rival,
 };
 pub use check::{Check, Level};
 pub use desired::{Anchor, Call, Desired, Match};

@@ -74,6 +74,18 @@ pub struct PipelineSummary {
     /// The larger of the populations observed and desired in this pass.
     #[serde(skip)]
     pub population: u64,
+    /// People in scope.
+    #[serde(skip)]
+    pub people: u64,
+    /// The MetaVault tables that a kind is made of, by kind; a kind that is not here rests on all of them.
+    #[serde(skip)]
+    pub tables: BTreeMap<&'static str, Vec<&'static str>>,
+    /// Which scopes of parts are ours, by kind, in the target's own words.
+    #[serde(skip)]
+    pub within: BTreeMap<&'static str, Vec<String>>,
+    /// Elements of the sets of parts, by kind and scope: the larger of what was read and what is called for.
+    #[serde(skip)]
+    pub elements: BTreeMap<&'static str, BTreeMap<String, u64>>,
     /// Whether nothing is remembered of this pipeline yet.
     pub first_load: bool,
     /// Whether it is another target than before, adopted by the operator: what was remembered of the

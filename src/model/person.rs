@@ -91,6 +91,29 @@ pub mod vault {
     /// As [`super::directory::FINDINGS`].
     pub const FINDINGS: AttributeId = AttributeId(9);
 
+    /// The tables of the read model.
+    pub const TABLES: [&str; 8] = [
+        "mv_person",
+        "mv_affiliation",
+        "mv_position",
+        "mv_enrolment",
+        "mv_org",
+        "mv_semester",
+        "mv_topic",
+        "mv_teaching",
+    ];
+
+    /// The table that an attribute comes from, by its name; anything else stands for itself.
+    pub fn table_of(name: &str) -> &str {
+        match name {
+            "mv_payroll_number" | "mv_student_number" | "mv_campus" | "mv_main_org" | "mv_language" => "mv_person",
+            "mv_affiliations" => "mv_affiliation",
+            "mv_positions" => "mv_position",
+            "mv_enrolments" => "mv_enrolment",
+            other => other,
+        }
+    }
+
     pub use super::{vault_attributes as attributes, vault_schema as schema};
 }
 

@@ -30,6 +30,6 @@ pub struct Counters {
     pub disable: &'static str,
     /// Opened again.
     pub enable: &'static str,
-    /// People of whom a part changed (enrolments); `None` where records have no parts.
+    /// People of whom parts changed; `None` where that counts as an update.
     pub parts: Option<&'static str>,
 }

@@ -101,6 +101,8 @@ fn pipeline(
         stopped: summary.stopped.clone(),
         counters: counters::count(summary.counters, &summary.schemas, plan, changes, fates),
         drift: plan.drift.clone(),
+        parts: plan.parts.clone(),
+        strangers: plan.strangers,
         untouched: plan.untouched.clone(),
         disabled: plan.disabled.clone(),
         foreign: plan.foreign,

@@ -77,7 +77,8 @@ pub(super) fn count(
     changed.retain(|key| !broken.contains(key));
     kept.retain(|key| !broken.contains(key) && !changed.contains(key));
     let (changed, failed_people, kept) = (changed.len() as u64, broken.len() as u64, kept.len() as u64);
-    let people = People::of(plan, schemas.len() as u64, changed + failed_people, kept);
+    let kinds = schemas.iter().filter(|schema| schema.part_of.is_none()).count() as u64;
+    let people = People::of(plan, kinds, changed + failed_people, kept);
 
     let mut counts = vec![
         ("total".to_owned(), people.total),
@@ -90,16 +91,37 @@ pub(super) fn count(
         counts.push((format!("{name}Fail"), of(&failed)));
     }
     let drift = |class| plan.drift.get(&class).copied().unwrap_or(0);
+    let moved = [Drift::Drifted, Drift::Diverged];
+    let of_parts = plan.parts.values().flat_map(|part| &part.drift).filter(|(class, _)| moved.contains(class));
+    let of_parts: u64 = of_parts.map(|(_, count)| count).sum();
+    counts.extend(elements(schemas, changes, fates));
     counts.extend([
         ("peopleChanged".to_owned(), changed),
         ("peopleFailed".to_owned(), failed_people),
-        ("drifted".to_owned(), drift(Drift::Drifted) + drift(Drift::Diverged)),
+        ("drifted".to_owned(), drift(Drift::Drifted) + drift(Drift::Diverged) + of_parts),
         ("conflicts".to_owned(), plan.conflicts.len() as u64),
         ("waiting".to_owned(), plan.waiting),
         ("deferred".to_owned(), deferred),
         ("refused".to_owned(), refused),
     ]);
     Counts(counts)
+}
+
+/// Elements of parts that were put in and taken out, kind by kind: `enrolmentsAdded`, `enrolmentsRemoved`.
+fn elements(
+    schemas: &[Schema],
+    changes: &[&Change],
+    fates: &BTreeMap<ChangeId, &Fate>,
+) -> impl Iterator<Item = (String, u64)> {
+    schemas.iter().filter(|schema| schema.part_of.is_some()).flat_map(|schema| {
+        let done =
+            |change: &&&Change| change.kind == schema.kind && result(fates.get(&change.id).copied()) == Result::Done;
+        let edits: Vec<&Edit> = changes.iter().filter(done).flat_map(|change| &change.edits).collect();
+        let count = |is: fn(&Edit) -> bool| edits.iter().filter(|edit| is(edit)).count() as u64;
+        let added = count(|edit| matches!(edit, Edit::Add { .. }));
+        let removed = count(|edit| matches!(edit, Edit::Remove { .. }));
+        [(format!("{}Added", schema.kind), added), (format!("{}Removed", schema.kind), removed)]
+    })
 }
 
 /// People nothing was done for, by whether there was anything to do.
@@ -110,12 +132,13 @@ struct People {
 }
 
 impl People {
-    /// Every person in scope has one row for each kind. Skipped are those who are left alone, could not be
+    /// Every person in scope has one row for each kind that stands by itself. Skipped are those who are left alone, could not be
     /// read or decided, are in doubt, or whose changes were all held back; unchanged is the rest.
     fn of(plan: &PipelinePlan, kinds: u64, acted: u64, kept: u64) -> Self {
         let kinds = kinds.max(1);
         // Records in doubt are not classed: nothing is known of them yet.
-        let in_doubt = plan.in_doubt.len() as u64;
+        let of_parts: u64 = plan.parts.values().map(|part| part.in_doubt).sum();
+        let in_doubt = (plan.in_doubt.len() as u64).saturating_sub(of_parts);
         let rows: u64 = plan.drift.iter().filter(|(class, _)| **class != Drift::Foreign).map(|(_, n)| n).sum();
         let rows = rows + in_doubt;
         let left_alone: u64 = [Drift::Untouched, Drift::Unobserved, Drift::Conflict]
@@ -130,10 +153,9 @@ impl People {
     }
 }
 
-fn in_order(names: &Counters) -> impl Iterator<Item = &'static str> {
-    [Some(names.add), Some(names.update), names.rename, names.moved, Some(names.enable), Some(names.disable)]
-        .into_iter()
-        .flatten()
+fn in_order(names: &Counters) -> impl Iterator<Item = &'static str> + use<> {
+    let Counters { add, update, rename, moved, enable, disable, parts, .. } = *names;
+    [Some(add), Some(update), parts, rename, moved, Some(enable), Some(disable)].into_iter().flatten()
 }
 
 /// The counters a change stands in.
@@ -142,6 +164,9 @@ fn classes(names: &Counters, schema: Option<&Schema>, change: &Change) -> BTreeS
         Action::Create => return [names.add].into(),
         Action::Disable => return [names.disable].into(),
         Action::Enable | Action::Update => {}
+    }
+    if schema.is_some_and(|schema| schema.part_of.is_some()) {
+        return [names.parts.unwrap_or(names.update)].into();
     }
     let class = |edit: &Edit| {
         let attribute = schema.zip(edit.attribute()).and_then(|(schema, id)| schema.attribute(id));

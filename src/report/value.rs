@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use super::redact::Shown;
 use crate::engine::FIRST_LOAD;
 use crate::model::pass::{Event, Fate, ScopeSummary, SourceSummary, Verdict};
-use crate::model::{Action, Candidate, Cause, ChangeId, Reason, Rival};
+use crate::model::{Action, Candidate, Cause, ChangeId, PartTally, Reason, Rival};
 use crate::targets::port::Identity;
 
 /// Whether changes were made.
@@ -76,6 +76,10 @@ pub struct PipelineReport {
     pub counters: Counts,
     /// Records by class of the drift table.
     pub drift: BTreeMap<Drift, u64>,
+    /// The same of parts (enrolments), kind by kind.
+    pub parts: BTreeMap<&'static str, PartTally>,
+    /// Elements that belong to nobody we know, or lie outside what is managed.
+    pub strangers: u64,
     /// Untouched records by reason.
     pub untouched: BTreeMap<Reason, u64>,
     /// Disabled records by reason.

@@ -239,6 +239,9 @@ pub struct Terms {
     pub counters: Counters,
     /// How success here is marked in the directory; `None` where it is not.
     pub mark: Option<Mark>,
+    /// The directory attributes that hold marks of birthright and of requested entitlements, where this is the
+    /// pipeline that keeps them.
+    pub marked_in: Option<(String, String)>,
     /// Whether this pipeline is projected after all others, from what they come to ([`Lookup::outlooks`]).
     pub follows: bool,
 }

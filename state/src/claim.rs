@@ -67,9 +67,9 @@ pub struct Claim {
     /// Elements of sets that are called for and were there by another's hand: not ours to take away.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub others: BTreeSet<(AttributeId, String)>,
-    /// When elements were last taken away, in Unix milliseconds: what comes back soon after is contested.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub taken_at: Option<i64>,
+    /// Elements of claimed sets that we took away: what comes back soon after is contested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Taken>,
     /// Set while the target shows something else than what was written and accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,
@@ -84,9 +84,30 @@ impl Claim {
             disabled_by_us: false,
             listed: Vec::new(),
             others: BTreeSet::new(),
-            taken_at: None,
+            taken: Vec::new(),
             unsettled: None,
         }
+    }
+}
+
+/// An element that we took away.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Taken {
+    /// The set.
+    pub attribute: AttributeId,
+    /// The element.
+    pub element: String,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+}
+
+impl Taken {
+    /// So long after we took it away an element that is there again is left: somebody else wants it.
+    pub const CONTESTED: i64 = 24 * 60 * 60 * 1000;
+
+    /// From when on it may be taken away again, in Unix milliseconds.
+    pub fn until(&self) -> i64 {
+        self.at.saturating_add(Self::CONTESTED)
     }
 }
 

@@ -11,7 +11,7 @@ pub mod schema;
 pub mod store;
 pub mod trust;
 
-pub use claim::{Claim, Origin, Remote, Unsettled};
+pub use claim::{Claim, Origin, Remote, Taken, Unsettled};
 pub use digest::{Digest, Digester};
 pub use drift::{Applied, DesiredSide, Drift, ObservedSide};
 pub use edit::Edit;

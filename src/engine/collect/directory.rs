@@ -12,6 +12,7 @@ use super::tally::Tally;
 use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, figures_name, findings_of, hold, judge};
 use crate::engine::blocking::blocking;
 use crate::engine::error::PassError;
+use crate::engine::progress::Step;
 use crate::model::pass::Event;
 use crate::model::person::{self, directory};
 use crate::model::scope::KeyField;
@@ -80,11 +81,13 @@ pub(super) async fn read_all(collector: &Collector<'_>) -> Result<Part, PassErro
             }
             rows.push((person, csn));
         }
+        collector.progress.tell(None, Step::Directory, shown.len() as u64, None);
         // The next page is fetched while this one is compared.
         let (stored, following) = join(blocking(move || see(writers, &rows)), pages.next()).await;
         writers = stored?;
         next = following;
     }
+    collector.progress.tell(None, Step::Directory, shown.len() as u64, Some(shown.len() as u64));
     let figures = tally.figures();
     let trust = judge(collector, (DIRECTORY, &|_| true), complete, &figures, &mut events)?;
     let absence = if trust.is_trusted() { Absence::Believed } else { Absence::Doubted };
@@ -97,7 +100,7 @@ pub(super) async fn read_all(collector: &Collector<'_>) -> Result<Part, PassErro
         findings.insert("invalid-key".to_owned(), invalid);
     }
     let (known, _) = hold(&collector.store, DIRECTORY_SCOPE, schema).await?;
-    Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events })
+    Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events, semesters: Vec::new() })
 }
 
 async fn open(store: &Store, schema: Schema) -> Result<Writers, PassError> {
@@ -180,7 +183,7 @@ pub(super) async fn read_changed(collector: &Collector<'_>) -> Result<Part, Pass
         trust.doubts.extend(listing.doubts);
     }
     let shown = known.intersection(&listed).filter(|key| !missing.contains(*key)).cloned().collect();
-    Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events })
+    Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events, semesters: Vec::new() })
 }
 
 async fn put(
@@ -247,5 +250,5 @@ pub(super) async fn read_named(
         Some(_) => judge(collector, (DIRECTORY, &|_| true), true, &figures, &mut events)?,
         None => reconcile_state::trust::Trust::default(),
     };
-    Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events })
+    Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events, semesters: Vec::new() })
 }

@@ -19,7 +19,10 @@ use self::tally::Tally;
 use super::blocking::blocking;
 use super::error::PassError;
 use super::processed::Processed;
+use super::progress::Progress;
+use crate::model::Semester;
 use crate::model::pass::{Event, ScopeSummary, SourceSummary};
+use crate::model::person::vault::table_of;
 use crate::model::scope::{Pick, Scope as People};
 use crate::sources::port::{Directory, Finding, Vault};
 
@@ -52,6 +55,8 @@ pub struct Collected {
     pub figures: BTreeMap<&'static str, SourceFigures>,
     /// What the operator is told at once.
     pub events: Vec<Event>,
+    /// The semesters there are, in the order of their ids.
+    pub semesters: Arc<Vec<Semester>>,
 }
 
 /// What collecting works with.
@@ -66,10 +71,14 @@ pub struct Collector<'c> {
     pub shrink: ShrinkLimit,
     /// Doubts that the operator accepts.
     pub allow: &'c BTreeSet<String>,
+    /// Who is told.
+    pub progress: &'c dyn Progress,
     /// What each pipeline in scope last carried through.
     pub processed: &'c [Arc<Processed>],
     /// People of whom a write is in doubt.
     pub unfinished: &'c BTreeSet<Key>,
+    /// Entitlements that are marked, and the directory attributes that hold the marks.
+    pub marks: (Vec<&'static str>, Option<(String, String)>),
 }
 
 /// One source, read and judged.
@@ -84,6 +93,7 @@ struct Part {
     known: BTreeSet<Key>,
     findings: BTreeMap<String, u64>,
     events: Vec<Event>,
+    semesters: Vec<Semester>,
 }
 
 /// Reads the sources as far as the scope asks.
@@ -106,7 +116,8 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
     };
     let mut keys = match &people.pick {
         Pick::Everything => part.known.iter().cloned().collect(),
-        Pick::Changed | Pick::Pending => changed(collector, &part.known).await?,
+        Pick::Changed => changed(collector, &part.known).await?,
+        Pick::Pending => pending(collector, &part.known).await?,
         Pick::Keys(_) => part.shown.iter().cloned().collect::<Vec<Key>>(),
     };
     keys.truncate(people.limit.unwrap_or(usize::MAX));
@@ -130,6 +141,7 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
             || collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))?.is_some()
             || collector.store.root(DIRECTORY_SCOPE)?.is_some_and(|root| root.whole),
         known: part.known.clone(),
+        semesters: Arc::new(std::mem::take(&mut mv.semesters)),
         figures,
         events,
         sources: [part, mv].map(summarise).into(),
@@ -158,6 +170,19 @@ async fn changed(collector: &Collector<'_>, known: &BTreeSet<Key>) -> Result<Vec
     Ok(known.iter().filter(due).cloned().collect())
 }
 
+/// People who are entitled and not marked, and those whose last change did not go through.
+async fn pending(collector: &Collector<'_>, known: &BTreeSet<Key>) -> Result<Vec<Key>, PassError> {
+    let unmarked: BTreeSet<Key> = match &collector.marks {
+        (entitlements, Some((birthright, requested))) if !entitlements.is_empty() => {
+            collector.directory.unmarked(entitlements, (birthright, requested)).await?.into_iter().collect()
+        }
+        _ => BTreeSet::new(),
+    };
+    let left = |key: &Key| collector.processed.iter().any(|processed| processed.left(key));
+    let due = |key: &&Key| unmarked.contains(*key) || collector.unfinished.contains(*key) || left(key);
+    Ok(known.iter().filter(due).cloned().collect())
+}
+
 /// Judges a source by those of its attributes and tables that were counted; what the operator accepts by
 /// name is told and not doubted.
 fn judge(
@@ -175,6 +200,10 @@ fn judge(
         .into_iter()
         .partition(|d| shrunk(&d.code) && collector.allow.contains(&d.code));
     trust.doubts = doubts;
+    for doubt in trust.doubts.iter_mut().filter(|_| name == VAULT) {
+        let table = doubt.of.as_deref().map(|of| table_of(of.trim_start_matches(vault::TABLE)).to_owned());
+        doubt.of = table;
+    }
     let accepted: Vec<reconcile_state::trust::Doubt> = accepted;
     events.extend(accepted.into_iter().map(|doubt| Event {
         code: doubt.code,

@@ -10,6 +10,8 @@ use super::tally::Tally;
 use super::{Collector, Part, VAULT, VAULT_SCOPE, figures_name, findings_of, hold, judge};
 use crate::engine::blocking::blocking;
 use crate::engine::error::PassError;
+use crate::engine::progress::Step;
+use crate::model::Semester;
 use crate::model::person::vault;
 use crate::sources::port::{VaultEntry, VaultReading};
 
@@ -25,7 +27,9 @@ pub(super) async fn read(collector: &Collector<'_>, keys: Option<&[Key]>) -> Res
         None => collector.vault.read_all().await?,
         Some(keys) => collector.vault.read(keys).await?,
     };
-    let VaultReading { people, invalid_keys, orphans, tables, .. } = reading;
+    let VaultReading { people, invalid_keys, orphans, tables, catalogue } = reading;
+    let semesters: Vec<Semester> = catalogue.semesters.into_values().collect();
+    remember(collector, &semesters).await?;
     let mut findings: BTreeMap<String, u64> = BTreeMap::new();
     for (code, count) in [("invalid-key", invalid_keys), ("orphan-rows", orphans)] {
         if count > 0 {
@@ -37,6 +41,7 @@ pub(super) async fn read(collector: &Collector<'_>, keys: Option<&[Key]>) -> Res
         codes.into_iter().for_each(|code| *findings.entry(code.to_owned()).or_default() += 1);
     }
     let shown: BTreeSet<Key> = people.keys().cloned().collect();
+    collector.progress.tell(None, Step::Vault, shown.len() as u64, Some(shown.len() as u64));
     let records: Vec<Record> = people.into_values().map(record).collect();
     let mut events = Vec::new();
     let (summary, trust, figures) = match keys {
@@ -44,7 +49,21 @@ pub(super) async fn read(collector: &Collector<'_>, keys: Option<&[Key]>) -> Res
         Some(keys) => some(collector, records, keys, &shown, &tables, &mut events).await?,
     };
     let (known, _) = hold(&collector.store, VAULT_SCOPE, vault::schema()?).await?;
-    Ok(Part { name: VAULT, summary, trust, figures, shown, known, findings, events })
+    Ok(Part { name: VAULT, summary, trust, figures, shown, known, findings, events, semesters })
+}
+
+/// Under which name the semesters are remembered, for whoever explains without reading.
+pub const SEMESTERS: &str = "semesters";
+
+async fn remember(collector: &Collector<'_>, semesters: &[Semester]) -> Result<(), PassError> {
+    let (store, semesters) = (collector.store.clone(), semesters.to_vec());
+    blocking(move || {
+        if store.meta::<Vec<Semester>>(SEMESTERS)?.as_ref() != Some(&semesters) {
+            store.set_meta(SEMESTERS, &semesters)?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 type Read = (Summary, Trust, SourceFigures);
@@ -74,7 +93,8 @@ async fn whole(
     Ok((summary, trust, figures))
 }
 
-const TABLE: &str = "table ";
+/// How the rows of a table are named among the figures.
+pub const TABLE: &str = "table ";
 
 fn rows_of(tables: &BTreeMap<&'static str, u64>) -> impl Iterator<Item = (String, u64)> {
     tables.iter().map(|(table, rows)| (format!("{TABLE}{table}"), *rows))

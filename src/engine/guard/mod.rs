@@ -8,12 +8,13 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::Edit;
-use reconcile_state::trust::ATTRIBUTE_SHRUNK;
+use reconcile_state::trust::{ATTRIBUTE_SHRUNK, Doubt};
 
 use self::rules::{Case, RULES};
 pub use self::rules::{FIRST_LOAD, RULE_CODES};
 use crate::config::PipelineSettings;
 use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
+use crate::model::person::vault::TABLES;
 use crate::model::{Action, Cause, Change, ChangeId, Reason};
 use crate::policy::DISABLED;
 
@@ -85,10 +86,7 @@ pub struct Judged {
 
 /// Judges a planned pass, pipeline by pipeline.
 pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSettings>, consent: Consent) -> Judged {
-    // People, and with them entitlements, come from the first source; what MetaVault adds is judged with it.
-    let trusted = planned.sources.iter().all(|source| source.trust.is_trusted());
-    let doubts = planned.sources.iter().flat_map(|source| &source.trust.doubts);
-    let blind = doubts.into_iter().any(|doubt| doubt.code == ATTRIBUTE_SHRUNK);
+    let doubts: Vec<&Doubt> = planned.sources.iter().flat_map(|source| &source.trust.doubts).collect();
     let mut verdicts = BTreeMap::new();
     for pipeline in &planned.pipelines {
         let Some(settings) = settings.get(pipeline.name) else { continue };
@@ -100,6 +98,10 @@ pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSetting
             planned.plan.changes.iter().filter(|change| change.pipeline == pipeline.name).collect();
         let mut verdict = Verdict::default();
         for change in &mine {
+            let doubted: Vec<&Doubt> =
+                doubts.iter().copied().filter(|doubt| concerns(doubt, pipeline.tables.get(change.kind))).collect();
+            let trusted = doubted.is_empty();
+            let blind = doubted.iter().any(|doubt| doubt.code == ATTRIBUTE_SHRUNK);
             if change.protected.is_some() {
                 verdict.held.insert(change.id, PROTECTED);
             } else if (!trusted && infers_absence(change)) || (blind && rests_on_source(change)) {
@@ -113,6 +115,7 @@ pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSetting
             first_load: pipeline.first_load,
             settings: &settings.guard,
             schemas: &pipeline.schemas,
+            elements: &pipeline.elements,
         };
         for trip in RULES.iter().filter_map(|rule| rule(&case)) {
             if allowed(&trip, settings, &consent) { &mut verdict.allowed } else { &mut verdict.trips }.push(trip);
@@ -121,6 +124,15 @@ pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSetting
     }
     let approved = approve(planned, &verdicts, consent);
     Judged { verdicts, approved }
+}
+
+/// Whether a doubt is about something that a kind's records are made of. People, and with them entitlements, come
+/// from the directory: what is doubted there concerns everybody.
+fn concerns(doubt: &Doubt, tables: Option<&Vec<&'static str>>) -> bool {
+    match (doubt.of.as_deref().filter(|of| TABLES.contains(of)), tables) {
+        (Some(table), Some(tables)) => tables.contains(&table),
+        _ => true,
+    }
 }
 
 /// Whether a change rests on something that a source did not say.

@@ -16,6 +16,24 @@ fn schema() -> Schema {
     Schema::new("p", "k", 0, [Attribute::text(1, "name").role(Role::Name), Attribute::text(2, "title")]).unwrap()
 }
 
+/// A kind of parts: a thousand elements in two scopes.
+fn seats() -> Schema {
+    let seats = Attribute::set(1, "seats").owned(reconcile_state::Ownership::ScopedSet);
+    Schema::new("p", "seats", 1, [seats]).unwrap().part_of("k")
+}
+
+fn seat(at: usize, edit: fn(String) -> Edit) -> Change {
+    Change { kind: "seats", ..change(at, Action::Update, vec![edit(format!("b/{at}"))]) }
+}
+
+fn give(element: String) -> Edit {
+    Edit::Add { attribute: AttributeId(1), element }
+}
+
+fn take(element: String) -> Edit {
+    Edit::Remove { attribute: AttributeId(1), element }
+}
+
 fn change(at: usize, action: Action, edits: Vec<Edit>) -> Change {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&at.to_be_bytes());
@@ -37,6 +55,9 @@ fn change(at: usize, action: Action, edits: Vec<Edit>) -> Change {
         requires: Vec::new(),
         seen_as: None,
         after: BTreeSet::new(),
+        bounds: crate::model::Bounds::default(),
+        taken_from: std::collections::BTreeMap::new(),
+        again: 0,
         kept: BTreeSet::new(),
         remembered: None,
         matches: Vec::new(),
@@ -70,12 +91,16 @@ fn planned(changes: Vec<Change>, first_load: bool, trusted: bool) -> Planned {
         trust: Trust::default(),
         observed: BASE,
         base: BASE,
+        people: 0,
+        tables: [("seats", vec!["mv_enrolment"])].into(),
+        within: BTreeMap::new(),
+        elements: [("seats", [("a".to_owned(), 100), ("b".to_owned(), 900)].into())].into(),
         population: BASE,
         anew: false,
         first_load,
         stopped: None,
         counters: None,
-        schemas: vec![schema()],
+        schemas: vec![schema(), seats()],
     };
     Planned {
         run: "r".into(),
@@ -125,6 +150,10 @@ fn every_rule_trips_above_its_limit_and_not_at_it() {
         (20, "collapse", update(|_| Edit::Clear { attribute: TITLE, from: "x".into() })),
         (20, "collapse", update(|_| set(TITLE, "x", "same".into()))),
         (50, "one-attribute", update(title)),
+        (100, "additions", Box::new(|at| seat(at, give))),
+        (20, "lost-elements", Box::new(|at| Change { again: 1, ..seat(at, give) })),
+        (200, "removals-people", Box::new(|at| seat(at, take))),
+        (30, "removals-within", Box::new(|at| Change { taken_from: [("a".to_owned(), 1)].into(), ..seat(at, take) })),
     ];
     let judged: BTreeSet<&str> = cases.iter().map(|(_, rule, _)| *rule).collect();
     let listed = RULE_CODES.into_iter().filter(|code| !matches!(*code, FIRST_LOAD | "moves"));
@@ -207,4 +236,19 @@ fn protected_records_are_shown_and_not_written() {
     let judged = judged(planned(vec![one], false, true), Consent::default());
     assert_eq!(judged.approved.changes(), []);
     assert_eq!(judged.approved.held()[0].fate, Fate::Held(PROTECTED));
+}
+
+#[test]
+fn a_table_that_is_doubted_holds_what_is_made_of_it_and_nothing_else() {
+    let remove = |kind: &'static str, at| Change { kind, ..seat(at, take) };
+    for (of, held) in
+        [(Some("mv_enrolment"), vec!["seats", "k"]), (Some("mv_position"), vec!["k"]), (None, vec!["seats", "k"])]
+    {
+        let mut planned = planned(vec![remove("seats", 1), remove("k", 2)], false, true);
+        let doubt = Doubt::new(ATTRIBUTE_SHRUNK, "half of it");
+        planned.sources[0].trust.doubts = vec![Doubt { of: of.map(str::to_owned), ..doubt }];
+        let judged = judged(planned, Consent::default());
+        let kinds: Vec<&str> = judged.approved.held().iter().map(|done| done.change.kind).collect();
+        assert_eq!(kinds, held, "{of:?}");
+    }
 }

@@ -61,25 +61,34 @@ fn done(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::Re
 }
 
 fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
-    let known: Vec<String> = pipeline
-        .drift
-        .iter()
-        .filter(|(_, count)| **count > 0)
-        .map(|(class, n)| format!("{n} {}", label(*class)))
-        .collect();
+    let known = classes(&pipeline.drift);
     if !known.is_empty() {
-        writeln!(out, "  {}", known.join(", "))?;
+        writeln!(out, "  {known}")?;
     }
     reasons("untouched", &pipeline.untouched, out)?;
     reasons("disabled", &pipeline.disabled, out)?;
+    for (kind, part) in &pipeline.parts {
+        let elements = if part.elements == 1 { "1 element".to_owned() } else { format!("{} elements", part.elements) };
+        writeln!(out, "  {kind}: {elements} of {}", classes(&part.drift))?;
+        reasons(&format!("{kind} untouched"), &part.untouched, out)?;
+    }
     if pipeline.foreign > 0 {
         writeln!(out, "  {} of nobody we know, never touched", records(pipeline.foreign))?;
+    }
+    if pipeline.strangers > 0 {
+        let (count, s) = (pipeline.strangers, if pipeline.strangers == 1 { "" } else { "s" });
+        writeln!(out, "  {count} element{s} of nobody we know or outside what is managed, never touched")?;
     }
     match pipeline.counters.get("waiting") {
         0 => Ok(()),
         1 => writeln!(out, "  1 element waits for its other end (a course) to exist"),
         count => writeln!(out, "  {count} elements wait for their other end (a course) to exist"),
     }
+}
+
+fn classes(drift: &BTreeMap<Drift, u64>) -> String {
+    let known = drift.iter().filter(|(_, count)| **count > 0).map(|(class, n)| format!("{n} {}", label(*class)));
+    known.collect::<Vec<_>>().join(", ")
 }
 
 fn reasons(what: &str, reasons: &BTreeMap<Reason, u64>, out: &mut dyn Write) -> io::Result<()> {

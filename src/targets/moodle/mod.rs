@@ -96,6 +96,7 @@ impl Moodle {
                 parts: Some("totalUpdateCourses"),
             },
             mark: Some(MARK),
+            marked_in: None,
             follows: false,
         };
         let (mut enrolment_reader, mut enrolment_writer) = (None, None);

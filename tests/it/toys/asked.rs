@@ -102,6 +102,7 @@ impl Project for Policy {
             call,
             matches: vec![Match { field: "code", value: code(person.key()), only_unique: false }],
             scopes: None,
+            unasked: std::collections::BTreeSet::new(),
             valid_until: None,
         };
         vec![one(MEMBER, call(person, NAME, member)), one(CARD, call(person, NAME, card))]
@@ -131,6 +132,7 @@ impl Definition for Asked {
                 known: Some(Match { field: "code", value: "known".to_owned(), only_unique: false }),
                 counters: COUNTERS,
                 mark: None,
+                marked_in: None,
                 follows: false,
             },
         };

@@ -120,7 +120,15 @@ impl Project for Policy {
             vec![Match { field: "login", value: login, only_unique: false }]
         };
         let call = call(person, NAME, record);
-        vec![Desired { kind: ACCOUNT, key: person.key().clone(), call, matches, scopes: None, valid_until: None }]
+        vec![Desired {
+            kind: ACCOUNT,
+            key: person.key().clone(),
+            call,
+            matches,
+            scopes: None,
+            unasked: std::collections::BTreeSet::new(),
+            valid_until: None,
+        }]
     }
 
     fn scope_of<'e>(&self, _kind: &str, _attribute: AttributeId, element: &'e str) -> Option<&'e str> {
@@ -151,6 +159,7 @@ impl Definition for Listed {
                 known: None,
                 counters: COUNTERS,
                 mark: None,
+                marked_in: None,
                 follows: false,
             },
         };

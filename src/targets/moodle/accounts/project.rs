@@ -1,5 +1,7 @@
 //! What should be: one account for everybody who is entitled to Moodle. Pure.
 
+use std::collections::BTreeSet;
+
 use reconcile_state::{Record, Schema, Standing, Value};
 
 use super::super::config::Settings;
@@ -48,6 +50,7 @@ impl AccountRules {
             call: self.call(person, &values),
             matches: self.matches(&values),
             scopes: None,
+            unasked: BTreeSet::new(),
             valid_until: None,
         }
     }

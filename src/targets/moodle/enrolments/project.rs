@@ -102,6 +102,7 @@ impl<'e> EnrolmentRules<'e> {
             call: self.call(person, account),
             matches: Vec::new(),
             scopes: None,
+            unasked: BTreeSet::new(),
             valid_until: self.changes_at,
         }
     }

@@ -2,11 +2,15 @@
 //!
 //! What a single record calls for is decided in `diff`; which change comes before which, in `order`.
 
+mod parts;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::{Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
 
+pub use self::parts::Elements;
+use super::bounds::called_for;
 use super::collect::Collected;
 use super::contest::{Contest, contested};
 use super::correlate::{Found, SHARED};
@@ -14,9 +18,23 @@ use super::diff::{Draft, Facts, Have, Step, Want, decide};
 use super::error::PassError;
 use super::memory::Memory;
 use super::observe::Observed;
+use super::outlook::{Class, Classes};
 use super::plan::{Open, Order};
+use super::progress;
 use super::project::{PROTECTED, Row, is_protected_key};
-use crate::model::{Action, Call, Change, Conflict, Finding, Link, PipelinePlan};
+use crate::model::{Action, Address, Bounds, Call, Change, Conflict, Element, Finding, Link, PipelinePlan};
+
+/// So many records are weighed between two words about it.
+const TOLD: usize = 1000;
+
+/// What goes into a change beside what was decided.
+#[derive(Clone, Default)]
+struct Beside {
+    after: BTreeSet<Address>,
+    bounds: Bounds,
+    kept: BTreeSet<Element>,
+    again: u64,
+}
 
 fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Contest>) -> Conflict {
     let (code, candidates) = match (observed.correlated.found.get(key), contest) {
@@ -48,6 +66,10 @@ pub struct Judging<'j> {
     pub plan: PipelinePlan,
     /// The changes so far.
     pub changes: Vec<Change>,
+    /// How each record was classed.
+    pub classes: Classes,
+    /// Who is told.
+    pub progress: &'j dyn progress::Progress,
 }
 
 impl Judging<'_> {
@@ -75,10 +97,28 @@ impl Judging<'_> {
         self.plan.foreign += observed.correlated.foreign;
         let contested = contested(schema, rows, observed);
         let keys: BTreeSet<&Key> = rows.keys().chain(gone).collect();
-        for key in keys {
+        let total = keys.len();
+        for (at, key) in keys.into_iter().enumerate() {
+            self.tell(schema.kind, at, total);
             self.record(schema, key, rows.get(key), observed, contested.get(key))?;
         }
+        self.tell(schema.kind, total, total);
         Ok(())
+    }
+
+    fn tell(&self, kind: &'static str, at: usize, total: usize) {
+        if at.is_multiple_of(TOLD) || at == total {
+            let step = progress::Step::Diff(kind);
+            self.progress.tell(Some(self.one.observer.name), step, at as u64, Some(total as u64));
+        }
+    }
+
+    fn class(&mut self, kind: &'static str, key: &Key, drift: Drift, have: Have<'_>) {
+        let standing = match have {
+            Have::Present(record, ..) => Some(record.standing),
+            _ => None,
+        };
+        self.classes.insert((kind, key.clone()), Class { drift, standing });
     }
 
     fn record(
@@ -148,17 +188,28 @@ impl Judging<'_> {
             return Err(error.into());
         }
         *self.plan.drift.entry(drift).or_default() += 1;
+        self.class(schema.kind, key, drift, have);
         if drift == Drift::Unobserved {
             self.plan.unobserved.push(key.clone());
         }
         if drift == Drift::Conflict {
             self.plan.conflicts.push(conflict(schema, key, observed, contest));
         }
-        self.step(schema, &facts, row, drift, step);
+        let after = row.map(|row| row.after.clone()).unwrap_or_default();
+        let beside =
+            Beside { after, bounds: row.map(|row| row.bounds.clone()).unwrap_or_default(), ..Beside::default() };
+        self.step(schema, &facts, row, (drift, step), beside);
         Ok(())
     }
 
-    fn step(&mut self, schema: &Schema, facts: &Facts<'_>, row: Option<&Row>, drift: Drift, step: Step) {
+    fn step(
+        &mut self,
+        schema: &Schema,
+        facts: &Facts<'_>,
+        row: Option<&Row>,
+        (drift, step): (Drift, Step),
+        beside: Beside,
+    ) {
         let key = facts.key.clone();
         let kind = schema.kind;
         match step {
@@ -167,17 +218,21 @@ impl Judging<'_> {
             Step::Report(differences) => {
                 self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
             }
+            Step::Leave(left) => {
+                let (differences, not_before) = (left.edits, left.until);
+                self.plan.findings.push(Finding { kind, key, drift, differences, not_before });
+            }
             Step::Wait(differences) => {
                 let not_before = facts.claim.and_then(|claim| claim.unsettled).map(|unsettled| unsettled.not_before);
                 self.plan.findings.push(Finding { kind, key, drift, differences, not_before });
             }
-            Step::Link(differences) => self.link(facts, differences),
+            Step::Link(differences) => self.link(facts, differences, beside.kept),
             Step::Change(draft) if self.order.adopt => {
                 // Adopting writes nothing: what is there and not yet ours is linked, what is ours already keeps
                 // what is pending, and what is not there is left.
                 match facts.have {
                     Have::Present(_, _, remote) if !facts.claim.is_some_and(|claim| claim.remote.is(remote)) => {
-                        self.link(facts, draft.edits);
+                        self.link(facts, draft.edits, beside.kept);
                     }
                     Have::Present(..) => {
                         let differences = draft.edits;
@@ -189,18 +244,20 @@ impl Judging<'_> {
             Step::Change(mut draft) => {
                 let kept =
                     if row.is_some_and(|row| !row.in_vault) { take_removals(&mut draft.edits) } else { Vec::new() };
-                if !kept.is_empty() {
-                    let differences = kept;
-                    self.plan.findings.push(Finding { kind, key, drift, differences, not_before: None });
+                let left = std::mem::take(&mut draft.left);
+                for (differences, not_before) in [(kept, None), (left.edits, left.until)] {
+                    if !differences.is_empty() {
+                        self.plan.findings.push(Finding { kind, key: key.clone(), drift, differences, not_before });
+                    }
                 }
                 if !draft.edits.is_empty() || draft.action == Action::Create {
-                    self.change(schema, facts, row, drift, draft);
+                    self.change(schema, facts, row, (drift, draft), beside);
                 }
             }
         }
     }
 
-    fn link(&mut self, facts: &Facts<'_>, differences: Vec<reconcile_state::Edit>) {
+    fn link(&mut self, facts: &Facts<'_>, differences: Vec<Edit>, kept: BTreeSet<Element>) {
         let (Have::Present(_, seen, remote), Want::Record(wanted, digest, _)) = (facts.have, facts.want) else {
             return;
         };
@@ -213,11 +270,18 @@ impl Judging<'_> {
             begun: facts.begun,
             applied: reconcile_state::Applied { wanted: digest, seen },
             wanted: wanted.clone(),
-            kept: BTreeSet::new(),
+            kept: called_for(wanted, kept),
         });
     }
 
-    fn change(&mut self, schema: &Schema, facts: &Facts<'_>, row: Option<&Row>, drift: Drift, draft: Draft) {
+    fn change(
+        &mut self,
+        schema: &Schema,
+        facts: &Facts<'_>,
+        row: Option<&Row>,
+        (drift, draft): (Drift, Draft),
+        beside: Beside,
+    ) {
         let (desired, wanted, reason) = match facts.want {
             Want::Record(record, digest, reason) => (record.clone(), digest, reason),
             Want::Gone | Want::Untouched => {
@@ -233,13 +297,15 @@ impl Judging<'_> {
             }
             _ => (None, None),
         };
+        let edits = draft.edits;
+        let taken_from = self.taken_from(schema, &edits);
         self.changes.push(Change {
             id: Digest([0; 16]),
             pipeline: schema.pipeline,
             kind: schema.kind,
             key: facts.key.clone(),
             action: draft.action,
-            edits: draft.edits,
+            edits,
             cause: draft.cause,
             reason,
             drift,
@@ -258,9 +324,23 @@ impl Judging<'_> {
             remembered: facts.claim.map(|claim| claim.remote.clone()),
             matches: row.map(|row| row.matches.clone()).unwrap_or_default(),
             desired,
-            after: BTreeSet::new(),
-            kept: BTreeSet::new(),
+            after: beside.after,
+            bounds: beside.bounds,
+            taken_from,
+            again: beside.again,
+            kept: beside.kept,
         });
+    }
+
+    fn taken_from(&self, schema: &Schema, edits: &[Edit]) -> BTreeMap<String, u64> {
+        let mut scopes = BTreeMap::new();
+        for edit in edits.iter().filter(|_| schema.part_of.is_some()) {
+            let Edit::Remove { attribute, element } = edit else { continue };
+            if let Some(scope) = self.one.observer.project.scope_of(schema.kind, *attribute, element) {
+                *scopes.entry(scope.to_owned()).or_default() += 1;
+            }
+        }
+        scopes
     }
 
     fn read_back(&mut self, kind: &str, key: &Key, have: Have<'_>) {

@@ -1,0 +1,389 @@
+//! Parts are weighed behind their wholes: what a whole comes to in this plan decides whether its part can change.
+
+use std::cell::{Cell, OnceCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use reconcile_state::edit::difference;
+use reconcile_state::store::{Absence, Scope, Side};
+use reconcile_state::{Applied, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Standing, Value};
+
+use super::{Beside, Judging};
+use crate::engine::bounds::{cut, leave_kept};
+use crate::engine::correlate::Found;
+use crate::engine::diff::{Facts, Have, Step, Want, decide};
+use crate::engine::error::PassError;
+use crate::engine::observe::{Observed, read_at};
+use crate::engine::parts::{ObservedParts, Part};
+use crate::engine::project::Row;
+use crate::model::{Action, Address, Bounds, Call, Element, PartTally, Reason};
+
+/// Left alone: what the record is a part of is closed, and is not opened by this plan.
+const WHOLE_CLOSED: Reason = Reason("whole-closed");
+/// Left alone: what the record is a part of is not there, and is not made by this plan.
+const WHOLE_MISSING: Reason = Reason("whole-missing");
+/// Left alone: nobody can say which record it is a part of.
+const WHOLE_UNCLEAR: Reason = Reason("whole-unclear");
+
+/// Elements of a kind's sets, by scope: the larger of what was read and what is called for.
+pub type Elements = BTreeMap<String, u64>;
+
+/// What a part hangs on.
+struct Whole<'w> {
+    remote: Option<&'w Remote>,
+    /// The change that makes or opens it.
+    after: Option<Address>,
+    /// Whether it is ours from its beginning: then its part is no stranger's.
+    made: bool,
+}
+
+impl Judging<'_> {
+    /// Weighs the parts of what was weighed before.
+    ///
+    /// # Errors
+    /// [`PassError::Store`]
+    pub fn parts(
+        &mut self,
+        schema: &Schema,
+        rows: &BTreeMap<Key, Row>,
+        wholes: (&'static str, &Observed),
+        parts: &ObservedParts,
+        whole_scope: bool,
+    ) -> Result<Elements, PassError> {
+        self.plan.strangers += parts.strangers;
+        let (mut read, mut wanted) = (Elements::new(), Elements::new());
+        let mut records = Vec::new();
+        let planned = self.planned(wholes.0);
+        let unclear = self.unclear(wholes.0);
+        let total = rows.len();
+        for (at, (key, row)) in rows.iter().enumerate() {
+            self.tell(schema.kind, at, total);
+            if let Call::Active(record) = &row.call {
+                self.tally(schema, record, &mut wanted);
+            }
+            let hangs_on = self.whole(wholes, key, &planned, &unclear);
+            let record = self.part(schema, key, row, hangs_on, parts)?;
+            if let Some(record) = record {
+                self.tally(schema, &record, &mut read);
+                records.push(record);
+            }
+        }
+        self.tell(schema.kind, total, total);
+        self.told(schema).elements = read.values().sum();
+        self.keep_parts(schema, &records, whole_scope && parts.trust.is_trusted())?;
+        for (scope, count) in wanted {
+            let most = read.entry(scope).or_default();
+            *most = count.max(*most);
+        }
+        Ok(read)
+    }
+
+    fn told(&mut self, schema: &Schema) -> &mut PartTally {
+        self.plan.parts.entry(schema.kind).or_default()
+    }
+
+    /// What this plan makes or opens of a kind.
+    fn planned(&self, kind: &str) -> BTreeMap<Key, Action> {
+        let mine = self.changes.iter().filter(|change| change.kind == kind);
+        mine.filter(|change| matches!(change.action, Action::Create | Action::Enable))
+            .map(|change| (change.key.clone(), change.action))
+            .collect()
+    }
+
+    /// Those of a kind of which nobody can say which record is theirs, or what came of the last write.
+    fn unclear(&self, kind: &str) -> BTreeSet<Key> {
+        let conflicts = self.plan.conflicts.iter().filter(|conflict| conflict.kind == kind);
+        conflicts.map(|conflict| conflict.key.clone()).chain(self.plan.in_doubt.iter().cloned()).collect()
+    }
+
+    fn whole<'w>(
+        &self,
+        (kind, observed): (&'static str, &'w Observed),
+        key: &Key,
+        planned: &BTreeMap<Key, Action>,
+        unclear: &BTreeSet<Key>,
+    ) -> Result<Whole<'w>, Reason> {
+        if unclear.contains(key) {
+            return Err(WHOLE_UNCLEAR);
+        }
+        let after = || Some((self.one.observer.name, kind, key.clone()));
+        let claim = self.memory.claim(kind, key);
+        match (observed.correlated.found.get(key), planned.get(key)) {
+            (Some(Found::Ambiguous(..)), _) => Err(WHOLE_UNCLEAR),
+            (Some(Found::Present(at)), action) => {
+                let seen = &observed.seen[*at];
+                let after = match (seen.record.standing, action) {
+                    (Standing::Active, _) => None,
+                    (Standing::Disabled, Some(Action::Enable)) => after(),
+                    (Standing::Disabled, _) => return Err(WHOLE_CLOSED),
+                };
+                let made = claim.is_some_and(|claim| claim.origin == Origin::Created && claim.remote.is(&seen.remote))
+                    || self.memory.begun(kind, key).next().is_some();
+                Ok(Whole { remote: Some(&seen.remote), after, made })
+            }
+            // What is only linked writes nothing, so nothing is made either.
+            (None, Some(Action::Create)) if !self.order.adopt => Ok(Whole { remote: None, after: after(), made: true }),
+            (None, _) => Err(WHOLE_MISSING),
+        }
+    }
+
+    /// Weighs one part; gives what was read of it, where there is a whole.
+    fn part(
+        &mut self,
+        schema: &Schema,
+        key: &Key,
+        row: &Row,
+        whole: Result<Whole<'_>, Reason>,
+        parts: &ObservedParts,
+    ) -> Result<Option<Record>, PassError> {
+        let now = self.order.at.as_millisecond();
+        let seen = parts.parts.get(key);
+        if self.is_undecided(schema, key, now, parts) {
+            return Ok(None);
+        }
+        let want = match (&row.call, &whole) {
+            (Call::Untouched(reason) | Call::Disabled(_, reason), _) | (Call::Active(_), Err(reason)) => Err(*reason),
+            (Call::Active(record), Ok(_)) => Ok(record),
+        };
+        let memory = self.memory;
+        let bounds = Bounds { scopes: Some(parts.read.clone()), unasked: row.bounds.unasked.clone() };
+        let project = self.one.observer.project.as_ref();
+        let mut have = Record::new(key.clone());
+        if let Some(part) = seen {
+            have = part.record.clone();
+            cut(&bounds, project, schema, &mut have);
+        }
+        let record = match want {
+            Ok(record) => record,
+            Err(reason) => {
+                let told = self.told(schema);
+                *told.untouched.entry(reason).or_default() += 1;
+                *told.drift.entry(Drift::Untouched).or_default() += 1;
+                self.settle_open(schema.kind, key);
+                return Ok(seen.map(|_| have));
+            }
+        };
+        // The match above has looked at it.
+        let Ok(whole) = whole else { return Ok(None) };
+        let mut want = record.clone();
+        cut(&bounds, project, schema, &mut want);
+        let waiting = self.waiting(schema, record, parts);
+        if waiting > 0 {
+            self.plan.waiting += waiting;
+            self.plan.waiting_for.push(key.clone());
+        }
+        let before = OnceCell::new();
+        let failure = Cell::new(None);
+        let wanted_before = || {
+            before
+                .get_or_init(|| {
+                    memory.store.wanted_body(schema.kind, key).unwrap_or_else(|error| {
+                        failure.set(Some(error));
+                        None
+                    })
+                })
+                .clone()
+        };
+        let claim = memory.claim(schema.kind, key);
+        if !parts.unread.is_empty() {
+            if self.is_in(schema, record, &parts.unread) {
+                self.plan.waiting_for.push(key.clone());
+            }
+            let known = memory.store.body(Scope::new(schema.kind, Side::Observed), key)?;
+            let within = |scope: &str| parts.unread.contains(scope);
+            merge(project, schema, &mut want, wanted_before().as_ref(), &within);
+            merge(project, schema, &mut have, known.as_ref(), &within);
+        }
+        let kept =
+            seen.map(|part| not_ours(part, claim.map(|claim| &claim.others), &wanted_before)).unwrap_or_default();
+        leave_kept(schema, &mut have, &kept, Some(&want));
+        let digester = memory.store.digester();
+        let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
+        let nobody = Remote::default();
+        let remote = whole.remote.unwrap_or(&nobody);
+        let applied = self.applied(schema.kind, &digester.key(key));
+        let met = applied.is_none() || claim.is_some_and(|claim| !claim.remote.is(remote));
+        let facts = Facts {
+            schema,
+            key,
+            want: Want::Record(&want, wanted, None),
+            have: Have::Present(&have, held, remote),
+            applied,
+            wanted_before: &wanted_before,
+            claim,
+            source_changed: row.moved,
+            begun: met && whole.made && takes_nothing(schema, &want, &have),
+            now,
+        };
+        self.settle_open(schema.kind, key);
+        let (drift, step) = decide(&facts, self.one.settings);
+        let step = self.within(schema, step, parts);
+        let again = match (&step, drift) {
+            (Step::Change(draft), Drift::Drifted | Drift::Diverged) => put_back(&draft.edits, wanted_before().as_ref()),
+            _ => 0,
+        };
+        if let Some(error) = failure.take() {
+            return Err(error.into());
+        }
+        *self.told(schema).drift.entry(drift).or_default() += 1;
+        self.class(schema.kind, key, drift, facts.have);
+        let beside = Beside { after: whole.after.into_iter().collect(), bounds, kept, again };
+        self.step(schema, &facts, Some(row), (drift, step), beside);
+        Ok(Some(have))
+    }
+
+    /// Whether nothing can be said of a part yet: an earlier write may still land, or nothing was read.
+    fn is_undecided(&mut self, schema: &Schema, key: &Key, now: i64, parts: &ObservedParts) -> bool {
+        let in_doubt = self.memory.open_of(schema.kind, key).next().is_some();
+        let may_land = self.memory.open_of(schema.kind, key).any(|open| open.may_land(now));
+        // Of a reading in part nobody knows whether it shows what an earlier write was about.
+        if may_land || (in_doubt && (parts.is_blind() || !parts.unread.is_empty())) {
+            self.plan.in_doubt.push(key.clone());
+            self.told(schema).in_doubt += 1;
+            return true;
+        }
+        if parts.is_blind() {
+            *self.told(schema).drift.entry(Drift::Unobserved).or_default() += 1;
+            self.plan.unobserved.push(key.clone());
+        }
+        parts.is_blind()
+    }
+
+    fn applied(&self, kind: &str, at: &Digest) -> Option<Applied> {
+        let applied = self.memory.applied.get(kind).and_then(|set| set.get(at));
+        applied.filter(|_| !self.one.anew)
+    }
+
+    /// Earlier writes of unknown outcome are settled by a reading of the part.
+    fn settle_open(&mut self, kind: &str, key: &Key) {
+        self.plan.read_back.extend(self.memory.open_of(kind, key).map(|open| (open.number, None)));
+    }
+
+    /// Elements that are called for in scopes that are not there.
+    fn waiting(&self, schema: &Schema, record: &Record, parts: &ObservedParts) -> u64 {
+        let project = self.one.observer.project.as_ref();
+        let missing = |scope: &str| !parts.read.contains(scope) && !parts.unread.contains(scope);
+        let all = schema.attributes().iter().flat_map(|attribute| {
+            record.elements(attribute.id).filter_map(|element| project.scope_of(schema.kind, attribute.id, element))
+        });
+        all.filter(|scope| missing(scope)).count() as u64
+    }
+
+    /// Whether a record has elements in one of these scopes.
+    fn is_in(&self, schema: &Schema, record: &Record, scopes: &BTreeSet<String>) -> bool {
+        let project = self.one.observer.project.as_ref();
+        schema.attributes().iter().any(|attribute| {
+            let mine = record.elements(attribute.id);
+            mine.filter_map(|element| project.scope_of(schema.kind, attribute.id, element)).any(|s| scopes.contains(s))
+        })
+    }
+
+    fn tally(&self, schema: &Schema, record: &Record, into: &mut Elements) {
+        let project = self.one.observer.project.as_ref();
+        for attribute in schema.attributes() {
+            for element in record.elements(attribute.id) {
+                if let Some(scope) = project.scope_of(schema.kind, attribute.id, element) {
+                    match into.get_mut(scope) {
+                        Some(count) => *count += 1,
+                        None => drop(into.insert(scope.to_owned(), 1)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was not read is not written.
+    fn within(&self, schema: &Schema, mut step: Step, parts: &ObservedParts) -> Step {
+        if parts.unread.is_empty() {
+            return step;
+        }
+        let project = self.one.observer.project.as_ref();
+        let known = |edit: &Edit| match edit {
+            Edit::Add { attribute, element } | Edit::Remove { attribute, element } => {
+                let scope = project.scope_of(schema.kind, *attribute, element);
+                scope.is_none_or(|scope| !parts.unread.contains(scope))
+            }
+            _ => true,
+        };
+        match &mut step {
+            Step::Change(draft) => {
+                draft.edits.retain(known);
+                if draft.edits.is_empty() {
+                    return Step::Nothing;
+                }
+            }
+            Step::Link(edits) | Step::Report(edits) | Step::Wait(edits) => edits.retain(known),
+            Step::Leave(left) => left.edits.retain(known),
+            Step::Nothing | Step::Forget => {}
+        }
+        step
+    }
+
+    fn keep_parts(&self, schema: &Schema, records: &[Record], whole: bool) -> Result<(), PassError> {
+        let store = &self.memory.store;
+        let scope = Scope::new(schema.kind, Side::Observed);
+        if !whole {
+            store.put(scope, schema, records)?;
+            return Ok(());
+        }
+        let mut writer = store.snapshot(scope, schema)?;
+        for record in records {
+            writer.see(record)?;
+        }
+        writer.finish(Absence::Believed)?;
+        Ok(store.set_meta(&read_at(schema.kind), &self.order.at.as_millisecond())?)
+    }
+}
+
+/// Whether what is there is part of what is called for: then nobody else has been at work in a whole of ours.
+fn takes_nothing(schema: &Schema, want: &Record, have: &Record) -> bool {
+    !difference(schema, want, have).iter().any(|edit| matches!(edit, Edit::Remove { .. }))
+}
+
+/// Elements by another's hand: of those that the reading does not tell, what we do not remember putting there.
+fn not_ours(
+    part: &Part,
+    others: Option<&BTreeSet<Element>>,
+    wanted_before: &dyn Fn() -> Option<Record>,
+) -> BTreeSet<Element> {
+    if part.kept.is_empty() {
+        return BTreeSet::new();
+    }
+    let before = wanted_before();
+    let ours = |(id, element): &Element| {
+        let wanted = before.as_ref().and_then(|before| before.get(*id)).and_then(Value::as_set);
+        wanted.is_some_and(|wanted| wanted.contains(element))
+            && !others.is_some_and(|others| others.contains(&(*id, element.clone())))
+    };
+    part.kept.iter().filter(|element| !ours(element)).cloned().collect()
+}
+
+/// Puts what is remembered of the scopes that were not read in the place of what is not known.
+fn merge(
+    project: &dyn crate::targets::port::Project,
+    schema: &Schema,
+    record: &mut Record,
+    known: Option<&Record>,
+    within: &dyn Fn(&str) -> bool,
+) {
+    let Some(known) = known else { return };
+    for attribute in schema.attributes() {
+        let mine = known.elements(attribute.id);
+        let more = mine.filter(|element| project.scope_of(schema.kind, attribute.id, element).is_some_and(within));
+        let more: BTreeSet<String> = more.map(str::to_owned).collect();
+        if !more.is_empty() {
+            let all = record.elements(attribute.id).map(str::to_owned).chain(more).collect();
+            record.set(attribute.id, Value::Set(all));
+        }
+    }
+}
+
+/// How many elements are added that were there once already.
+fn put_back(edits: &[Edit], before: Option<&Record>) -> u64 {
+    let was = |edit: &&Edit| match edit {
+        Edit::Add { attribute, element } => {
+            before.is_some_and(|before| before.elements(*attribute).any(|one| one == element))
+        }
+        _ => false,
+    };
+    edits.iter().filter(was).count() as u64
+}
