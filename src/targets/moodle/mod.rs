@@ -139,9 +139,9 @@ impl Definition for Moodle {
     }
 
     #[cfg(feature = "sim")]
-    fn simulate<'c>(&'c self, _campus: &'c Campus) -> BoxFuture<'c, std::io::Result<Option<Box<dyn Simulation>>>> {
-        Box::pin(async {
-            let site: Box<dyn Simulation> = Box::new(simulate::Site::start().await?);
+    fn simulate<'c>(&'c self, campus: &'c Campus) -> BoxFuture<'c, std::io::Result<Option<Box<dyn Simulation>>>> {
+        Box::pin(async move {
+            let site: Box<dyn Simulation> = Box::new(simulate::Site::start(campus).await?);
             Ok(Some(site))
         })
     }

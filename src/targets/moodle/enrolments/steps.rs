@@ -59,17 +59,15 @@ pub struct Step {
 #[derive(Default)]
 struct Roles<'c> {
     held: BTreeSet<&'c str>,
-    kept: BTreeSet<&'c str>,
     add: BTreeMap<&'c str, usize>,
     remove: BTreeMap<&'c str, usize>,
 }
 
-/// The steps of a change. `method_known` says whether the reading tells enrolments by another method: then those
-/// that it keeps are by another one.
+/// The steps of a change.
 ///
 /// # Errors
 /// An edit that is none of an enrolment.
-pub fn steps(change: &Change, removal: Removal, method_known: bool) -> Result<Vec<Step>, TargetError> {
+pub fn steps(change: &Change, removal: Removal) -> Result<Vec<Step>, TargetError> {
     let mut steps = Vec::new();
     for (course, roles) in by_course(change)? {
         let step = |stage, role: &str, edits: Vec<usize>| Step {
@@ -86,16 +84,13 @@ pub fn steps(change: &Change, removal: Removal, method_known: bool) -> Result<Ve
             steps.extend(roles.remove.iter().map(unassign));
             continue;
         }
-        let (foreign, own): (BTreeMap<&str, usize>, BTreeMap<&str, usize>) =
-            roles.remove.into_iter().partition(|(role, _)| method_known && roles.kept.contains(role));
-        steps.extend(foreign.iter().map(unassign));
-        let Some(first) = own.keys().next() else { continue };
-        let edits: Vec<usize> = own.values().copied().collect();
+        let Some(first) = roles.remove.keys().next() else { continue };
+        let edits: Vec<usize> = roles.remove.values().copied().collect();
         match removal {
             Removal::Unenrol => steps.push(step(Stage::Unenrol, "", edits)),
             Removal::Suspend => {
                 steps.push(step(Stage::Suspend, first, edits));
-                steps.extend(own.iter().map(unassign));
+                steps.extend(roles.remove.iter().map(unassign));
             }
         }
     }
@@ -126,15 +121,10 @@ fn by_course(change: &Change) -> Result<BTreeMap<&str, Roles<'_>>, TargetError> 
     }
     // What was there before: what is called for and not added, what is removed, and what others put there.
     let kept = change.kept.iter().filter(|(attribute, _)| *attribute == COURSES).map(|(_, element)| element.as_str());
-    for (element, is_kept) in
-        change.desired.elements(COURSES).map(|one| (one, false)).chain(kept.map(|one| (one, true)))
-    {
+    for element in change.desired.elements(COURSES).chain(kept) {
         let Some((course, role)) = element.rsplit_once('/') else { continue };
         let Some(roles) = courses.get_mut(course).filter(|roles| !roles.add.contains_key(role)) else { continue };
         roles.held.insert(role);
-        if is_kept {
-            roles.kept.insert(role);
-        }
     }
     Ok(courses)
 }
@@ -147,11 +137,11 @@ mod tests {
     const A: &str = "185:A:1:2026:HØST";
 
     /// Steps by desired, held and kept roles in one course, as `stage role`.
-    fn sent(want: &[&str], held: &[&str], kept: &[&str], removal: Removal, method_known: bool) -> Vec<String> {
+    fn sent(want: &[&str], held: &[&str], kept: &[&str], removal: Removal) -> Vec<String> {
         let elements = |roles: &[&str]| roles.iter().map(|role| format!("{A}/{role}")).collect::<BTreeSet<_>>();
         let mut ready = enrolment_change("k", "7", elements(want), elements(held));
         ready.change.kept = elements(kept).into_iter().map(|element| (COURSES, element)).collect();
-        let steps = steps(&ready.change, removal, method_known).unwrap();
+        let steps = steps(&ready.change, removal).unwrap();
         assert!(steps.iter().all(|step| step.course == A && !step.edits.is_empty()));
         let touched: BTreeSet<usize> = steps.iter().flat_map(|step| step.edits.iter().copied()).collect();
         assert_eq!(touched.len(), ready.change.edits.len(), "every edit is brought about by some step");
@@ -160,53 +150,45 @@ mod tests {
 
     #[test]
     fn the_first_role_is_an_enrolment_and_a_further_one_is_not() {
-        assert_eq!(sent(&["student"], &[], &[], Removal::Unenrol, true), ["Enrol student"]);
-        assert_eq!(sent(&["student", "teacher"], &["student"], &[], Removal::Unenrol, true), ["Assign teacher"]);
-        assert_eq!(sent(&["student", "teacher"], &[], &[], Removal::Unenrol, true), ["Enrol student", "Enrol teacher"]);
+        assert_eq!(sent(&["student"], &[], &[], Removal::Unenrol), ["Enrol student"]);
+        assert_eq!(sent(&["student", "teacher"], &["student"], &[], Removal::Unenrol), ["Assign teacher"]);
+        assert_eq!(sent(&["student", "teacher"], &[], &[], Removal::Unenrol), ["Enrol student", "Enrol teacher"]);
     }
 
     #[test]
     fn who_is_there_by_another_method_is_not_enrolled() {
-        assert_eq!(sent(&["teacher"], &[], &["student"], Removal::Unenrol, true), ["Assign teacher"]);
-        assert_eq!(sent(&["teacher"], &[], &["manager"], Removal::Unenrol, true), ["Assign teacher"]);
-        assert_eq!(sent(&["teacher"], &[], &[""], Removal::Unenrol, true), ["Assign teacher"], "without a role");
+        assert_eq!(sent(&["teacher"], &[], &["student"], Removal::Unenrol), ["Assign teacher"]);
+        assert_eq!(sent(&["teacher"], &[], &["manager"], Removal::Unenrol), ["Assign teacher"]);
+        assert_eq!(sent(&["teacher"], &[], &[""], Removal::Unenrol), ["Assign teacher"], "without a role");
     }
 
     #[test]
     fn another_role_is_given_before_the_old_one_is_taken() {
         for removal in [Removal::Unenrol, Removal::Suspend] {
-            let sent = sent(&["teacher"], &["student"], &[], removal, true);
+            let sent = sent(&["teacher"], &["student"], &[], removal);
             assert_eq!(sent, ["Assign teacher", "Unassign student"]);
         }
     }
 
     #[test]
     fn the_last_role_goes_with_the_enrolment() {
-        assert_eq!(sent(&[], &["student"], &[], Removal::Unenrol, true), ["Unenrol "]);
-        assert_eq!(sent(&[], &["student", "teacher"], &[], Removal::Unenrol, true), ["Unenrol "]);
-        assert_eq!(sent(&["student"], &["student", "teacher"], &[], Removal::Unenrol, true), ["Unassign teacher"]);
-        assert_eq!(sent(&[], &["student"], &["student"], Removal::Unenrol, false), ["Unenrol "], "method not known");
+        assert_eq!(sent(&[], &["student"], &[], Removal::Unenrol), ["Unenrol "]);
+        assert_eq!(sent(&[], &["student", "teacher"], &[], Removal::Unenrol), ["Unenrol "]);
+        assert_eq!(sent(&["student"], &["student", "teacher"], &[], Removal::Unenrol), ["Unassign teacher"]);
     }
 
     #[test]
     fn a_foreign_role_that_is_left_keeps_the_enrolment() {
-        for method_known in [true, false] {
-            let sent = sent(&[], &["student"], &["manager"], Removal::Unenrol, method_known);
-            assert_eq!(sent, ["Unassign student"]);
+        for removal in [Removal::Unenrol, Removal::Suspend] {
+            assert_eq!(sent(&[], &["student"], &["manager"], removal), ["Unassign student"]);
         }
     }
 
     #[test]
-    fn a_role_of_ours_in_another_method_s_enrolment_goes_without_it() {
-        assert_eq!(sent(&[], &["student"], &["student"], Removal::Unenrol, true), ["Unassign student"]);
-        assert_eq!(sent(&[], &["student"], &["student"], Removal::Suspend, true), ["Unassign student"]);
-    }
-
-    #[test]
     fn a_suspended_enrolment_has_no_role_of_ours() {
-        assert_eq!(sent(&[], &["student"], &[], Removal::Suspend, true), ["Suspend student", "Unassign student"]);
+        assert_eq!(sent(&[], &["student"], &[], Removal::Suspend), ["Suspend student", "Unassign student"]);
         assert_eq!(
-            sent(&[], &["student", "teacher"], &[], Removal::Suspend, true),
+            sent(&[], &["student", "teacher"], &[], Removal::Suspend),
             ["Suspend student", "Unassign student", "Unassign teacher"]
         );
     }
@@ -221,7 +203,7 @@ mod tests {
             Edit::Add { attribute: reconcile_state::AttributeId(2), element: format!("{A}/student") },
         ] {
             ready.change.edits = vec![edit];
-            assert_eq!(steps(&ready.change, Removal::Unenrol, true).unwrap_err().kind, ErrorKind::Rejected);
+            assert_eq!(steps(&ready.change, Removal::Unenrol).unwrap_err().kind, ErrorKind::Rejected);
         }
     }
 }

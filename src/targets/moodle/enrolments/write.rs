@@ -106,7 +106,7 @@ impl EnrolmentWriter {
         ledger: &mut Ledger,
         stages: &mut BTreeMap<Stage, Vec<Piece>>,
     ) {
-        let steps = match steps(change, self.enrolments.removal, self.enrolments.report.is_some()) {
+        let steps = match steps(change, self.enrolments.removal) {
             Ok(steps) => steps,
             Err(error) => return ledger.refuse(at, error),
         };
