@@ -1,5 +1,7 @@
 //! The journal's table: intents before their writes, outcomes after them.
 
+use std::collections::BTreeMap;
+
 use redb::{ReadableTable, WriteTransaction};
 
 use super::claims::put_claim;
@@ -181,6 +183,31 @@ impl Store {
             for entry in txn.open_table(JOURNAL)?.range(from..)?.take(limit) {
                 let (number, entry) = entry?;
                 entries.push((number.value(), read_entry(entry.value())?));
+            }
+            Ok(entries)
+        })
+    }
+
+    /// At most `limit` entries before number `before` (`None`: from the last one), newest first.
+    pub fn journal_back(&self, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Entry)>, StoreError> {
+        self.inner.read(|txn| {
+            let mut entries = Vec::new();
+            for entry in txn.open_table(JOURNAL)?.range(..before.unwrap_or(u64::MAX))?.rev().take(limit) {
+                let (number, entry) = entry?;
+                entries.push((number.value(), read_entry(entry.value())?));
+            }
+            Ok(entries)
+        })
+    }
+
+    /// The entries with these numbers; a number that is none is left out.
+    pub fn journal_entries(&self, numbers: impl IntoIterator<Item = u64>) -> Result<BTreeMap<u64, Entry>, StoreError> {
+        self.inner.read(|txn| {
+            let (journal, mut entries) = (txn.open_table(JOURNAL)?, BTreeMap::new());
+            for number in numbers {
+                if let Some(entry) = journal.get(number)? {
+                    entries.insert(number, read_entry(entry.value())?);
+                }
             }
             Ok(entries)
         })
