@@ -110,9 +110,9 @@ pub(super) struct JournalArgs {
     /// Only what happened since: a date or a time in UTC, or how long ago, such as 2h or 3d
     #[arg(long, value_name = "WHEN", value_parser = Since::parse)]
     pub since: Option<Since>,
-    /// The last so many; `all` for every one
-    #[arg(long, value_name = "N", default_value = "50", value_parser = Most::parse)]
-    pub limit: Most,
+    /// The last so many, 50 if nothing is said; `all` for every one, as with --open
+    #[arg(long, value_name = "N", value_parser = Most::parse)]
+    pub limit: Option<Most>,
     /// Only writes of which it is not known what came of them
     #[arg(long)]
     pub open: bool,

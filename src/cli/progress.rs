@@ -2,10 +2,11 @@
 //! something to say. Where nobody looks, nothing is drawn: see [`of`].
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::io::Terminal;
 use crate::engine::{Progress, Silent, Step};
@@ -14,8 +15,8 @@ use crate::engine::{Progress, Silent, Step};
 const TICK: Duration = Duration::from_millis(500);
 
 /// Steps while they run, where it is known how many there are; and where it is not.
-const COUNTED: &str = "  {prefix:32} {human_pos:>9} of {human_len}, {per_sec:.0}, {elapsed}";
-const COUNTING: &str = "  {prefix:32} {human_pos:>9}, {per_sec:.0}, {elapsed}";
+const COUNTED: &str = "  {prefix:32} {human_pos:>9} of {human_len}, {rate}{elapsed}";
+const COUNTING: &str = "  {prefix:32} {human_pos:>9}, {rate}{elapsed}";
 /// And when they are over.
 const OVER: &str = "  {prefix:32} {human_pos:>9} in {elapsed}";
 
@@ -107,7 +108,19 @@ fn finish(bar: &ProgressBar) {
 
 /// A template that does not parse shows the library's own line.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+        // What cannot be written is not shown.
+        let _ = out.write_str(&rate(state.pos(), state.elapsed()));
+    })
+}
+
+/// How many in a second since the step began; nothing in its first second, when that says nothing.
+fn rate(done: u64, elapsed: Duration) -> String {
+    match u64::try_from(elapsed.as_millis()) {
+        Ok(ms) if ms >= 1_000 => format!("{}/s, ", HumanCount(done.saturating_mul(1_000) / ms)),
+        _ => String::new(),
+    }
 }
 
 /// A step that begins ends the others of its pipeline, but for these: the sources are read side by side, and what
@@ -149,19 +162,14 @@ mod tests {
             Lines::new(shown, None)
         }
 
-        /// Every text that was shown, and how often a line was wiped.
+        /// Every text that was shown.
         fn said(&self) -> String {
             self.0.lock().unwrap().0.clone()
         }
 
-        /// The lines of the last drawing.
+        /// What was drawn since lines were last wiped.
         fn now(&self) -> Vec<String> {
             self.0.lock().unwrap().1.clone()
-        }
-
-        fn act(&self, act: impl FnOnce(&mut (String, Vec<String>))) -> std::io::Result<()> {
-            act(&mut self.0.lock().unwrap());
-            Ok(())
         }
     }
 
@@ -191,16 +199,17 @@ mod tests {
         }
 
         fn write_str(&self, text: &str) -> std::io::Result<()> {
-            self.act(|kept| {
-                kept.0 += text;
-                kept.0.push('\n');
-                kept.1.push(text.trim().to_owned());
-                kept.1.retain(|line| !line.is_empty());
-            })
+            let mut kept = self.0.lock().unwrap();
+            kept.0 += text;
+            kept.0.push('\n');
+            kept.1.push(text.trim().to_owned());
+            kept.1.retain(|line| !line.is_empty());
+            Ok(())
         }
 
         fn clear_line(&self) -> std::io::Result<()> {
-            self.act(|kept| kept.1.clear())
+            self.0.lock().unwrap().1.clear();
+            Ok(())
         }
 
         fn flush(&self) -> std::io::Result<()> {
@@ -238,8 +247,7 @@ mod tests {
             "people in MetaVault",
             "moodle: account compared",
             "9,000 in ",
-            "1 of 1,200, ",
-            "/s, ",
+            "1 of 1,200, 0s",
         ] {
             assert!(said.contains(line), "{line} is not in\n{said}");
         }
@@ -248,6 +256,19 @@ mod tests {
         let over: Vec<&Place> = bars.iter().filter(|(_, bar)| bar.is_finished()).map(|(place, _)| place).collect();
         assert_eq!(over.len(), bars.len() - 1, "only the changes are still being made: {over:?}");
         assert!(!bars[&(None, Step::Apply)].is_finished());
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_whole_step() {
+        assert_eq!(rate(700, Duration::from_millis(999)), "");
+        assert_eq!(rate(20_000, Duration::from_millis(2_500)), "8,000/s, ");
+        let screen = Kept::default();
+        let lines = Kept::lines(&screen);
+        lines.tell(None, Step::Directory, 500, None);
+        let bars = lines.bars();
+        bars[&(None, Step::Directory)].set_elapsed(Duration::from_secs(10));
+        bars[&(None, Step::Directory)].force_draw();
+        assert!(screen.said().contains("500, 50/s, 10s"), "{}", screen.said());
     }
 
     #[test]

@@ -241,7 +241,7 @@ fn what_is_in_doubt_is_listed_until_it_is_read_back() {
     let open = rig.run(&["journal", "--open"]).expect(0);
     let count = open.out.lines().count();
     assert!(count > 0 && open.out.lines().all(|line| line.contains("in doubt since")), "{}", open.out);
-    rig.run(&["check"]).expect(0).says(&[&format!("{count} writes without an outcome")]);
+    rig.run(&["check"]).expect(0).says(&[&format!("writes without an outcome: {count} (")]);
     assert!(entries(&rig, &["--open"]).iter().all(|one| one["in_doubt_since"].is_string()));
     rig.settles();
     assert_eq!(rig.run(&["journal", "--open"]).expect(0).out, "");

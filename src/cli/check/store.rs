@@ -50,7 +50,8 @@ fn owner(path: &Path) -> Check {
     };
     let (mode, uid) = (metadata.mode() & 0o777, metadata.uid());
     let found = format!("mode {mode:o}, of user id {uid}");
-    if mode & 0o077 == 0 {
+    let others = mode & 0o077;
+    if others == 0 {
         return Check::good(what, found);
     }
     let fix = format!("chmod 700 {}; where the account may, the next pass does so", path.display());
@@ -86,10 +87,9 @@ fn pipeline(view: &StoreView, name: &'static str, remembered: &mut BTreeMap<&'st
         );
     }
     let entries = last.first().map_or(0, |(number, _)| *number);
-    let doubt = if open > 0 {
-        format!(", {open} writes without an outcome: see `reconcile journal --open`")
-    } else {
-        String::new()
+    let doubt = match open {
+        0 => String::new(),
+        _ => format!(", writes without an outcome: {open} (`reconcile journal --open` lists them)"),
     };
     Check::good(name, format!("{entries} entries in the journal{doubt}"))
 }

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use reconcile_state::Key;
-use reconcile_state::journal::{Entry, Intent};
+use reconcile_state::journal::{Entry, Intent, Note};
 use reconcile_state::store::{Store, StoreError};
 
 /// So many entries are read at a time.
 const CHUNK: usize = 2048;
+/// And so many where only the notes among them are.
+const PASSED_OVER: usize = 65_536;
 
 /// Entries are in the order of their commits, and their times nearly so: this much older than what is looked for,
 /// and the rest is older as well. Milliseconds.
@@ -78,23 +80,35 @@ pub fn find(store: &Store, wanted: &Wanted) -> Result<Journal, StoreError> {
     }
     let (mut through, mut before) = (wanted.open, None);
     let mut outcomes = HashMap::new();
-    while !(through && journal.who.values().all(Option::is_some)) {
+    while !through {
         let chunk = store.journal_back(before, CHUNK)?;
         let Some((first, _)) = chunk.last() else { break };
         before = Some(*first);
-        let intents = if wanted.joined || through { BTreeMap::new() } else { intents(store, &chunk)? };
+        let intents = if wanted.joined { BTreeMap::new() } else { intents(store, &chunk)? };
         for (number, entry) in &chunk {
-            if !through {
-                through = take(*number, entry, wanted, &intents, &mut outcomes, &mut journal);
-            }
-            if let Entry::Note(note) = entry
-                && let Some(who) = journal.who.get_mut(&note.run)
-            {
-                who.get_or_insert_with(|| note.who.clone());
+            through = through || take(*number, entry, wanted, &intents, &mut outcomes, &mut journal);
+            if let Entry::Note(note) = entry {
+                said(note, &mut journal);
             }
         }
     }
+    // What a run writes stands after what it says of itself, and may be very much.
+    while journal.who.values().any(Option::is_none) {
+        let (notes, first) = store.notes_back(before, PASSED_OVER)?;
+        notes.iter().for_each(|note| said(note, &mut journal));
+        if first.is_none() {
+            break;
+        }
+        before = first;
+    }
     Ok(journal)
+}
+
+/// Takes note of who let a run write, where its name is wanted.
+fn said(note: &Note, journal: &mut Journal) {
+    if let Some(who) = journal.who.get_mut(&note.run) {
+        who.get_or_insert_with(|| note.who.clone());
+    }
 }
 
 fn open(store: &Store, wanted: &Wanted, journal: &mut Journal) -> Result<(), StoreError> {

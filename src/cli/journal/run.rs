@@ -7,6 +7,7 @@ use reconcile_state::journal::Entry;
 use reconcile_state::store::{Store, StoreError};
 
 use super::find::{Found, Journal, Wanted, find};
+use super::when::Most;
 use super::{json, text};
 use crate::cli::args::{Format, JournalArgs};
 use crate::cli::exit::{Exit, Failure};
@@ -29,6 +30,9 @@ A write is one line of text, and two objects of JSON: its intent, and later its 
 Outcomes: done, failed, in part, superseded (the record had moved, nothing was sent), in doubt, read back.
 The journal names records by key and attributes by name; it holds no value, no person's name and no address.
 It is read from the store alone: no network, no secrets; while a pass runs the command ends with 6.";
+
+/// So many are shown where nothing is said.
+const SHOWN: usize = 50;
 
 /// So many entries are read and shown at a time.
 const CHUNK: usize = 500;
@@ -74,7 +78,7 @@ pub(in crate::cli) fn run(
         keys,
         run: asked.run.clone(),
         since: asked.since.map(|since| since.millisecond(io.clock.now())),
-        most: asked.limit.0,
+        most: asked.limit.map_or(if asked.open { usize::MAX } else { SHOWN }, |Most(most)| most),
         open: asked.open,
         joined: asked.format == Format::Text,
     };

@@ -16,6 +16,9 @@ use crate::drift::Applied;
 use crate::journal::{After, Entry, Intent, Landing, Note, Outcome};
 use crate::record::Record;
 
+/// What a note's entry begins with.
+const NOTE: &[u8] = br#"{"entry":"note""#;
+
 /// What the target was read to hold after a write.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Observed {
@@ -197,6 +200,24 @@ impl Store {
                 entries.push((number.value(), read_entry(entry.value())?));
             }
             Ok(entries)
+        })
+    }
+
+    /// The notes among the `limit` entries before number `before`, newest first, and the number of the first entry
+    /// that was looked at; `None` where there was none. Other entries are not read, only passed over.
+    pub fn notes_back(&self, before: Option<u64>, limit: usize) -> Result<(Vec<Note>, Option<u64>), StoreError> {
+        self.inner.read(|txn| {
+            let (mut notes, mut first) = (Vec::new(), None);
+            for entry in txn.open_table(JOURNAL)?.range(..before.unwrap_or(u64::MAX))?.rev().take(limit) {
+                let (number, entry) = entry?;
+                first = Some(number.value());
+                if entry.value().starts_with(NOTE)
+                    && let Entry::Note(note) = read_entry(entry.value())?
+                {
+                    notes.push(note);
+                }
+            }
+            Ok((notes, first))
         })
     }
 

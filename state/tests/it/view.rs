@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use reconcile_state::journal::{Entry, Landing};
+use reconcile_state::journal::{Entry, Landing, Note};
 use reconcile_state::store::{Observed, OutcomeRecord, Store, StoreDir, StoreError, StoreView};
 
 use crate::campus::{KEY, OBSERVED, digest, key, open, person};
@@ -128,4 +128,10 @@ fn the_journal_is_read_from_its_end_and_by_number() {
     assert_eq!(store.journal_back(Some(1), 9).unwrap(), []);
     let some = store.journal_entries([7, 99, 2]).unwrap();
     assert_eq!(some, [(2, Entry::Intent(intent(1))), (7, Entry::Intent(intent(6)))].into());
+    let noted = Note { run: "r2".into(), at: 5, what: "{\"entry\":\"intent\"}".into(), who: "night".into() };
+    let number = store.record_note(noted.clone()).unwrap();
+    store.record_intents(&[intent(3), intent(4)]).unwrap();
+    assert_eq!(store.notes_back(None, 2).unwrap(), (vec![], Some(number + 1)));
+    assert_eq!(store.notes_back(Some(number + 1), 9).unwrap(), (vec![noted], Some(number - 8)));
+    assert_eq!(store.notes_back(Some(1), 9).unwrap(), (vec![], None));
 }
