@@ -6,9 +6,6 @@ use crate::config::{Config, GuardSettings, Limit, Pipeline};
 use crate::model::Check;
 use crate::targets::Registry;
 
-/// The pipeline that writes marks.
-const MARKS: &str = "portal";
-
 /// From this percent on a limit without a number guards hardly anything.
 const LAX: u32 = 50;
 
@@ -16,9 +13,14 @@ const LAX: u32 = 50;
 const HIGH_FLOOR: u64 = 100;
 
 /// What there is to say of a configuration that was read.
-pub fn look(config: &Config, chosen: &[&Pipeline], registry: &Registry) -> Vec<Check> {
+pub fn look(
+    config: &Config,
+    chosen: &[&Pipeline],
+    registry: &Registry,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Check> {
     let mut checks = vec![Check::good("file", config.path.display().to_string()), pipelines(config)];
-    checks.extend(marks(config, registry));
+    checks.extend(marks(config, registry, environment));
     checks.extend(guard("guard", &config.guard));
     let own = chosen.iter().filter(|pipeline| pipeline.settings.guard != config.guard);
     for pipeline in own {
@@ -39,18 +41,22 @@ fn pipelines(config: &Config) -> Check {
     Check::good("pipelines", format!("{}{disabled}", enabled.join(", ")))
 }
 
-/// Without the pipeline that writes them nobody is ever marked.
-fn marks(config: &Config, registry: &Registry) -> Option<Check> {
+/// Marks are written by a pipeline that follows the others; without it nobody is ever marked.
+fn marks(config: &Config, registry: &Registry, environment: &dyn Fn(&str) -> Option<String>) -> Option<Check> {
     let marks = |pipeline: &&Pipeline| registry.get(pipeline.name).is_some_and(|target| target.mark().is_some());
     let marked: Vec<&str> = config.pipelines.iter().filter(marks).map(|pipeline| pipeline.name).collect();
-    let written = config.pipelines.iter().any(|pipeline| pipeline.name == MARKS);
-    if marked.is_empty() || written || registry.get(MARKS).is_none() {
+    // Of one that cannot be opened something else is told.
+    let follows = |pipeline: &Pipeline| {
+        config.open(pipeline, registry, environment).map_or(true, |target| target.observer.terms.follows)
+    };
+    if marked.is_empty() || config.pipelines.iter().any(follows) {
         return None;
     }
     Some(Check::warning(
         "marks",
         format!("nobody is marked in the directory as having {}", marked.join(", ")),
-        "add the section [portal] (`reconcile init` writes one that explains it), or leave it if another program marks",
+        "add the section of the pipeline that writes marks (`reconcile init` explains it), or leave it if another \
+         program marks",
     ))
 }
 
@@ -101,7 +107,7 @@ mod tests {
     use crate::model::Level;
     use crate::targets::port::{Definition, Mark, OpenError, Surroundings, Target};
 
-    /// A target of any name, with or without a mark.
+    /// A target of any name, with a mark, or else the one that writes marks.
     struct Named(&'static str, Option<Mark>);
 
     impl Definition for Named {
@@ -117,8 +123,11 @@ mod tests {
             self.1
         }
 
-        fn open(&self, section: toml::Table, around: &Surroundings<'_>) -> Result<Target, OpenError> {
-            Toy.open(section, around)
+        fn open(&self, _: toml::Table, around: &Surroundings<'_>) -> Result<Target, OpenError> {
+            let section = toml::from_str("url = 'https://toy.example'\ntoken = 'env:TOY'")?;
+            let mut target = Toy.open(section, around)?;
+            target.observer.terms.follows = self.1.is_none();
+            Ok(target)
         }
     }
 
@@ -128,10 +137,10 @@ mod tests {
         let text = format!(
             "[store]\npath = \"s\"\n[institution]\nnumber = \"1\"\nname = \"T\"\nmail_domain = \"u.example\"\n{more}"
         );
-        let registry = Registry::empty().with(Named("badge", Some(MARK))).with(Named("portal", None));
+        let registry = Registry::empty().with(Named("badge", Some(MARK))).with(Named("marks", None));
         let config = Config::parse(Path::new("/etc/r.toml"), &text, &registry).unwrap();
         let chosen: Vec<&Pipeline> = config.pipelines.iter().collect();
-        super::look(&config, &chosen, &registry)
+        super::look(&config, &chosen, &registry, &|_| Some("t".to_owned()))
     }
 
     fn warnings(more: &str) -> Vec<String> {
@@ -141,15 +150,15 @@ mod tests {
 
     #[test]
     fn settings_as_they_are_shipped_are_nothing_to_warn_of() {
-        let checks = look("[badge]\n[portal]\n");
+        let checks = look("[badge]\n[marks]\n");
         assert!(checks.iter().all(|check| check.level == Level::Good), "{checks:?}");
-        assert_eq!(checks[1].found, "badge, portal");
-        assert_eq!(look("[badge]\n[portal]\nenabled = false\n")[1].found, "badge; not enabled: portal");
+        assert_eq!(checks[1].found, "badge, marks");
+        assert_eq!(look("[badge]\n[marks]\nenabled = false\n")[1].found, "badge; not enabled: marks");
     }
 
     #[test]
     fn marks_that_nobody_writes_are_told_of() {
-        for section in ["", "[portal]\nenabled = false\n"] {
+        for section in ["", "[marks]\nenabled = false\n"] {
             let warned = warnings(&format!("[badge]\n{section}"));
             assert_eq!(warned.len(), 1);
             assert!(warned[0].starts_with("nobody is marked in the directory as having badge; add"), "{warned:?}");
@@ -160,14 +169,14 @@ mod tests {
     fn what_guards_nothing_is_told_of_where_it_stands() {
         let lax = "[guard]\nfirst_load = true\nfloor = 1000\ndisables = { percent = 100 }\nupdates = { percent = 60 }\n\
             lost = { number = 9, percent = 100 }\n[guard.shrink]\npercent = 90\nfloor = 10\n";
-        let warned = warnings(&format!("[badge]\n[portal]\n{lax}"));
+        let warned = warnings(&format!("[badge]\n[marks]\n{lax}"));
         for word in
             ["first_load is on", "[guard] disables at 100 percent never trips", "updates at 60", "lets 1000", "90"]
         {
             assert!(warned.iter().any(|text| text.contains(word)), "{word} is not in {warned:#?}");
         }
         assert_eq!(warned.len(), 5, "a number holds where a percent does not: {warned:#?}");
-        let own = warnings("[badge]\n[badge.guard]\nmoves = { percent = 100 }\n[portal]\n");
+        let own = warnings("[badge]\n[badge.guard]\nmoves = { percent = 100 }\n[marks]\n");
         assert_eq!(own.len(), 1);
         assert!(own[0].starts_with("[badge.guard] moves at 100"), "{own:?}");
     }

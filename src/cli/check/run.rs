@@ -19,7 +19,7 @@ use crate::targets::port::Target;
 pub(in crate::cli) const EXAMPLES: &str = "\
 Examples:
   reconcile check                       everything: configuration, store, sources, targets
-  reconcile check --pipeline moodle     one target, with the sources and the store
+  reconcile check --pipeline NAME       one target, with the sources and the store
   reconcile check --format json         for a monitor
 
 Each line says whether what was looked at is ok, is worth a warning or is a problem, and what to do about it.
@@ -44,7 +44,7 @@ pub(in crate::cli) async fn run(
         }
     };
     let chosen = scope::pipelines(&asked.pipeline, &config, registry)?;
-    let mut settings = configuration::look(&config, &chosen, registry);
+    let mut settings = configuration::look(&config, &chosen, registry, io.environment);
     let opened = open_all(&config, &chosen, registry, io);
     settings.extend(opened.wrong.iter().cloned());
     if opened.wrong.is_empty() {
