@@ -91,7 +91,7 @@ pub trait Directory: Send + Sync {
 
     /// Checks connection, rights and schema, for `reconcile check`.
     fn check(&self) -> BoxFuture<'_, Vec<Check>> {
-        Box::pin(async { Vec::new() })
+        Box::pin(async { answered(self.find(KeyField::IdautoId, NOBODY).await) })
     }
 
     /// Whoever has this value; none, one or several.
@@ -145,6 +145,22 @@ pub trait Vault: Send + Sync {
 
     /// Checks connection, rights and tables, for `reconcile check`.
     fn check(&self) -> BoxFuture<'_, Vec<Check>> {
-        Box::pin(async { Vec::new() })
+        Box::pin(async { answered(self.read(&[]).await) })
     }
+}
+
+/// A UH-ID that nobody has.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What a source that checks nothing else says of itself: whether it answers.
+fn answered<T>(answer: Result<T, SourceError>) -> Vec<Check> {
+    let what = "connection";
+    vec![match answer {
+        Ok(_) => Check::good(what, "it answers"),
+        Err(error) => {
+            let text = format!("{}: {error}", error.code);
+            let (found, fix) = text.rsplit_once("; ").unwrap_or((&text, "see docs/errors.md for this code"));
+            Check::problem(what, found, fix)
+        }
+    }]
 }

@@ -12,6 +12,7 @@
 
 mod acceptance;
 mod approval;
+mod commands;
 mod connections;
 mod damage;
 mod doubt;
