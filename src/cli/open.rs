@@ -38,7 +38,8 @@ pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, i
     let password = portal.password.resolve(io.environment);
     let password = password.map_err(|error| config.refuse("portal_ldap", "password", &error.to_string()))?;
     let directory = PortalLdap::new(&portal, password).map_err(|error| wrong(&error))?;
-    let vault = metavault::open(&config.section::<MetaVaultConfig>("metavault")?).map_err(|error| wrong(&error))?;
+    let vault: MetaVaultConfig = config.section("metavault")?;
+    let vault = metavault::open(&vault, io.environment).map_err(|error| wrong(&error))?;
     let (mut observers, mut writers) = (Vec::new(), BTreeMap::new());
     for pipeline in chosen {
         let target = config.open(pipeline, registry, io.environment)?;

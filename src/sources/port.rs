@@ -144,7 +144,5 @@ pub trait Vault: Send + Sync {
     fn read<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<VaultReading, SourceError>>;
 
     /// Checks connection, rights and tables, for `reconcile check`.
-    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
-        Box::pin(async { Vec::new() })
-    }
+    fn check(&self) -> BoxFuture<'_, Vec<Check>>;
 }
