@@ -10,6 +10,7 @@ use super::sqlite::SqliteVault;
 use crate::config::SecretRef;
 use crate::sources::error::{Origin, SourceError};
 use crate::sources::port::Vault;
+use crate::wire::tls;
 
 /// How MetaVault is reached.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -75,6 +76,10 @@ pub fn open(
     let wrong = |text: &str| SourceError::configuration(Origin::MetaVault, format!("[metavault] {text}"));
     if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
         let address = Address::new(config).map_err(|text| wrong(&text))?;
+        if let Some(file) = &config.ca_file {
+            // The driver would find out at the first connection only.
+            tls::client_config(Some(file)).map_err(|error| wrong(&format!("ca_file: {error}")))?;
+        }
         let password = config.password.as_ref().map(|secret| secret.resolve(environment)).transpose();
         let password = password.map_err(|error| wrong(&format!("password: {error}")))?;
         return Ok(Box::new(PostgresVault::new(address, password)));
@@ -126,6 +131,15 @@ mod tests {
         let config = MetaVaultConfig { password, ..MetaVaultConfig::new("postgres://u@db.uni.example/mv") };
         assert!(open(&config, &|_| Some("x".into())).is_ok());
         assert!(open(&config, &none).err().unwrap().to_string().contains("MV_PASSWORD"));
+    }
+
+    #[test]
+    fn a_ca_file_that_is_not_there_is_said_before_anything_is_connected() {
+        let config = MetaVaultConfig {
+            ca_file: Some("/nonexistent/ca.pem".into()),
+            ..MetaVaultConfig::new("postgres://u@db.uni.example/mv")
+        };
+        assert!(open(&config, &none).err().unwrap().to_string().contains("/nonexistent/ca.pem"));
     }
 
     #[test]

@@ -63,12 +63,12 @@ impl PostgresVault {
         let connecting = tokio::time::timeout(address.connect_timeout, options.connect());
         let connection = connecting.await.map_err(|_| refusal::of_waiting(address.connect_timeout))?;
         let mut session = Session { connection: connection.map_err(|e| refusal::of_connecting(&e, address))?, address };
-        let mut settings = format!("SET statement_timeout = {};", address.statement_timeout.as_millis());
+        let limit = address.statement_timeout.as_millis();
+        session.say("the session", format!("SET statement_timeout = {limit}")).await?;
         if let Some(schema) = &address.schema {
             // Holds no quote: the address says so.
-            settings.push_str(&format!("SET search_path TO \"{schema}\";"));
+            session.say("the session", format!("SET search_path TO \"{schema}\"")).await?;
         }
-        session.say("the session", settings).await?;
         Ok(session)
     }
 

@@ -3,6 +3,7 @@
 //! Only the SQLSTATE is looked at: a server's message may quote what stands in a row. Codes are those of
 //! PostgreSQL's documentation, appendix A.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -117,7 +118,7 @@ fn tls(error: &dyn Error) -> SourceError {
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error().and_then(DatabaseError::code).map(|code| code.into_owned())
+    error.as_database_error().and_then(DatabaseError::code).map(Cow::into_owned)
 }
 
 /// What may go by itself: connection lost, too busy, starting or stopping, deadlock, lock not to be had.
