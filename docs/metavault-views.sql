@@ -8,6 +8,9 @@
 --   CREATE ROLE reconcile LOGIN;  GRANT USAGE ON SCHEMA reconcile TO reconcile;
 --   GRANT SELECT ON ALL TABLES IN SCHEMA reconcile TO reconcile;    and `schema = "reconcile"` in [metavault]
 --
+-- A reading is one transaction of some seconds. It holds the lock of an ordinary SELECT on the views and on the tables
+-- under them: a load that begins to TRUNCATE meanwhile waits for its end, and a reading waits for the end of a load.
+--
 -- No view shows national numbers, private addresses or passport numbers: nothing here reads them.
 
 -- One row per person and source system, as the master has them; they are folded by UH-ID when they are read.

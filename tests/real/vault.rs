@@ -265,14 +265,11 @@ async fn only_a_server_that_proves_who_it_is_is_spoken_to() {
         assert!(error.to_string().contains("TLS: ") && error.to_string().contains("`ca_file`"), "{error}");
     };
     tls(&bench.refused(&MetaVaultConfig { ca_file: Some(other), ..bench.config.clone() }).await);
-    // The right authority, and a name that the certificate does not have.
-    let port = bench.config.url.rsplit(':').next().unwrap();
-    let renamed = format!("postgres://reader@localhost.localdomain.:{port}");
-    let local = MetaVaultConfig { url: bench.config.url.replace("localhost", "127.0.0.1"), ..bench.config.clone() };
+    let at = |host: &str| MetaVaultConfig { url: bench.config.url.replace("localhost", host), ..bench.config.clone() };
+    let local = at("127.0.0.1");
     vault(&local).read_all().await.unwrap();
-    if std::net::ToSocketAddrs::to_socket_addrs(&("localhost.localdomain.", 0)).is_ok() {
-        tls(&bench.refused(&MetaVaultConfig { url: renamed, ..bench.config.clone() }).await);
-    }
+    // The right authority, and a name that the certificate does not have.
+    tls(&bench.refused(&at("127.0.0.2")).await);
 
     // On this machine, without TLS: the password goes by SCRAM, and by the socket nobody asks for one.
     let clear = MetaVaultConfig { ca_file: None, ..bench.config.clone() };

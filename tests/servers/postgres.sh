@@ -4,7 +4,8 @@
 #   postgres.sh DIR PORT                 prints "ready PID" once it answers; an existing DIR is started again
 #   kill -INT "$(head -1 DIR/data/postmaster.pid)"   stops it; kill -9 imitates a crash
 #
-# postgres://127.0.0.1:PORT with and without TLS, Unix socket in DIR/socket; trust DIR/ca.crt.
+# postgres://127.0.0.1:PORT with and without TLS, Unix socket in DIR/socket; trust DIR/ca.crt. It answers on
+# 127.0.0.2 as well, which is not in its certificate.
 # Administrator postgres on the socket, without a password; over TCP everybody needs theirs (SCRAM).
 # Nothing is durable. psql -h DIR/socket -p PORT -U postgres
 set -euo pipefail
@@ -54,9 +55,9 @@ if [ ! -f "$DIR/data/PG_VERSION" ]; then
   [ ${#as[@]} -eq 0 ] || chown -R postgres "$DIR/data" "$DIR/socket" "$DIR/server.key"
   (cd / && "${as[@]}" "$BIN/initdb" -D "$DIR/data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync) \
     >"$DIR/initdb.log" 2>&1 || { cat "$DIR/initdb.log" >&2; exit 1; }
-  printf '%s\n' 'local all all trust' 'host all all 127.0.0.1/32 scram-sha-256' >"$DIR/data/pg_hba.conf"
+  printf '%s\n' 'local all all trust' 'host all all 127.0.0.0/8 scram-sha-256' >"$DIR/data/pg_hba.conf"
   cat >>"$DIR/data/postgresql.conf" <<C
-listen_addresses = '127.0.0.1'
+listen_addresses = '127.0.0.1, 127.0.0.2'
 unix_socket_directories = '$DIR/socket'
 ssl = on
 ssl_ca_file = '$DIR/ca.crt'

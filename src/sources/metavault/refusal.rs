@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 
-use super::address::{Address, Transport};
+use super::address::Address;
 use crate::plain::in_words;
 use crate::sources::error::SourceError;
 
@@ -18,10 +18,9 @@ use crate::sources::error::SourceError;
 pub fn of_connecting(error: &sqlx::Error, address: &Address) -> SourceError {
     let url = "look at `url` in [metavault]";
     match (error, code(error).as_deref()) {
-        (_, Some("28P01")) => SourceError::vault_auth(format!(
-            "the server refuses user or password (SQLSTATE 28P01); look at `url` and `password` in [metavault]{}",
-            if address.transport == Transport::Loopback { "" } else { ", and at the server's pg_hba.conf" }
-        )),
+        (_, Some("28P01")) => SourceError::vault_auth(
+            "the server refuses user or password (SQLSTATE 28P01); look at `url` and `password` in [metavault]",
+        ),
         (_, Some("28000")) => SourceError::vault_auth(
             "the server lets this user in neither from here nor this way (SQLSTATE 28000); look at `url` in \
              [metavault], whether TLS is wanted (`ca_file`), and at the server's pg_hba.conf",
