@@ -38,8 +38,9 @@ pub(super) fn directory(config: &Config, io: &Io<'_>) -> Result<PortalLdap, Fail
 }
 
 /// Opens MetaVault.
-pub(super) fn vault(config: &Config) -> Result<Box<dyn Vault>, Failure> {
-    metavault::open(&config.section::<MetaVaultConfig>("metavault")?).map_err(|error| wrong(config, &error))
+pub(super) fn vault(config: &Config, io: &Io<'_>) -> Result<Box<dyn Vault>, Failure> {
+    let section: MetaVaultConfig = config.section("metavault")?;
+    metavault::open(&section, io.environment).map_err(|error| wrong(config, &error))
 }
 
 fn wrong(config: &Config, error: &SourceError) -> Failure {
@@ -48,7 +49,7 @@ fn wrong(config: &Config, error: &SourceError) -> Failure {
 
 /// Opens sources, the chosen pipelines' targets and the store.
 pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, io: &Io<'_>) -> Result<Opened, Failure> {
-    let (directory, vault) = (directory(config, io)?, vault(config)?);
+    let (directory, vault) = (directory(config, io)?, vault(config, io)?);
     let (mut observers, mut writers) = (Vec::new(), BTreeMap::new());
     for pipeline in chosen {
         let target = config.open(pipeline, registry, io.environment)?;

@@ -82,7 +82,7 @@ fn open_all(config: &Config, chosen: &[&Pipeline], registry: &Registry, io: &Io<
         Ok(directory) => opened.directory = Some(Box::new(directory)),
         Err(failure) => opened.wrong.push(wrong("portal_ldap", &failure.message)),
     }
-    match open::vault(config) {
+    match open::vault(config, io) {
         Ok(vault) => opened.vault = Some(vault),
         Err(failure) => opened.wrong.push(wrong("metavault", &failure.message)),
     }

@@ -110,9 +110,9 @@ fn who_looks_shares_with_others_who_look_and_not_with_a_pass() {
         Err(StoreError::Locked { holder: Some(pid), .. }) if pid == std::process::id()
     ));
     drop(pass);
-    let (one, _two) = (view(dir.path()), view(dir.path()));
+    let (one, two) = (view(dir.path()), view(dir.path()));
     assert!(matches!(StoreDir::open(dir.path(), KEY), Err(StoreError::Locked { .. })));
-    drop((one, _two));
+    drop((one, two));
     drop(open(dir.path()));
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use reconcile::model::KeyField;
 use reconcile::model::person::{directory as d, vault as v};
+use reconcile::model::{Check, KeyField};
 use reconcile::sources::port::{Directory, DirectoryEntry, DirectoryPage, Listing, Vault, VaultEntry, VaultReading};
 use reconcile::sources::{Origin, SourceError, SourceErrorKind};
 use reconcile_state::{AttributeId, Key, Record, Value};
@@ -228,5 +228,9 @@ impl Vault for People {
 
     fn read<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<VaultReading, SourceError>> {
         async { Ok(self.inner().read(Some(keys))) }.boxed()
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        async { Vec::new() }.boxed()
     }
 }
