@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use reconcile_state::{Key, Record, Remote};
+use reconcile_state::{AttributeId, Key, Record, Remote};
 
 use super::reason::Reason;
 
@@ -22,6 +22,8 @@ pub struct Desired {
     /// The scopes of set elements that are in question for this record; `None` where all that the pipeline
     /// owns are. Elements of other scopes are left out of both sides.
     pub scopes: Option<BTreeSet<String>>,
+    /// Attributes that are not in question for this record: left out of both sides.
+    pub unasked: BTreeSet<AttributeId>,
     /// When a date will change the answer although nothing else does.
     pub valid_until: Option<Timestamp>,
 }

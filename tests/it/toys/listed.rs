@@ -1,5 +1,6 @@
 //! Toy A: one kind, listable, many changes in one request.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,7 +120,15 @@ impl Project for Policy {
             vec![Match { field: "login", value: login, only_unique: false }]
         };
         let call = call(person, NAME, record);
-        vec![Desired { kind: ACCOUNT, key: person.key().clone(), call, matches, scopes: None, valid_until: None }]
+        vec![Desired {
+            kind: ACCOUNT,
+            key: person.key().clone(),
+            call,
+            matches,
+            scopes: None,
+            unasked: BTreeSet::new(),
+            valid_until: None,
+        }]
     }
 
     fn scope_of<'e>(&self, _kind: &str, _attribute: AttributeId, element: &'e str) -> Option<&'e str> {
