@@ -7,6 +7,9 @@ pub mod config;
 pub mod decode;
 pub mod mapping;
 pub mod reader;
+#[cfg(test)]
+#[cfg(feature = "sim")]
+mod tests;
 mod unmarked;
 
 pub use config::PortalLdapConfig;
