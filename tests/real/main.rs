@@ -17,6 +17,7 @@ mod damage;
 mod doubt;
 mod drift;
 mod interruption;
+mod marks_target;
 mod output;
 mod rig;
 mod scope;

@@ -34,7 +34,7 @@ impl Settings {
 
     /// The filter that describes these people.
     pub fn filter<'k>(&self, keys: impl Iterator<Item = &'k str>) -> String {
-        let ids: String = keys.map(|key| format!("({BY_ID}={})", ldap_escape(key))).collect();
+        let ids = keys.fold(String::new(), |ids, key| ids + &format!("({BY_ID}={})", ldap_escape(key)));
         let ids = if ids.is_empty() { ids } else { format!("(|{ids})") };
         format!("(&(objectClass={}){ids})", ldap_escape(self.object_class.as_str()))
     }
