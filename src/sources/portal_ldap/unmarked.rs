@@ -1,8 +1,8 @@
 //! Who is entitled and bears no mark of it: one search for all entitlements.
 //!
 //! The server judges as [`entitlement`](crate::policy::entitlement()) does: bare or with a role, in any case, and
-//! nobody who is disabled. What has no substring index is scanned by the server, which takes it about as long as
-//! a listing of everybody.
+//! nobody who is disabled. With equality indices alone slapd takes 0.15 s for one entitlement and 0.35 s for five,
+//! over 100 000 people.
 
 use ldap3::ldap_escape;
 use reconcile_state::Key;

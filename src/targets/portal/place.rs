@@ -89,3 +89,56 @@ fn refused(rc: u32) -> (ErrorKind, &'static str) {
         _ => (ErrorKind::Rejected, ""),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Retry;
+    use crate::targets::port::Surroundings;
+    use crate::targets::portal::config::Config;
+    use crate::targets::portal::testing::institution;
+
+    fn settings() -> Settings {
+        let ldap = toml::from_str("url = 'ldap://127.0.0.1:1'\nbind_dn = 'cn=r'\npassword = 'env:P'\n").unwrap();
+        let (institution, environment) = (institution(), |_: &str| Some("p".to_owned()));
+        let around = Surroundings { portal_ldap: Some(&ldap), ..Surroundings::new(&institution, &environment) };
+        toml::from_str::<Config>("").unwrap().check(&around).unwrap()
+    }
+
+    #[test]
+    fn hostile_keys_stay_values_in_names_and_filters() {
+        let settings = settings();
+        let hostile = Key::new("#a,ou=Groups+b=\"c\" ");
+        assert_eq!(settings.dn(&hostile), "idautoID=\\23a\\2cou\\3dGroups\\2bb\\3d\\22c\\22\\20,ou=Accounts,dc=meta");
+        let filter = settings.filter(["a)(b=*", "c"].into_iter());
+        assert_eq!(filter, r"(&(objectClass=idautoPerson)(|(idautoID=a\29\28b=\2a)(idautoID=c)))");
+        assert!(ldap3::parse_filter(&filter).is_ok());
+        assert_eq!(settings.filter(std::iter::empty()), "(&(objectClass=idautoPerson))");
+    }
+
+    #[test]
+    fn every_result_code_has_its_meaning_and_next_step() {
+        use ErrorKind::{Auth, NotFound, Rejected, Unavailable};
+        let rows = [
+            (3, Unavailable, ""),
+            (51, Unavailable, ""),
+            (52, Unavailable, ""),
+            (8, Auth, "right to write"),
+            (50, Auth, "right to write"),
+            (10, Rejected, "this server is a copy"),
+            (53, Rejected, "read-only"),
+            (17, Rejected, "lacks an attribute"),
+            (32, NotFound, "people_base"),
+            (19, Rejected, ""),
+            (80, Rejected, ""),
+        ];
+        for (rc, kind, said) in rows {
+            let error = settings().failed(&LdapError::of_modify(rc), UPDATE_FAILED);
+            assert_eq!((error.kind, error.code.as_str()), (kind, UPDATE_FAILED), "{rc}");
+            assert_eq!(error.retry == Retry::Later(None), kind == Unavailable, "{rc}");
+            assert!(error.message.contains(said) && error.message.contains(&format!("rc {rc},")), "{error}");
+        }
+        let bind = settings().failed(&LdapError::of_bind(49), UPDATE_FAILED);
+        assert_eq!((bind.kind, bind.code.as_str()), (Auth, CONNECTION_FAILED));
+    }
+}

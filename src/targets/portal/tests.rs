@@ -289,16 +289,31 @@ async fn a_connection_that_is_cut_after_the_write_leaves_it_unknown_and_the_next
 }
 
 #[tokio::test]
-async fn a_refused_bind_is_not_repeated() {
+async fn an_entry_is_asked_for_again_where_the_connection_had_ended() {
+    let directory = directory([person(1).with(SEVEN, ["moodle:7"])]).await;
+    let target = target(&directory, "", "");
+    directory.faults().play(Fault::LoseAnswer(Operation::Read), Times::Next(1));
+    landed(&write(&target, ready(&uhid(1), vec![clear(MOODLE, "7")], None)).await, 1);
+    directory.faults().play(Fault::LoseAnswer(Operation::Read), Times::Next(2));
+    let error = write(&target, ready(&uhid(1), vec![clear(MOODLE, "7")], None)).await.error.unwrap();
+    assert_eq!((error.kind, error.effect), (ErrorKind::Connect, Effect::None));
+    holds(&directory, 1, &[], &[], &[]);
+}
+
+#[tokio::test]
+async fn a_refused_bind_is_not_repeated_and_a_busy_server_is_asked_again() {
     let directory = directory([person(1)]).await;
     let target = target(&directory, "", "");
+    directory.faults().play(Fault::Refuse(Operation::Bind, Refusal::Busy), Times::Next(1));
+    let busy = write(&target, ready(&uhid(1), vec![add(BIRTHRIGHT, "moodle")], None)).await.error.unwrap();
+    assert_eq!(busy.retry, Retry::Later(None));
     directory.faults().play(Fault::Refuse(Operation::Bind, Refusal::Unwilling), Times::Always);
     for _ in 0..3 {
         let error = write(&target, ready(&uhid(1), vec![add(BIRTHRIGHT, "moodle")], None)).await.error.unwrap();
         assert_eq!((error.kind, error.effect), (ErrorKind::Auth, Effect::None));
         assert_eq!(error.code, "PORTAL_CONNECTION_FAILED");
     }
-    assert_eq!(directory.faults().played(), 1);
+    assert_eq!(directory.faults().played(), 2);
 }
 
 #[tokio::test]

@@ -15,10 +15,10 @@ use super::place::UPDATE_FAILED;
 use super::read::texts;
 use super::schema::{BIRTHRIGHT, Marked, REQUESTED};
 use super::value;
-use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
+use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, TargetError};
 use crate::targets::port::{Echo, Writer};
 use crate::wire::Pace;
-use crate::wire::ldap::{Connection, LdapError, Modified, Part, RawEntry};
+use crate::wire::ldap::{Connection, LdapError, LdapErrorKind, Modified, Part, RawEntry};
 
 const MODIFY: &str = "modify";
 const THERE_ALREADY: u32 = 20;
@@ -71,7 +71,8 @@ impl MarkWriter {
                 Ok(connection)
             }
             Err(error) => {
-                *line = if error.kind == ErrorKind::Auth { Line::Refused(error.clone()) } else { Line::None };
+                let refused = error.kind == ErrorKind::Auth && error.retry == Retry::Never;
+                *line = if refused { Line::Refused(error.clone()) } else { Line::None };
                 Err(error)
             }
         }
@@ -186,23 +187,29 @@ impl MarkWriter {
         self.settings.failed(&LdapError::of_modify(rc), UPDATE_FAILED)
     }
 
-    /// The person's entry, wherever it is.
+    /// The person's entry, wherever it is. Asked again once where the connection turns out to have ended.
     async fn entry(&self, change: &Change) -> Result<RawEntry, TargetError> {
-        let connection = self.connection().await?;
-        let permit = self.pace.admit().await;
-        let found = self.settings.entry(&connection, &change.key).await;
-        drop(permit);
-        match found {
-            Ok(Some(entry)) => Ok(entry),
-            Ok(None) => {
-                let message = "the person's entry is no longer in the directory, or not to be seen any more";
-                Err(TargetError::new(ErrorKind::NotFound, UPDATE_FAILED, message))
-            }
-            Err(error) => {
-                if error.retry() {
-                    self.leave(&connection).await;
+        let mut again = true;
+        loop {
+            let connection = self.connection().await?;
+            let permit = self.pace.admit().await;
+            let found = self.settings.entry(&connection, &change.key).await;
+            drop(permit);
+            match found {
+                Ok(Some(entry)) => return Ok(entry),
+                Ok(None) => {
+                    let message = "the person's entry is no longer in the directory, or not to be seen any more";
+                    return Err(TargetError::new(ErrorKind::NotFound, UPDATE_FAILED, message));
                 }
-                Err(self.settings.failed(&error, UPDATE_FAILED))
+                Err(error) => {
+                    if error.kind != LdapErrorKind::Refused {
+                        self.leave(&connection).await;
+                    }
+                    if !(again && error.kind == LdapErrorKind::Closed) {
+                        return Err(self.settings.failed(&error, UPDATE_FAILED));
+                    }
+                    again = false;
+                }
             }
         }
     }
