@@ -84,10 +84,7 @@ pub trait Directory: Send + Sync {
         &'a self,
         entitlements: &'a [&'a str],
         marks: (&'a str, &'a str),
-    ) -> BoxFuture<'a, Result<Vec<Key>, SourceError>> {
-        let _ = (entitlements, marks);
-        Box::pin(async { Ok(Vec::new()) })
-    }
+    ) -> BoxFuture<'a, Result<Vec<Key>, SourceError>>;
 
     /// Checks connection, rights and schema, for `reconcile check`.
     fn check(&self) -> BoxFuture<'_, Vec<Check>> {

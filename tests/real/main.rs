@@ -18,6 +18,7 @@ mod damage;
 mod doubt;
 mod drift;
 mod interruption;
+mod marks_target;
 mod output;
 mod postgres;
 mod rig;

@@ -1,5 +1,7 @@
 //! What should be: one account for everybody who is entitled to Moodle. Pure.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use reconcile_state::{Record, Schema, Standing, Value};
 
@@ -78,7 +80,7 @@ impl Project for Accounts {
             call: self.call(person, &values),
             matches: self.matches(&values),
             scopes: None,
-            unasked: std::collections::BTreeSet::new(),
+            unasked: BTreeSet::new(),
             valid_until: None,
         }]
     }
