@@ -1,5 +1,5 @@
 //! Rules that several pipelines share: who is entitled, who is judged at all, which of a person's names
-//! count, and templates that make attributes of them.
+//! count, templates that make attributes of them, and what is taught when.
 //!
 //! Pure: a person, settings and nothing else. What one target alone demands of a value is judged in that
 //! target's own `project.rs`.
@@ -7,6 +7,7 @@
 mod entitlement;
 mod essential;
 mod names;
+mod teaching;
 mod templates;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -15,5 +16,6 @@ mod values;
 pub use entitlement::{Entitlement, entitlement, entitles, is_disabled};
 pub use essential::{DISABLED, Judgement, NOT_ENTITLED, essential, judge};
 pub use names::{OrgTuple, given_name, org_tuple, selected_email, selected_username, surname};
+pub use teaching::{CourseKey, Semesters, Term, Timing, day};
 pub use templates::{Template, TemplateError};
 pub use values::{PERSON_NAMES, person_values};

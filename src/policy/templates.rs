@@ -57,6 +57,11 @@ impl Template {
         Ok(template)
     }
 
+    /// The template as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The text for these values, without space at either end.
     ///
     /// # Errors

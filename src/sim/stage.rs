@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::campus::{Campus, CampusPlan};
 use super::ldap::{Directory, DirectoryPlan};
 use super::metavault::create_sqlite;
+use crate::policy::day;
 use crate::targets::Registry;
 use crate::targets::port::Simulation;
 
@@ -30,7 +31,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Generates a campus of so many people and starts everything on loopback.
+    /// Generates a campus of so many people and starts everything on loopback. Its day is today, so that its
+    /// semesters are those that are processed.
     ///
     /// # Errors
     /// Where a port or the temporary directory is not to be had.
@@ -43,7 +45,7 @@ impl Stage {
     /// # Errors
     /// As [`set`](Self::set).
     pub async fn set_in(place: TempDir, registry: &Registry, campus: &CampusPlan, now: Timestamp) -> io::Result<Self> {
-        let campus = Campus::generate(campus);
+        let campus = Campus::generate(&CampusPlan { today: day(now), ..campus.clone() });
         create_sqlite(&place.path().join("metavault.db"), &campus).await.map_err(io::Error::other)?;
         let directory = Directory::start(DirectoryPlan::portal(now).with(campus.ldap_entries())).await?;
         let mut sites: Vec<Box<dyn Simulation>> = Vec::new();

@@ -21,6 +21,10 @@ pub const CREATE_FAILED: &str = "MOODLE_USER_CREATE_FAILED";
 pub const UPDATE_FAILED: &str = "MOODLE_USER_UPDATE_FAILED";
 /// A user could not be suspended.
 pub const DISABLE_FAILED: &str = "MOODLE_USER_DISABLE_FAILED";
+/// Somebody could not be enrolled, or given a role in a course.
+pub const ENROL_FAILED: &str = "MOODLE_COURSE_ENROL_FAILED";
+/// Somebody could not be unenrolled, or a role in a course not be taken away.
+pub const UNENROL_FAILED: &str = "MOODLE_COURSE_UNENROL_FAILED";
 
 /// The object that stands for a failure; log-in has `error` where the rest have `exception`.
 #[derive(Deserialize)]
@@ -41,11 +45,13 @@ pub struct Refused {
     /// Whether another try may succeed, but only after the records were read again: the transport must not
     /// make it.
     pub reread: bool,
+    /// The site's own code, where it is one word.
+    pub said: Option<String>,
 }
 
 impl From<TargetError> for Refused {
     fn from(error: TargetError) -> Self {
-        Self { error, debugging: false, reread: false }
+        Self { error, debugging: false, reread: false, said: None }
     }
 }
 
@@ -62,7 +68,8 @@ pub fn read<T: DeserializeOwned>(reply: &Reply, code: &'static str) -> Result<T,
     {
         let debugging = failure.debuginfo.is_some();
         let reread = failure.errorcode.as_deref() == Some("dmlwriteexception");
-        return Err(Refused { error: classify(failure.errorcode.as_deref(), code), debugging, reread });
+        let said = failure.errorcode.as_deref().filter(|text| is_word(text));
+        return Err(Refused { error: classify(said, code), debugging, reread, said: said.map(str::to_owned) });
     }
     serde_json::from_slice(&reply.body).map_err(|error| malformed(&error, start, code).into())
 }
@@ -97,13 +104,21 @@ fn malformed(error: &serde_json::Error, start: Option<u8>, code: &'static str) -
     if error.is_data() { malformed } else { malformed.later(None) }
 }
 
+/// Codes are words; what is none may be a whole sentence with names in it.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 40 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// What an error may leave behind that the table does not know. Enrolments are stored before the welcome mail is
+/// sent, and a mail that fails is told as an error: what the site answers is then certainly over (facts, section 7).
+fn unclear(code: &str) -> Effect {
+    if matches!(code, ENROL_FAILED | UNENROL_FAILED) { Effect::Partial } else { Effect::Unknown }
+}
+
 /// The table of errors by code. A code that is not in it may come after the work was done.
-fn classify(errorcode: Option<&str>, code: &'static str) -> TargetError {
+fn classify(known: Option<&str>, code: &'static str) -> TargetError {
     use ErrorKind as K;
-    let (later, never) = (Retry::Later(None), Retry::Never);
-    let known = errorcode.filter(|text| {
-        !text.is_empty() && text.len() <= 40 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    });
+    let (later, never, step) = (Retry::Later(None), Retry::Never, code);
     let (kind, retry, effect, code, meaning) = match known {
         Some("invalidtoken") => {
             (K::Auth, never, Effect::None, TOKEN_FAILED, "the token is wrong, withdrawn or expired")
@@ -148,7 +163,7 @@ fn classify(errorcode: Option<&str>, code: &'static str) -> TargetError {
             code,
             "the database refused the write: a name is taken, a value too long, or two writes met",
         ),
-        Some("dmlreadexception") => (K::Unavailable, later, Effect::Unknown, code, "the site cannot read its database"),
+        Some("dmlreadexception") => (K::Unavailable, later, unclear(step), code, "the site cannot read its database"),
         Some("invalidparameter") => (
             K::Rejected,
             never,
@@ -157,12 +172,28 @@ fn classify(errorcode: Option<&str>, code: &'static str) -> TargetError {
             "the site refuses a value and does not say which; something in the request is taken, wrong or unknown",
         ),
         Some("invalidrecord") => {
-            (K::NotFound, never, Effect::None, code, "the site does not know the function or the report")
+            (K::NotFound, never, Effect::None, code, "the site does not know the function, the report or the course")
+        }
+        Some("wsnoinstance") => {
+            (K::Rejected, never, Effect::None, code, "manual enrolment is missing or switched off in the course")
+        }
+        Some("wsusercannotassign") => (
+            K::Rejected,
+            never,
+            Effect::None,
+            code,
+            "the site has no such role, or the service account may not assign it",
+        ),
+        Some("invaliduser" | "userdeleted") => {
+            (K::Rejected, never, Effect::None, code, "an account is no longer there")
+        }
+        Some("codingerror") if matches!(step, ENROL_FAILED | UNENROL_FAILED) => {
+            (K::Rejected, never, Effect::None, code, "an account is no longer there")
         }
         Some(_) => {
-            (K::Rejected, never, Effect::Unknown, code, "the site refuses with a code that the contract does not know")
+            (K::Rejected, never, unclear(step), code, "the site refuses with a code that the contract does not know")
         }
-        None => (K::Malformed, later, Effect::Unknown, code, "the site failed without a code; see its log"),
+        None => (K::Malformed, later, unclear(step), code, "the site failed without a code; see its log"),
     };
     let named = known.unwrap_or("no code");
     let mut error = TargetError::new(kind, code, format!("{named}: {meaning}")).effect(effect);
@@ -251,6 +282,25 @@ mod tests {
         assert_eq!((php.effect, php.kind), (Effect::Unknown, ErrorKind::Malformed));
         let other = by_code("somethingnew");
         assert_eq!((other.effect, other.retry, other.kind), (Effect::Unknown, Retry::Never, ErrorKind::Rejected));
+    }
+
+    #[test]
+    fn of_an_enrolment_every_answered_error_that_is_not_known_may_have_left_something() {
+        let refused = |code: &str| {
+            let body = format!(r#"{{"exception":"moodle_exception","errorcode":"{code}","message":"Kari"}}"#);
+            read::<()>(&reply(200, &body), ENROL_FAILED).err().unwrap()
+        };
+        for code in ["Message was not sent.", "somethingnew", "dmlreadexception"] {
+            assert_eq!(refused(code).error.effect, Effect::Partial, "{code}");
+        }
+        for code in ["wsnoinstance", "wsusercannotassign", "invaliduser", "userdeleted", "codingerror"] {
+            let refused = refused(code);
+            assert_eq!((refused.error.kind, refused.error.effect), (ErrorKind::Rejected, Effect::None), "{code}");
+            assert_eq!(refused.said.as_deref(), Some(code));
+        }
+        assert_eq!(refused("invalidrecord").error.kind, ErrorKind::NotFound);
+        assert_eq!(read::<()>(&reply(502, "<html>"), ENROL_FAILED).err().unwrap().error.effect, Effect::Unknown);
+        assert!(read::<()>(&reply(200, "null"), ENROL_FAILED).is_ok());
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::answer::{
-    self, CONNECTION_FAILED, CREATE_FAILED, FETCH_FAILED, TOKEN_FAILED, UPDATE_FAILED, is_token_refused,
+    self, CONNECTION_FAILED, CREATE_FAILED, ENROL_FAILED, FETCH_FAILED, TOKEN_FAILED, UNENROL_FAILED, UPDATE_FAILED,
+    is_token_refused,
 };
 use super::config::Access;
 use super::transport::Transport;
@@ -16,6 +17,21 @@ use super::wire::{Call, LOG_IN, LoggedIn, SERVICE, SiteInfo};
 use crate::config::Secret;
 use crate::model::{Effect, TargetError};
 use crate::wire::{Purpose, Request};
+
+/// A failure, with the word in which the site itself told it.
+#[derive(Debug)]
+pub struct Failure {
+    /// What it means.
+    pub error: TargetError,
+    /// The site's own code, where it gave one.
+    pub said: Option<String>,
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        Self { error, said: None }
+    }
+}
 
 /// A client of one site under one account.
 pub struct Client {
@@ -37,9 +53,17 @@ impl Client {
     /// # Errors
     /// The last attempt's [`TargetError`]; of a read always without effect.
     pub async fn call<T: DeserializeOwned + Send>(&self, call: &Call<'_>) -> Result<T, TargetError> {
+        self.ask(call).await.map_err(|failure| failure.error)
+    }
+
+    /// The same, for who needs to know how the site itself put a refusal.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn ask<T: DeserializeOwned + Send>(&self, call: &Call<'_>) -> Result<T, Failure> {
         let token = self.token(None).await?;
         match self.attempt(call, &token).await {
-            Err(error) if is_token_refused(&error) && matches!(self.access, Access::LogIn { .. }) => {
+            Err(failure) if is_token_refused(&failure.error) && matches!(self.access, Access::LogIn { .. }) => {
                 let token = self.token(Some(&token)).await?;
                 self.attempt(call, &token).await
             }
@@ -71,21 +95,26 @@ impl Client {
         self.debugging.load(Ordering::Relaxed)
     }
 
-    async fn attempt<T: DeserializeOwned + Send>(&self, call: &Call<'_>, token: &Secret) -> Result<T, TargetError> {
+    async fn attempt<T: DeserializeOwned + Send>(&self, call: &Call<'_>, token: &Secret) -> Result<T, Failure> {
         let code = match call {
             Call::SiteInfo => CONNECTION_FAILED,
             Call::Create(_) => CREATE_FAILED,
             Call::Update(_) => UPDATE_FAILED,
-            Call::ByField { .. } | Call::Search { .. } | Call::Report(_) => FETCH_FAILED,
+            Call::Enrol(_) | Call::Assign(_) => ENROL_FAILED,
+            Call::Unenrol(_) | Call::Unassign(_) | Call::Suspend(_) => UNENROL_FAILED,
+            Call::ByField { .. } | Call::Search { .. } | Call::Report(_) | Call::Courses | Call::Enrolled(_) => {
+                FETCH_FAILED
+            }
         };
         let request = Request { path: SERVICE, form: call.form(token.expose()), purpose: call.purpose() };
         self.post(request, code).await
     }
 
-    async fn post<T: DeserializeOwned + Send>(&self, request: Request, code: &'static str) -> Result<T, TargetError> {
+    async fn post<T: DeserializeOwned + Send>(&self, request: Request, code: &'static str) -> Result<T, Failure> {
         let purpose = request.purpose;
         let slot = std::sync::Mutex::new(None);
         let reread = AtomicBool::new(false);
+        let said = std::sync::Mutex::new(None);
         let judge = |reply: &crate::wire::Reply| match answer::read::<T>(reply, code) {
             Ok(value) => {
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
@@ -96,18 +125,20 @@ impl Client {
                     self.debugging.store(true, Ordering::Relaxed);
                 }
                 reread.store(refused.reread, Ordering::Relaxed);
+                *said.lock().unwrap_or_else(PoisonError::into_inner) = refused.said;
                 Err(refused.error)
             }
         };
         let sent = self.transport.post(request, &judge).await;
         sent.map_err(|error| {
             let error = if reread.load(Ordering::Relaxed) { error.later(None) } else { error };
-            if purpose == Purpose::Read { error.effect(Effect::None) } else { error }
+            let error = if purpose == Purpose::Read { error.effect(Effect::None) } else { error };
+            Failure { error, said: said.lock().unwrap_or_else(PoisonError::into_inner).take() }
         })?;
         slot.into_inner().unwrap_or_else(PoisonError::into_inner).ok_or_else(|| {
             // A transport that says it succeeded without an answer.
             let kind = crate::model::ErrorKind::Malformed;
-            TargetError::new(kind, code, "there was no answer to read").effect(Effect::Unknown)
+            TargetError::new(kind, code, "there was no answer to read").effect(Effect::Unknown).into()
         })
     }
 
@@ -126,7 +157,7 @@ impl Client {
         let form = form.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         // A log-in gives the same token as long as there is one, so it may be repeated.
         let request = Request { path: LOG_IN, form, purpose: Purpose::Read };
-        let LoggedIn { token } = self.post(request, TOKEN_FAILED).await?;
+        let LoggedIn { token } = self.post(request, TOKEN_FAILED).await.map_err(|failure| failure.error)?;
         let token = Secret::new(token);
         *held = Some(token.clone());
         Ok(token)

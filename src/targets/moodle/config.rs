@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
+use super::accounts::{Attributes, Templates};
+use super::enrolments::{Enrolments, EnrolmentsConfig};
 use super::refusal::refused;
-use super::templates::{Attributes, Templates};
 use crate::config::{Secret, SecretRef};
 use crate::targets::port::{OpenError, Surroundings};
 use crate::wire::PaceConfig;
@@ -45,6 +46,8 @@ pub struct Config {
     attributes: Attributes,
     pace: Option<PaceConfig>,
     report: Option<ReportConfig>,
+    #[serde(default)]
+    enrolments: EnrolmentsConfig,
 }
 
 /// `[moodle.report]`: the custom report that lists all accounts.
@@ -157,6 +160,8 @@ pub struct Settings {
     pub templates: Templates,
     /// The report that lists all accounts.
     pub report: Option<ReportConfig>,
+    /// Enrolments; `None` where they are not managed.
+    pub enrolments: Option<Enrolments>,
     /// How fast the site may be asked.
     pub pace: PaceConfig,
     /// Most records of one write.
@@ -201,6 +206,7 @@ impl Config {
             auth,
             templates: Templates::parse(&self.attributes, around.institution)?,
             report: self.report,
+            enrolments: self.enrolments.check(&around.institution.number)?,
             pace,
             batch_size: self.batch_size,
             max_fields: self.max_fields,
@@ -248,7 +254,8 @@ fn check_auth(auth: Option<String>) -> Result<String, OpenError> {
     Ok(auth)
 }
 
-fn within<N: Copy + PartialOrd + std::fmt::Display>(
+/// Refuses a number outside its range.
+pub(super) fn within<N: Copy + PartialOrd + std::fmt::Display>(
     field: &str,
     value: N,
     range: std::ops::RangeInclusive<N>,
@@ -262,6 +269,7 @@ fn within<N: Copy + PartialOrd + std::fmt::Display>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::targets::moodle::ParticipantsColumns;
     use crate::targets::moodle::testing::institution;
 
     fn check(text: &str) -> Result<Settings, OpenError> {
@@ -305,6 +313,9 @@ mod tests {
         let table: toml::Table = toml::from_str(&text.join("\n")).unwrap();
         let config: Config = table["moodle"].clone().try_into().unwrap();
         assert_eq!(config.report.unwrap().columns, Columns::default());
+        let enrolments: EnrolmentsConfig = table["moodle"]["enrolments"].clone().try_into().unwrap();
+        let enrolments = enrolments.check("185").unwrap().unwrap();
+        assert_eq!(enrolments.report.unwrap().columns, ParticipantsColumns::default());
         assert_eq!(config.attributes.city.as_deref(), Some("{campus}"));
     }
 

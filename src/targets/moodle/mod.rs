@@ -1,33 +1,34 @@
-//! Pipeline `moodle`: people's accounts, over Moodle's web services. See the README beside this file.
+//! Pipeline `moodle`: people's accounts and what they are enrolled in, over Moodle's web services. See the README
+//! beside this file.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `config`, `configuration.toml` | the section, as written and as checked |
-//! | `schema`, `templates`, `rules`, `project` | what should be: pure |
-//! | `wire`, `answer` | calls and answers, and what a failure means |
+//! | `schema`, `project` | what should be: pure |
+//! | `accounts`, `enrolments` | each kind: what it is made of, how it is read and written |
+//! | `wire`, `answer`, `table` | calls and answers, and what a failure means |
 //! | `transport`, `memory`, `client` | how a call gets there, and its token |
-//! | `seen`, `report`, `read` | what is |
-//! | `batches`, `compose`, `write` | what is done |
+//! | `reader`, `inspect`, `writer` | what is, and what is done |
+//! | `codes` | every code and reason, with what to do |
 
+mod accounts;
 mod answer;
-mod batches;
 mod client;
-mod compose;
+mod codes;
 mod config;
+mod enrolments;
+mod inspect;
 #[cfg(feature = "sim")]
 mod memory;
 mod project;
-mod read;
+mod reader;
 mod refusal;
-mod report;
-mod rules;
 mod schema;
-mod seen;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "sim")]
 mod simulate;
-mod templates;
+mod table;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -35,17 +36,18 @@ mod testing;
 mod tests;
 mod transport;
 mod wire;
-mod write;
+mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::Client;
+pub use accounts::Templates;
+pub use client::{Client, Failure};
 pub use config::{Access, Columns, Config, ReportConfig, Settings};
+pub use enrolments::{Enrolments, ParticipantsColumns, ParticipantsReport, Removal};
 #[cfg(feature = "sim")]
 pub use memory::Memory;
-pub use schema::{ACCOUNT, PIPELINE};
-pub use templates::Templates;
+pub use schema::{ACCOUNT, ENROLMENTS, PIPELINE};
 pub use transport::{Judge, Transport};
 
 #[cfg(feature = "sim")]
@@ -73,7 +75,7 @@ impl Moodle {
     /// # Errors
     /// Never, as long as the schema names each attribute once.
     pub fn over(transport: Arc<dyn Transport>, settings: Settings) -> Result<Target, OpenError> {
-        let project = project::Accounts::new(&settings)?;
+        let project = project::Projection::new(&settings)?;
         let client = Arc::new(Client::new(transport, settings.access.clone()));
         let settings = Arc::new(settings);
         let terms = Terms {
@@ -81,7 +83,7 @@ impl Moodle {
             reread_after: Duration::from_mins(5),
             concurrency: settings.pace.concurrency(),
             listable: true,
-            chunk: read::CHUNK,
+            chunk: accounts::CHUNK,
             known: None,
             counters: Counters {
                 unchanged: "totalUnchangedUser",
@@ -97,9 +99,18 @@ impl Moodle {
             marked_in: None,
             follows: false,
         };
-        let reader = read::AccountReader::new(Arc::clone(&client), Arc::clone(&settings));
+        let (mut enrolment_reader, mut enrolment_writer) = (None, None);
+        if let Some(own) = &settings.enrolments {
+            let catalogue = Arc::new(enrolments::Catalogue::new(Arc::clone(&client), &own.institution));
+            let (to, with) = (|| Arc::clone(&client), || Arc::clone(&settings));
+            enrolment_writer =
+                Some(enrolments::EnrolmentWriter::new(to(), with(), own.clone(), Arc::clone(&catalogue)));
+            enrolment_reader = Some(enrolments::EnrolmentReader::new(to(), with(), own.clone(), catalogue));
+        }
+        let reader = reader::SiteReader::new(Arc::clone(&client), Arc::clone(&settings), enrolment_reader);
+        let writer = writer::SiteWriter::new(accounts::AccountWriter::new(client, settings), enrolment_writer);
         let observer = Observer { name: PIPELINE, project: Arc::new(project), reader: Arc::new(reader), terms };
-        Ok(Target { observer, writer: Arc::new(write::AccountWriter::new(client, settings)) })
+        Ok(Target { observer, writer: Arc::new(writer) })
     }
 }
 
@@ -116,6 +127,10 @@ impl Definition for Moodle {
         include_str!("configuration.toml")
     }
 
+    fn codes(&self) -> &'static [(&'static str, &'static str)] {
+        codes::CODES
+    }
+
     fn open(&self, section: toml::Table, around: &Surroundings<'_>) -> Result<Target, OpenError> {
         let config: Config = section.try_into()?;
         let settings = config.check(around)?;
@@ -124,9 +139,9 @@ impl Definition for Moodle {
     }
 
     #[cfg(feature = "sim")]
-    fn simulate<'c>(&'c self, _campus: &'c Campus) -> BoxFuture<'c, std::io::Result<Option<Box<dyn Simulation>>>> {
-        Box::pin(async {
-            let site: Box<dyn Simulation> = Box::new(simulate::Site::start().await?);
+    fn simulate<'c>(&'c self, campus: &'c Campus) -> BoxFuture<'c, std::io::Result<Option<Box<dyn Simulation>>>> {
+        Box::pin(async move {
+            let site: Box<dyn Simulation> = Box::new(simulate::Site::start(campus).await?);
             Ok(Some(site))
         })
     }

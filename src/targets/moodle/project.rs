@@ -1,114 +1,97 @@
-//! What should be: one account for everybody who is entitled to Moodle. Pure.
-
-use std::collections::BTreeSet;
+//! What should be, for both kinds. Pure; what each is made of is in `accounts` and `enrolments`.
 
 use jiff::Timestamp;
-use reconcile_state::{Record, Schema, Standing, Value};
+use reconcile_state::{AttributeId, Schema};
 
+use super::accounts::AccountRules;
 use super::config::Settings;
-use super::rules::{self, TEMPLATE_FAILED};
-use super::schema::{self, ACCOUNT, AUTH, IDNUMBER, PIPELINE, USERNAME};
-use super::templates::Templates;
-use crate::model::{Call, Desired, Match, Person, Reason};
-use crate::policy::{Judgement, judge};
-use crate::targets::port::{Lookup, OpenError, Project, Subject};
-
-/// How an account is recognised: its user name, as the site compares it.
-pub const BY_USERNAME: &str = "username";
-/// How an account is recognised: its ID number.
-pub const BY_IDNUMBER: &str = "idnumber";
+use super::enrolments::{EnrolmentRules, Enrolments, scope_of};
+use super::refusal::refused;
+use super::schema::{self, ENROLMENTS};
+use crate::model::Desired;
+use crate::targets::port::{Because, Lookup, OpenError, Project, Subject};
 
 /// The projection.
-pub struct Accounts {
+pub struct Projection {
     kinds: Vec<Schema>,
-    templates: Templates,
-    auth: String,
+    accounts: AccountRules,
+    enrolments: Option<Enrolments>,
 }
 
-impl Accounts {
+impl Projection {
     /// The projection of these settings.
     ///
     /// # Errors
-    /// Never, as long as the schema names each attribute once.
+    /// Never, as long as the schemas name each attribute once.
     pub fn new(settings: &Settings) -> Result<Self, OpenError> {
-        let account = schema::account(settings.templates.city())
-            .map_err(|error| super::refusal::refused("attributes", error.to_string()))?;
-        Ok(Self { kinds: vec![account], templates: settings.templates.clone(), auth: settings.auth.clone() })
-    }
-
-    fn call(&self, person: &Person, values: &minijinja::Value) -> Call {
-        let key = person.key().clone();
-        match judge(person, PIPELINE) {
-            Judgement::Untouched(reason) => Call::Untouched(reason),
-            Judgement::Disabled(reason) => Call::Disabled(Record::new(key).standing(Standing::Disabled), reason),
-            Judgement::Active => match self.active(person, values) {
-                Ok(record) => Call::Active(record),
-                Err(reason) => Call::Untouched(reason),
-            },
+        let accounts = AccountRules::new(settings)?;
+        let mut kinds = vec![accounts.schema().clone()];
+        if settings.enrolments.is_some() {
+            kinds.push(schema::enrolments().map_err(|error| refused("enrolments", error.to_string()))?);
         }
+        Ok(Self { kinds, accounts, enrolments: settings.enrolments.clone() })
     }
 
-    fn active(&self, person: &Person, values: &minijinja::Value) -> Result<Record, Reason> {
-        let record = self.templates.record(person.key().clone(), values).map_err(|_| TEMPLATE_FAILED)?;
-        rules::check(&record)?;
-        Ok(record.with(AUTH, Value::from(self.auth.as_str())))
-    }
-
-    /// Also for people to be closed: an account made under an earlier rule is found by what it was made of.
-    fn matches(&self, values: &minijinja::Value) -> Vec<Match> {
-        let username = self.templates.username(values).unwrap_or_default();
-        let idnumber = self.templates.idnumber(values).unwrap_or_default();
-        [(BY_USERNAME, username, false), (BY_IDNUMBER, idnumber, true)]
-            .into_iter()
-            .filter(|(_, value, _)| !value.is_empty())
-            .map(|(field, value, only_unique)| Match { field, value, only_unique })
-            .collect()
+    fn rules_at(&self, look: &dyn Lookup, at: Timestamp) -> Option<EnrolmentRules<'_>> {
+        Some(EnrolmentRules::new(self.enrolments.as_ref()?, look.semesters(), at))
     }
 }
 
-impl Project for Accounts {
+impl Project for Projection {
     fn kinds(&self) -> &[Schema] {
         &self.kinds
     }
 
-    fn desired(&self, subject: Subject<'_>, _look: &dyn Lookup, _at: Timestamp) -> Vec<Desired> {
+    fn desired(&self, subject: Subject<'_>, look: &dyn Lookup, at: Timestamp) -> Vec<Desired> {
         let Subject::Person(person) = subject;
-        let values = self.templates.values(person);
-        vec![Desired {
-            kind: ACCOUNT,
-            key: person.key().clone(),
-            call: self.call(person, &values),
-            matches: self.matches(&values),
-            scopes: None,
-            unasked: BTreeSet::new(),
-            valid_until: None,
-        }]
+        let account = self.accounts.desired(person);
+        let enrolments = self.rules_at(look, at).map(|rules| rules.desired(person, &account.call));
+        std::iter::once(account).chain(enrolments).collect()
     }
-}
 
-/// The values by which a seen account may be recognised, folded as [`Accounts`] folds them.
-pub(super) fn seen_matches(record: &Record) -> Vec<(&'static str, String)> {
-    let text = |id| record.text(id).unwrap_or_default();
-    [(BY_USERNAME, text(USERNAME).to_lowercase()), (BY_IDNUMBER, text(IDNUMBER).trim().to_owned())]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .collect()
+    fn scope_of<'e>(&self, kind: &str, _: AttributeId, element: &'e str) -> Option<&'e str> {
+        scope_of(self.enrolments.as_ref().filter(|_| kind == ENROLMENTS)?, element)
+    }
+
+    fn within(&self, kind: &str, look: &dyn Lookup, at: Timestamp) -> Vec<String> {
+        let rules = self.rules_at(look, at).filter(|_| kind == ENROLMENTS);
+        rules.map(|rules| rules.within()).unwrap_or_default()
+    }
+
+    fn tables(&self, kind: &str) -> Option<&[&'static str]> {
+        Some(match kind {
+            ENROLMENTS => &["mv_enrolment", "mv_teaching", "mv_topic", "mv_semester"],
+            _ => &["mv_person"],
+        })
+    }
+
+    fn rules(&self, subject: Subject<'_>, look: &dyn Lookup, at: Timestamp) -> Vec<Because> {
+        let Subject::Person(person) = subject;
+        let account = self.accounts.desired(person).call;
+        let mut all = self.accounts.because(&account);
+        if let Some(rules) = self.rules_at(look, at) {
+            let call = rules.desired(person, &account).call;
+            all.extend(rules.because(person, &call));
+        }
+        all
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use reconcile_state::{Claim, Key};
+    use reconcile_state::{Claim, Key, Record};
 
     use super::*;
-    use crate::model::person::directory;
-    use crate::model::{Outlook, Semester};
+    use crate::model::person::{directory, vault};
+    use crate::model::{Call, Outlook, Person, Semester};
     use crate::policy::testing::{person, set};
-    use crate::targets::moodle::schema::{DEPARTMENT, EMAIL, FIRSTNAME, INSTITUTION};
+    use crate::targets::moodle::enrolments::testing::{AT, calendar};
+    use crate::targets::moodle::schema::{ACCOUNT, COURSES};
     use crate::targets::moodle::testing::settings;
 
-    struct Nothing;
+    struct Calendar(Vec<Semester>);
 
-    impl Lookup for Nothing {
+    impl Lookup for Calendar {
         fn claim(&self, _: &str, _: &str, _: &Key) -> Option<&Claim> {
             None
         }
@@ -118,7 +101,7 @@ mod tests {
         }
 
         fn semesters(&self) -> &[Semester] {
-            &[]
+            &self.0
         }
 
         fn outlooks(&self, _: &Key) -> &[Outlook] {
@@ -126,63 +109,65 @@ mod tests {
         }
     }
 
-    fn desired(person: &Person) -> Desired {
-        let accounts = Accounts::new(&settings("")).unwrap();
-        let mut all = accounts.desired(Subject::Person(person), &Nothing, Timestamp::UNIX_EPOCH);
-        assert_eq!(all.len(), 1);
-        all.remove(0)
-    }
-
-    #[test]
-    fn an_entitled_person_is_called_for_as_configured() {
-        let Desired { call: Call::Active(record), matches, .. } = desired(&person()) else { panic!("active") };
-        let rows = [
-            (USERNAME, "kanor"),
-            (EMAIL, "kari.nordmann@example.no"),
-            (FIRSTNAME, "Kari"),
-            (IDNUMBER, "512345"),
-            (DEPARTMENT, "Matematisk institutt"),
-            (INSTITUTION, "Universitetet"),
-            (AUTH, "oidc"),
-        ];
-        for (id, text) in rows {
-            assert_eq!(record.text(id), Some(text));
-        }
-        schema::account(false).unwrap().check(&record).unwrap();
-        let matches: Vec<_> = matches.iter().map(|m| (m.field, m.value.as_str(), m.only_unique)).collect();
-        assert_eq!(matches, [("username", "kanor", false), ("idnumber", "512345", true)]);
-    }
-
-    #[test]
-    fn user_names_are_lower_cased() {
+    fn student() -> Person {
         let mut someone = person();
-        someone.directory.set(directory::USERNAME, Value::from("KaNor"));
-        let Desired { call: Call::Active(record), .. } = desired(&someone) else { panic!("active") };
-        assert_eq!(record.text(USERNAME), Some("kanor"));
+        let rows = set(&["185:INF1000:1|2026:HØST|student|student|A"]);
+        someone.vault = Some(Record::new(someone.key().clone()).with(vault::ENROLMENTS, rows));
+        someone
+    }
+
+    fn calls(more: &str, person: &Person) -> Vec<(&'static str, Call)> {
+        let projection = Projection::new(&settings(more)).unwrap();
+        let all = projection.desired(Subject::Person(person), &Calendar(calendar()), AT.parse().unwrap());
+        assert_eq!(all.len(), projection.kinds().len());
+        all.into_iter().map(|one| (one.kind, one.call)).collect()
     }
 
     #[test]
-    fn a_value_that_moodle_refuses_leaves_an_entitled_person_untouched() {
-        let mut someone = person();
-        someone.directory.set(directory::PREFERRED_SURNAME, Value::from("<script>"));
-        assert_eq!(desired(&someone).call, Call::Untouched(rules::INVALID_NAME));
+    fn a_student_has_an_account_and_what_the_account_is_enrolled_in() {
+        let all = calls("", &student());
+        assert_eq!((all[0].0, all[1].0), (ACCOUNT, ENROLMENTS));
+        let Call::Active(record) = &all[1].1 else { panic!("active") };
+        schema::enrolments().unwrap().check(record).unwrap();
+        assert_eq!(record.elements(COURSES).collect::<Vec<_>>(), ["185:INF1000:1:2026:HØST/student"]);
+    }
+
+    #[test]
+    fn a_value_that_moodle_refuses_leaves_the_enrolments_alone_too() {
+        let mut someone = student();
+        someone.directory.set(directory::PREFERRED_SURNAME, "<script>".into());
+        let all = calls("", &someone);
+        let Call::Untouched(reason) = all[1].1 else { panic!("untouched") };
+        assert_eq!(all[0].1, Call::Untouched(reason));
         someone.directory.set(directory::BIRTHRIGHT, set(&[]));
-        assert!(matches!(desired(&someone).call, Call::Disabled(..)), "a value that is not sent does not matter");
+        assert!(matches!(calls("", &someone)[1].1, Call::Untouched(reason) if reason.0 == "account-closed"));
     }
 
     #[test]
-    fn a_person_to_be_closed_is_still_recognised() {
-        let mut someone = person();
-        someone.directory.set(directory::DISABLED, Value::Flag(true));
-        let Desired { call: Call::Disabled(record, reason), matches, .. } = desired(&someone) else { panic!("closed") };
-        assert_eq!((record.standing, record.attributes().len(), reason.0), (Standing::Disabled, 0, "disabled"));
-        assert_eq!(matches.len(), 2);
+    fn switched_off_there_is_one_kind_and_nothing_is_ours_of_the_other() {
+        let off = "[enrolments]\nenabled = false";
+        assert_eq!(calls(off, &student()).len(), 1);
+        let projection = Projection::new(&settings(off)).unwrap();
+        assert_eq!(projection.scope_of(ENROLMENTS, COURSES, "185:INF1000:1:2026:HØST/student"), None);
+        let within = projection.within(ENROLMENTS, &Calendar(calendar()), AT.parse().unwrap());
+        assert_eq!(within, [""; 0]);
     }
 
     #[test]
-    fn an_empty_id_number_recognises_nobody() {
-        let mut someone = person();
-        someone.directory.set(directory::STUDENT_NUMBER, Value::from(" "));
-        assert_eq!(desired(&someone).matches.len(), 1);
+    fn parts_are_parts_and_within_names_the_processed_semesters() {
+        let projection = Projection::new(&settings("")).unwrap();
+        assert_eq!(projection.kinds()[1].part_of, Some(ACCOUNT));
+        let within = projection.within(ENROLMENTS, &Calendar(calendar()), AT.parse().unwrap());
+        assert_eq!(within, ["2026:HØST"]);
+        assert_eq!(projection.tables(ACCOUNT), Some(&["mv_person"][..]));
+        assert_eq!(projection.tables(ENROLMENTS).map(<[_]>::len), Some(4));
+    }
+
+    #[test]
+    fn attributes_and_elements_are_explained_together() {
+        let projection = Projection::new(&settings("")).unwrap();
+        let all = projection.rules(Subject::Person(&student()), &Calendar(calendar()), AT.parse().unwrap());
+        assert!(all.iter().any(|one| one.kind == ACCOUNT && one.wanted));
+        assert!(all.iter().any(|one| one.kind == ENROLMENTS && one.wanted && one.element.is_some()));
     }
 }

@@ -1,11 +1,13 @@
-//! Kind `account`: what an account's attributes mean. Numbers are never re-used.
+//! The kinds: what the attributes of an account, and of a person's enrolments, mean. Numbers are never re-used.
 
 use reconcile_state::{Attribute, AttributeId, Normal, Ownership, Role, Schema, SchemaError, Sensitivity};
 
 /// The pipeline's name.
 pub const PIPELINE: &str = "moodle";
-/// The kind.
+/// The kind of accounts.
 pub const ACCOUNT: &str = "account";
+/// The kind of what an account is enrolled in.
+pub const ENROLMENTS: &str = "enrolments";
 
 /// User name, lower case.
 pub const USERNAME: AttributeId = AttributeId(1);
@@ -26,7 +28,10 @@ pub const CITY: AttributeId = AttributeId(8);
 /// Authentication method: given at creation, and the bound of what is managed.
 pub const AUTH: AttributeId = AttributeId(9);
 
-/// The schema; `city` only where it is managed.
+/// Enrolments: elements are `course key/role short name`, `185:INF1000:1:2026:HØST/student`.
+pub const COURSES: AttributeId = AttributeId(1);
+
+/// The schema of accounts; `city` only where it is managed.
 ///
 /// # Errors
 /// Never, as long as the list names each attribute once.
@@ -45,4 +50,13 @@ pub fn account(city: bool) -> Result<Schema, SchemaError> {
         attributes.push(Attribute::text(CITY.0, "city"));
     }
     Schema::new(PIPELINE, ACCOUNT, 0, attributes)
+}
+
+/// The schema of enrolments.
+///
+/// # Errors
+/// Never: one attribute has no other to be confused with.
+pub fn enrolments() -> Result<Schema, SchemaError> {
+    let courses = Attribute::set(COURSES.0, "courses").owned(Ownership::ScopedSet).sensitivity(Sensitivity::Public);
+    Ok(Schema::new(PIPELINE, ENROLMENTS, 1, [courses])?.part_of(ACCOUNT))
 }

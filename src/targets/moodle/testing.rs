@@ -1,11 +1,11 @@
 //! Settings for this target's own tests.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use futures::future::BoxFuture;
 
-use reconcile_state::{Digester, Drift, Edit, Record, Remote};
+use reconcile_state::{Digester, Drift, Edit, Record, Remote, Value};
 
 use super::config::{Config, Settings};
 use super::schema as id;
@@ -30,6 +30,15 @@ pub(super) fn settings(more: &str) -> Settings {
     config.check(&Surroundings::new(&institution(), &environment)).unwrap()
 }
 
+/// Why the least section is refused with `more` beside it.
+pub(super) fn refusal(more: &str) -> String {
+    let environment = |_: &str| Some("token".to_owned());
+    let institution = institution();
+    let around = Surroundings::new(&institution, &environment);
+    let checked = section(more).try_into::<Config>().map_err(crate::targets::port::OpenError::from);
+    checked.and_then(|config| config.check(&around)).unwrap_err().to_string()
+}
+
 /// An invented account with all that a new one needs.
 pub(super) fn account(username: &str) -> Record {
     Record::new(format!("key-{username}").as_str().into())
@@ -40,12 +49,12 @@ pub(super) fn account(username: &str) -> Record {
         .with(id::AUTH, "oidc")
 }
 
-fn change(action: Action, desired: Record, edits: Vec<Edit>, remote: Option<Remote>) -> Ready {
+fn change(kind: &'static str, action: Action, desired: Record, edits: Vec<Edit>, remote: Option<Remote>) -> Ready {
     let digest = Digester::new([0; 32]).texts([desired.key.as_str()]);
     let change = Change {
         id: digest,
         pipeline: id::PIPELINE,
-        kind: id::ACCOUNT,
+        kind,
         key: desired.key.clone(),
         action,
         edits,
@@ -73,19 +82,28 @@ fn change(action: Action, desired: Record, edits: Vec<Edit>, remote: Option<Remo
 pub(super) fn create(desired: Record) -> Ready {
     let schema = id::account(true).unwrap();
     let edits = reconcile_state::edit::creation(&schema, &desired);
-    change(Action::Create, desired, edits, None)
+    change(id::ACCOUNT, Action::Create, desired, edits, None)
 }
 
 pub(super) fn update(key: &str, remote: &str, edits: Vec<Edit>) -> Ready {
     let remote = Remote { id: Some(remote.to_owned()), handle: None };
-    change(Action::Update, Record::new(key.into()), edits, Some(remote))
+    change(id::ACCOUNT, Action::Update, Record::new(key.into()), edits, Some(remote))
 }
 
 /// A change of an account known by its user name only, as a report shows it.
 #[cfg(feature = "sim")]
 pub(super) fn update_named(handle: &str, edits: Vec<Edit>) -> Ready {
     let remote = Remote { id: None, handle: Some(handle.to_owned()) };
-    change(Action::Update, Record::new(format!("key-{handle}").as_str().into()), edits, Some(remote))
+    change(id::ACCOUNT, Action::Update, Record::new(format!("key-{handle}").as_str().into()), edits, Some(remote))
+}
+
+/// A change of what somebody is enrolled in, from what is held to what is wanted.
+pub(super) fn enrolment_change(key: &str, remote: &str, want: BTreeSet<String>, held: BTreeSet<String>) -> Ready {
+    let record = |elements| Record::new(key.into()).with(id::COURSES, Value::Set(elements));
+    let (desired, observed) = (record(want), record(held));
+    let edits = reconcile_state::edit::difference(&id::enrolments().unwrap(), &desired, &observed);
+    let remote = Remote { id: Some(remote.to_owned()), handle: None };
+    change(id::ENROLMENTS, Action::Update, desired, edits, Some(remote))
 }
 
 /// Answers that are given one after the other, whatever is asked. More requests than answers fail the test.

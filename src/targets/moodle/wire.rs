@@ -29,6 +29,18 @@ pub mod function {
     pub const UPDATE: &str = "core_user_update_users";
     /// Reads a custom report.
     pub const REPORT: &str = "core_reportbuilder_retrieve_report";
+    /// All courses.
+    pub const COURSES: &str = "core_course_get_courses";
+    /// Who is in one course.
+    pub const ENROLLED: &str = "core_enrol_get_enrolled_users";
+    /// Enrols people by the manual method.
+    pub const ENROL: &str = "enrol_manual_enrol_users";
+    /// Takes people out of the manual method.
+    pub const UNENROL: &str = "enrol_manual_unenrol_users";
+    /// Gives roles.
+    pub const ASSIGN: &str = "core_role_assign_roles";
+    /// Takes roles away.
+    pub const UNASSIGN: &str = "core_role_unassign_roles";
 }
 
 /// One call of the web services.
@@ -56,7 +68,35 @@ pub enum Call<'c> {
     Update(Vec<UserFields>),
     /// [`function::REPORT`], whole.
     Report(u64),
+    /// [`function::COURSES`], all of them.
+    Courses,
+    /// [`function::ENROLLED`] of a course, with the least that tells who and in which roles.
+    Enrolled(u64),
+    /// [`function::ENROL`]; what is left out of a row is reset: nobody enrolled before is sent but to be suspended.
+    Enrol(Vec<Place>),
+    /// [`function::ENROL`] of people who are enrolled, to suspend them.
+    Suspend(Vec<Place>),
+    /// [`function::UNENROL`]; roles go with the enrolment, and are not sent (facts, section 7).
+    Unenrol(Vec<Place>),
+    /// [`function::ASSIGN`] in courses.
+    Assign(Vec<Place>),
+    /// [`function::UNASSIGN`] in courses.
+    Unassign(Vec<Place>),
 }
+
+/// A person's place in a course.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Place {
+    /// The account's row id.
+    pub user: u64,
+    /// The course's row id.
+    pub course: u64,
+    /// The role's id.
+    pub role: u64,
+}
+
+/// Most form fields that one [`Place`] takes.
+pub const PLACE_FIELDS: usize = 4;
 
 /// The fields of one user to be sent, each once.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -79,14 +119,25 @@ impl Call<'_> {
             Self::Create(_) => function::CREATE,
             Self::Update(_) => function::UPDATE,
             Self::Report(_) => function::REPORT,
+            Self::Courses => function::COURSES,
+            Self::Enrolled(_) => function::ENROLLED,
+            Self::Enrol(_) | Self::Suspend(_) => function::ENROL,
+            Self::Unenrol(_) => function::UNENROL,
+            Self::Assign(_) => function::ASSIGN,
+            Self::Unassign(_) => function::UNASSIGN,
         }
     }
 
     /// Whether it may change something.
     pub fn purpose(&self) -> Purpose {
         match self {
-            Self::Create(_) | Self::Update(_) => Purpose::Write,
-            _ => Purpose::Read,
+            Self::SiteInfo
+            | Self::ByField { .. }
+            | Self::Search { .. }
+            | Self::Report(_)
+            | Self::Courses
+            | Self::Enrolled(_) => Purpose::Read,
+            _ => Purpose::Write,
         }
     }
 
@@ -105,7 +156,7 @@ impl Call<'_> {
 
     fn parameters(&self) -> Vec<(String, String)> {
         match self {
-            Self::SiteInfo => Vec::new(),
+            Self::SiteInfo | Self::Courses => Vec::new(),
             Self::ByField { field, values } => {
                 let values = values.iter().enumerate().map(|(at, value)| (format!("values[{at}]"), value.clone()));
                 std::iter::once(("field".to_owned(), (*field).to_owned())).chain(values).collect()
@@ -124,8 +175,44 @@ impl Call<'_> {
                 let (page, all) = ("0".to_owned(), WHOLE_REPORT.to_owned());
                 vec![("reportid".into(), id.to_string()), ("page".into(), page), ("perpage".into(), all)]
             }
+            Self::Enrolled(course) => vec![
+                ("courseid".into(), course.to_string()),
+                ("options[0][name]".into(), "userfields".into()),
+                ("options[0][value]".into(), "id,username,roles".into()),
+            ],
+            Self::Enrol(places) => rows("enrolments", places, |place| {
+                vec![("roleid", place.role.to_string()), ("userid", place.user.to_string()), course(place)]
+            }),
+            Self::Suspend(places) => rows("enrolments", places, |place| {
+                let (role, user) = (("roleid", place.role.to_string()), ("userid", place.user.to_string()));
+                vec![role, user, course(place), ("suspend", "1".to_owned())]
+            }),
+            Self::Unenrol(places) => {
+                rows("enrolments", places, |place| vec![("userid", place.user.to_string()), course(place)])
+            }
+            Self::Assign(places) => rows("assignments", places, role_fields),
+            Self::Unassign(places) => rows("unassignments", places, role_fields),
         }
     }
+}
+
+fn rows(list: &str, places: &[Place], fields: impl Fn(&Place) -> Vec<(&'static str, String)>) -> Vec<(String, String)> {
+    let row =
+        |(at, place)| fields(place).into_iter().map(move |(name, value)| (format!("{list}[{at}][{name}]"), value));
+    places.iter().enumerate().flat_map(row).collect()
+}
+
+fn course(place: &Place) -> (&'static str, String) {
+    ("courseid", place.course.to_string())
+}
+
+fn role_fields(place: &Place) -> Vec<(&'static str, String)> {
+    vec![
+        ("roleid", place.role.to_string()),
+        ("userid", place.user.to_string()),
+        ("contextlevel", "course".to_owned()),
+        ("instanceid", place.course.to_string()),
+    ]
 }
 
 /// Answer of [`function::SITE_INFO`].
@@ -271,6 +358,40 @@ pub struct ReportRow {
     pub columns: Vec<Option<String>>,
 }
 
+/// One row of [`function::COURSES`].
+#[derive(Deserialize)]
+pub struct Course {
+    /// Row id.
+    pub id: u64,
+    /// ID number; left out without `moodle/course:update`.
+    pub idnumber: Option<String>,
+    /// Format; `site` for the front page, which is among them.
+    #[serde(default)]
+    pub format: String,
+}
+
+/// One row of [`function::ENROLLED`].
+#[derive(Deserialize)]
+pub struct Participant {
+    /// Row id of the account.
+    pub id: u64,
+    /// User name.
+    #[serde(default)]
+    pub username: String,
+    /// Roles held in the course.
+    #[serde(default)]
+    pub roles: Vec<HeldRole>,
+}
+
+/// A role that somebody holds.
+#[derive(Deserialize)]
+pub struct HeldRole {
+    /// Its id.
+    pub roleid: u64,
+    /// Its short name.
+    pub shortname: String,
+}
+
 /// Answer of [`LOG_IN`].
 #[derive(Deserialize)]
 pub struct LoggedIn {
@@ -321,6 +442,23 @@ mod tests {
             form[FIXED_FIELDS..].iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>(),
             ["field=id", "values[0]=1", "values[1]=2"]
         );
+    }
+
+    #[test]
+    fn a_place_in_a_course_is_sent_as_each_function_takes_it() {
+        let place = vec![Place { user: 7, course: 30, role: 5 }];
+        let sent = |call: Call<'_>| -> Vec<String> {
+            call.form("t")[FIXED_FIELDS..].iter().map(|(name, value)| format!("{name}={value}")).collect()
+        };
+        let enrolment =
+            |rest: &[&str]| -> Vec<String> { rest.iter().map(|one| format!("enrolments[0]{one}")).collect() };
+        assert_eq!(sent(Call::Enrol(place.clone())), enrolment(&["[roleid]=5", "[userid]=7", "[courseid]=30"]));
+        assert_eq!(sent(Call::Unenrol(place.clone())), enrolment(&["[userid]=7", "[courseid]=30"]), "no roleid");
+        assert_eq!(sent(Call::Suspend(place.clone())).last().unwrap(), "enrolments[0][suspend]=1");
+        for call in [Call::Assign(place.clone()), Call::Unassign(place)] {
+            assert_eq!(call.form("t").len(), FIXED_FIELDS + PLACE_FIELDS);
+            assert!(sent(call).iter().any(|field| field.ends_with("signments[0][contextlevel]=course")));
+        }
     }
 
     #[test]

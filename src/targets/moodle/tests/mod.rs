@@ -1,7 +1,9 @@
 //! The whole client against the simulated site: in memory under a paused clock, and over HTTP.
 
 mod access;
+mod enrolling;
 mod http;
+mod inspecting;
 mod reading;
 mod writing;
 
@@ -17,7 +19,7 @@ use crate::targets::moodle::schema as id;
 use crate::targets::moodle::sim::{Column, Fault, Gate, Language, Mode, MoodleSim, RetryAfter, SitePlan, User, World};
 use crate::targets::moodle::testing::{account, create, institution, section, settings, update, update_named};
 use crate::targets::moodle::{ACCOUNT, Access, Config, Memory, Moodle};
-use crate::targets::port::{Ask, Definition, Page, Seen, Surroundings, Target};
+use crate::targets::port::{Ask, Definition, End, Page, Seen, Surroundings, Target};
 
 const LOG_IN: &str = "username = 'svc-reconcile'\npassword = 'env:P'\nservice = 'reconcile'\n";
 const REPORT: &str = "[report]\nid = 1\n";

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use reconcile_state::Edit;
 
-use super::schema::{EMAIL, USERNAME};
-use super::wire::{FIXED_FIELDS, function};
+use super::super::schema::{EMAIL, USERNAME};
+use super::super::wire::{FIXED_FIELDS, function};
 use crate::model::{Action, Batch, Ready};
 
 /// Puts every change into exactly one batch. Updates come first: they may free what a create takes.

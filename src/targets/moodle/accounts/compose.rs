@@ -2,9 +2,9 @@
 
 use reconcile_state::{AttributeId, Edit, Standing};
 
-use super::answer::{CREATE_FAILED, DISABLE_FAILED, UPDATE_FAILED};
-use super::schema as id;
-use super::wire::UserFields;
+use super::super::answer::{CREATE_FAILED, DISABLE_FAILED, UPDATE_FAILED};
+use super::super::schema as id;
+use super::super::wire::UserFields;
 use crate::model::{Change, ErrorKind, TargetError};
 
 /// What every account must have.

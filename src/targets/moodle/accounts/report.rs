@@ -1,15 +1,16 @@
 //! The custom report "Users" as accounts (facts, section 8): display text, escaped, in the report's own
 //! order of columns, under headers that an administrator may change at any time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use html_escape::decode_html_entities;
-
-use super::answer::FETCH_FAILED;
-use super::config::ReportConfig;
+use super::super::config::ReportConfig;
+use super::super::table::{Table, malformed};
+use super::super::wire::Report;
 use super::seen::Row;
-use super::wire::{Report, ReportData};
-use crate::model::{ErrorKind, TargetError};
+use crate::model::TargetError;
+
+/// Where its settings are, for messages.
+const SETTING: &str = "report";
 
 /// Reads a report. Gives its accounts and how many there are by the report's own count; whether all are
 /// here is the engine's judgement.
@@ -18,44 +19,36 @@ use crate::model::{ErrorKind, TargetError};
 /// A header that is missing or stands twice, a row of another length, a word that is neither yes nor no, a
 /// user name that is empty or stands twice: the report is not what it was, or not one consistent page.
 pub fn accounts(report: Report, config: &ReportConfig, auth: &str, city: bool) -> Result<(Vec<Row>, u64), TargetError> {
-    let ReportData { headers, rows, totalrowcount } = report.data;
-    let places = places(&headers, config, city)?;
+    let table = Table::new(SETTING, report.data, &wanted(config, city))?;
     let mut names = BTreeSet::new();
-    let mut accounts = Vec::with_capacity(rows.len());
-    for row in rows {
-        if row.columns.len() != headers.len() {
-            return Err(malformed("a row has another number of cells than there are headers"));
-        }
-        let cell = |name: &str| {
-            let text = places.get(name).and_then(|at| row.columns[*at].as_deref()).unwrap_or_default();
-            decode_html_entities(text).into_owned()
-        };
+    let mut accounts = Vec::with_capacity(table.rows().len());
+    for row in table.rows() {
         let account = Row {
             id: None,
-            username: cell("username").trim().to_owned(),
-            email: cell("email"),
-            firstname: cell("firstname"),
-            lastname: cell("lastname"),
-            idnumber: cell("idnumber"),
-            department: cell("department"),
-            institution: cell("institution"),
-            city: cell("city"),
-            auth: method(cell("auth"), config, auth),
-            suspended: truth(&cell("suspended"), config)?,
+            username: row.cell("username").trim().to_owned(),
+            email: row.cell("email"),
+            firstname: row.cell("firstname"),
+            lastname: row.cell("lastname"),
+            idnumber: row.cell("idnumber"),
+            department: row.cell("department"),
+            institution: row.cell("institution"),
+            city: row.cell("city"),
+            auth: method(row.cell("auth"), config, auth),
+            suspended: truth(&row.cell("suspended"), config)?,
         };
         if account.username.is_empty() || !names.insert(account.username.clone()) {
-            return Err(malformed("a user name is empty or stands twice; is the report one of source \"Users\"?"));
+            let message = "a user name is empty or stands twice; is the report one of source \"Users\"?";
+            return Err(malformed(SETTING, message));
         }
         accounts.push(account);
     }
-    Ok((accounts, totalrowcount))
+    Ok((accounts, table.total()))
 }
 
-/// Where each column is.
-fn places(headers: &[String], config: &ReportConfig, city: bool) -> Result<BTreeMap<&'static str, usize>, TargetError> {
+fn wanted(config: &ReportConfig, city: bool) -> Vec<(&'static str, &str)> {
     let columns = &config.columns;
     let mut wanted = vec![
-        ("username", &columns.username),
+        ("username", columns.username.as_str()),
         ("idnumber", &columns.idnumber),
         ("email", &columns.email),
         ("firstname", &columns.firstname),
@@ -68,40 +61,23 @@ fn places(headers: &[String], config: &ReportConfig, city: bool) -> Result<BTree
     if city {
         wanted.push(("city", &columns.city));
     }
-    let headers: Vec<String> = headers.iter().map(|text| decode_html_entities(text).trim().to_owned()).collect();
-    let mut places = BTreeMap::new();
-    for (name, header) in wanted {
-        let mut hits = headers.iter().enumerate().filter(|(_, text)| *text == header.trim()).map(|(at, _)| at);
-        match (hits.next(), hits.next()) {
-            (Some(at), None) => places.insert(name, at),
-            (None, _) => {
-                return Err(malformed(&format!(
-                    "no column is headed `{header}`; set report.columns.{name} to the header as the report shows it"
-                )));
-            }
-            (Some(_), Some(_)) => return Err(malformed(&format!("two columns are headed `{header}` ({name})"))),
-        };
-    }
-    Ok(places)
+    wanted
 }
 
 fn truth(text: &str, config: &ReportConfig) -> Result<bool, TargetError> {
     match text.trim() {
         word if word == config.yes.trim() => Ok(true),
         word if word == config.no.trim() => Ok(false),
-        _ => Err(malformed(&format!(
-            "column `suspended` (headed `{}`) holds neither report.yes nor report.no",
-            config.columns.suspended
-        ))),
+        _ => {
+            let header = &config.columns.suspended;
+            let message = format!("column `suspended` (headed `{header}`) holds neither report.yes nor report.no");
+            Err(malformed(SETTING, &message))
+        }
     }
 }
 
 fn method(text: String, config: &ReportConfig, auth: &str) -> String {
     if config.auth.as_deref().is_some_and(|title| title.trim() == text.trim()) { auth.to_owned() } else { text }
-}
-
-fn malformed(what: &str) -> TargetError {
-    TargetError::new(ErrorKind::Malformed, FETCH_FAILED, format!("report: {what}"))
 }
 
 #[cfg(test)]
@@ -110,6 +86,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::ErrorKind;
+    use crate::targets::moodle::answer::FETCH_FAILED;
     use crate::targets::moodle::testing::settings;
 
     const HEADERS: [&str; 9] = [

@@ -4,8 +4,8 @@ use minijinja::Value;
 use reconcile_state::{AttributeId, Key, Record};
 use serde::Deserialize;
 
-use super::refusal::refused;
-use super::schema as id;
+use super::super::refusal::refused;
+use super::super::schema as id;
 use crate::config::Institution;
 use crate::model::Person;
 use crate::policy::{PERSON_NAMES, Template, TemplateError, person_values};
@@ -14,15 +14,15 @@ use crate::targets::port::OpenError;
 /// `[moodle.attributes]`
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Attributes {
-    pub(super) username: String,
-    pub(super) email: String,
-    pub(super) firstname: String,
-    pub(super) lastname: String,
-    pub(super) idnumber: String,
-    pub(super) department: String,
-    pub(super) institution: String,
-    pub(super) city: Option<String>,
+pub(in super::super) struct Attributes {
+    pub(in super::super) username: String,
+    pub(in super::super) email: String,
+    pub(in super::super) firstname: String,
+    pub(in super::super) lastname: String,
+    pub(in super::super) idnumber: String,
+    pub(in super::super) department: String,
+    pub(in super::super) institution: String,
+    pub(in super::super) city: Option<String>,
 }
 
 impl Default for Attributes {
@@ -53,7 +53,7 @@ impl Templates {
     ///
     /// # Errors
     /// [`OpenError::Value`] naming the attribute.
-    pub(super) fn parse(written: &Attributes, institution: &Institution) -> Result<Self, OpenError> {
+    pub(in super::super) fn parse(written: &Attributes, institution: &Institution) -> Result<Self, OpenError> {
         let nobody = Person { directory: Record::new(Key::new("")), vault: None };
         let blank = person_values(&nobody, institution);
         let parse = |name: &str, source: &str| {
@@ -77,6 +77,14 @@ impl Templates {
     /// Whether the city is managed.
     pub fn city(&self) -> bool {
         self.rest.iter().any(|(attribute, _)| *attribute == id::CITY)
+    }
+
+    /// The template of an attribute, as it was written.
+    pub(super) fn source(&self, attribute: AttributeId) -> Option<&str> {
+        if attribute == id::USERNAME {
+            return Some(self.username.source());
+        }
+        self.rest.iter().find(|(known, _)| *known == attribute).map(|(_, template)| template.source())
     }
 
     /// What templates may say of a person.

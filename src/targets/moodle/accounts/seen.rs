@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use reconcile_state::{Key, Record, Remote, Standing};
 
-use super::answer::FETCH_FAILED;
+use super::super::answer::FETCH_FAILED;
+use super::super::schema as id;
+use super::super::wire::{SiteInfo, User};
 use super::project::seen_matches;
 use super::rules::RESERVED;
-use super::schema as id;
-use super::wire::{SiteInfo, User};
 use crate::model::{ErrorKind, Reason, TargetError};
 use crate::targets::port::Seen;
 

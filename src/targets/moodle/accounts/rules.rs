@@ -3,7 +3,7 @@
 
 use reconcile_state::{AttributeId, Record};
 
-use super::schema as id;
+use super::super::schema as id;
 use crate::model::Reason;
 
 /// The user name holds something else than `a-z 0-9 . _ - @`, or nothing.

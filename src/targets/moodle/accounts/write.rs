@@ -9,19 +9,18 @@ use std::sync::Arc;
 use reconcile_state::{Edit, Remote};
 use tokio::sync::Mutex;
 
-use super::answer::{CREATE_FAILED, UPDATE_FAILED};
+use super::super::answer::{CREATE_FAILED, UPDATE_FAILED};
+use super::super::client::Client;
+use super::super::config::Settings;
+use super::super::schema::{EMAIL, USERNAME};
+use super::super::wire::{Call, Created, Found, Updated, User, UserFields, Warning, function};
 use super::batches::batches;
-use super::client::Client;
 use super::compose::{creation, step, update};
-use super::config::Settings;
+use super::ids::ids;
 use super::rules::is_username;
-use super::schema::{EMAIL, USERNAME};
-use super::seen::{Row, Scope};
-use super::wire::{Call, Created, Found, Updated, User, UserFields, Warning, function};
 use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
-use crate::targets::port::Writer;
 
-/// The writing half.
+/// The writing half of accounts.
 pub struct AccountWriter {
     client: Arc<Client>,
     settings: Arc<Settings>,
@@ -34,6 +33,20 @@ impl AccountWriter {
     /// A writer over this client.
     pub fn new(client: Arc<Client>, settings: Arc<Settings>) -> Self {
         Self { client, settings, taking: Mutex::new(()) }
+    }
+
+    /// What may share one request.
+    pub fn batches(&self, ready: Vec<Ready>) -> Vec<Batch> {
+        batches(ready, self.settings.batch_size, self.settings.max_fields)
+    }
+
+    /// Sends one batch.
+    pub async fn write(&self, batch: &Batch) -> Vec<Outcome> {
+        if batch.request == function::CREATE {
+            self.create(&batch.changes).await
+        } else {
+            self.update(&batch.changes).await
+        }
     }
 
     async fn create(&self, changes: &[Ready]) -> Vec<Outcome> {
@@ -70,7 +83,7 @@ impl AccountWriter {
         let takes =
             changes.iter().any(|ready| taken(&ready.change, USERNAME).or(taken(&ready.change, EMAIL)).is_some());
         let _taking = if takes { Some(self.taking.lock().await) } else { None };
-        let ids = self.ids(changes).await;
+        let ids = ids(&self.client, &self.settings, changes).await;
         let composed: Vec<Result<(u64, UserFields), TargetError>> = changes
             .iter()
             .zip(ids)
@@ -102,44 +115,6 @@ impl AccountWriter {
             });
         }
         outcomes
-    }
-
-    /// The row ids of the accounts to be changed. Where a report gave none they are looked up by name, and
-    /// an account that is not ours is refused.
-    async fn ids(&self, changes: &[Ready]) -> Vec<Result<u64, TargetError>> {
-        let handles: Vec<String> =
-            changes.iter().filter(|r| id_of(&r.change).is_none()).filter_map(|r| handle(&r.change)).collect();
-        let found = if handles.is_empty() { Ok(BTreeMap::new()) } else { self.by_handle(&handles).await };
-        let own = |change: &Change| {
-            let handle = handle(change).unwrap_or_default();
-            match &found {
-                Err(error) => Err(error.clone()),
-                Ok(found) => found.get(&handle).cloned().unwrap_or_else(|| {
-                    let message = "the account is no longer there under the user name it was seen with";
-                    Err(TargetError::new(ErrorKind::NotFound, UPDATE_FAILED, message))
-                }),
-            }
-        };
-        changes.iter().map(|ready| id_of(&ready.change).map_or_else(|| own(&ready.change), Ok)).collect()
-    }
-
-    async fn by_handle(&self, handles: &[String]) -> Result<BTreeMap<String, Result<u64, TargetError>>, TargetError> {
-        let site = self.client.site().await?;
-        let scope = Scope { auth: &self.settings.auth, city: false, site };
-        let users: Vec<User> = self.client.call(&Call::ByField { field: "username", values: handles }).await?;
-        let mut found = BTreeMap::new();
-        for user in users.into_iter().filter(|user| !user.is_deleted()) {
-            let (id, row) = (user.id, Row::try_from(user)?);
-            let ours = match scope.foreign(&row) {
-                None => Ok(id),
-                Some(reason) => {
-                    let message = format!("{reason}: the account is not one that is managed");
-                    Err(TargetError::new(ErrorKind::Rejected, UPDATE_FAILED, message))
-                }
-            };
-            found.insert(row.username.to_lowercase(), ours);
-        }
-        Ok(found)
     }
 
     /// The same refusal with its cause, where another account holds the name or the address. Asked only for
@@ -187,20 +162,6 @@ impl AccountWriter {
     }
 }
 
-impl Writer for AccountWriter {
-    fn batches(&self, ready: Vec<Ready>) -> Vec<Batch> {
-        batches(ready, self.settings.batch_size, self.settings.max_fields)
-    }
-
-    async fn write(&self, batch: &Batch) -> Vec<Outcome> {
-        if batch.request == function::CREATE {
-            self.create(&batch.changes).await
-        } else {
-            self.update(&batch.changes).await
-        }
-    }
-}
-
 fn remote(id: u64, username: &str) -> Remote {
     Remote { id: Some(id.to_string()), handle: Some(username.to_owned()) }
 }
@@ -212,16 +173,6 @@ fn renamed(change: &Change, id: u64) -> Remote {
         Some(username) => remote(id, username),
         None => Remote { id: Some(id.to_string()), handle: None },
     }
-}
-
-fn id_of(change: &Change) -> Option<u64> {
-    change.remote.as_ref()?.id.as_ref()?.parse().ok()
-}
-
-/// The user name an account was seen with, where it can be looked up.
-fn handle(change: &Change) -> Option<String> {
-    let handle = change.remote.as_ref()?.handle.as_ref()?.to_lowercase();
-    is_username(&handle).then_some(handle)
 }
 
 /// The value that a change gives to an attribute.

@@ -1,5 +1,5 @@
-//! Reads what is: everything by the report, or by a search for the authentication method; single people by
-//! every value they may be recognised by.
+//! Reads which accounts there are: everything by the report, or by a search for the authentication method;
+//! single people by every value they may be recognised by.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,22 +8,21 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use reconcile_state::Key;
 
-use super::answer::{CONNECTION_FAILED, FETCH_FAILED};
-use super::client::Client;
-use super::config::{ReportConfig, Settings};
+use super::super::answer::FETCH_FAILED;
+use super::super::client::Client;
+use super::super::config::{ReportConfig, Settings};
+use super::super::wire::{Call, FIXED_FIELDS, Found, SiteInfo, User};
 use super::project::{BY_IDNUMBER, BY_USERNAME};
 use super::report;
 use super::rules::{is_text, is_username};
-use super::schema::ACCOUNT;
 use super::seen::{Row, Scope};
-use super::wire::{Call, FIXED_FIELDS, Found, SiteInfo, User, function};
 use crate::model::{Anchor, ErrorKind, TargetError};
-use crate::targets::port::{Ask, End, Identity, Page, Reader};
+use crate::targets::port::{Ask, End, Page};
 
 /// Most values of one look-up, and most people of one page.
 pub const CHUNK: usize = 500;
 
-/// The reading half.
+/// The reading half of accounts.
 pub struct AccountReader {
     client: Arc<Client>,
     settings: Arc<Settings>,
@@ -84,61 +83,11 @@ impl AccountReader {
         Ok(Page { seen, covered, ..Page::default() })
     }
 
-    /// Own account: what it shows of itself it shows of nobody more.
-    async fn check_sight(&self, site: &SiteInfo) -> Result<Option<String>, TargetError> {
-        let values = [site.userid.to_string()];
-        let users: Vec<User> = self.client.call(&Call::ByField { field: "id", values: &values }).await?;
-        let own = users.into_iter().find(|user| user.id == site.userid).map(Row::try_from).transpose()?;
-        Ok(own.filter(|own| own.auth == self.settings.auth).map(|_| {
-            "the service account has the managed authentication method; it is left alone all the same".to_owned()
-        }))
-    }
-
-    /// A look-up that must be refused: only a failure shows whether the site tells causes.
-    async fn provoke(&self) {
-        let values = ["-".to_owned()];
-        // Refused is what it is to be.
-        let _: Result<Vec<User>, TargetError> = self.client.call(&Call::ByField { field: "id", values: &values }).await;
-    }
-}
-
-impl Reader for AccountReader {
-    async fn identity(&self) -> Result<Identity, TargetError> {
-        let site = self.client.ask_site().await?;
-        let listing = if self.settings.report.is_some() { function::REPORT } else { function::SEARCH };
-        let needed = [function::BY_FIELD, function::CREATE, function::UPDATE, listing];
-        let missing: Vec<&str> = needed.into_iter().filter(|name| !site.lists(name)).collect();
-        if !missing.is_empty() {
-            let message = format!("the external service does not list {}; add it there", missing.join(", "));
-            return Err(TargetError::new(ErrorKind::Auth, CONNECTION_FAILED, message));
-        }
-        let mut warnings: Vec<String> = self.check_sight(&site).await?.into_iter().collect();
-        self.provoke().await;
-        if self.client.site_debugs() {
-            warnings.push("debugging is on at the site: its errors and logs show names and addresses".to_owned());
-        }
-        if site.userissiteadmin {
-            warnings.push(
-                "the service account is a site administrator: the site no longer protects administrators from it"
-                    .to_owned(),
-            );
-        }
-        let url = if site.siteurl.is_empty() { self.settings.url.as_str() } else { &site.siteurl };
-        Ok(Identity {
-            id: format!("{} user {}", url.trim_end_matches('/'), site.userid),
-            title: format!("{}, Moodle {}", site.sitename, site.release),
-            warnings,
-        })
-    }
-
-    fn observe(&self, kind: &'static str, ask: Ask) -> BoxStream<'_, Result<Page, TargetError>> {
-        if kind != ACCOUNT {
-            let message = format!("there is no kind `{kind}`");
-            let error = TargetError::new(ErrorKind::Rejected, FETCH_FAILED, message);
-            return stream::once(async { Err(error) }).boxed();
-        }
+    /// Accounts: all, or those that are asked for.
+    pub fn observe(&self, ask: Ask) -> BoxStream<'_, Result<Page, TargetError>> {
         match ask {
             Ask::All => stream::once(self.all()).boxed(),
+            // Accounts are nothing's parts.
             Ask::Parts(_) => stream::empty().boxed(),
             Ask::These(anchors) => stream::unfold(anchors, move |mut rest| async move {
                 if rest.is_empty() {
@@ -195,17 +144,9 @@ mod tests {
         let client =
             Client::new(Arc::new(Script::of([info, everybody])), Access::Token(crate::config::Secret::new("t")));
         let reader = AccountReader::new(Arc::new(client), Arc::new(settings("")));
-        let pages: Vec<_> = reader.observe(ACCOUNT, Ask::All).collect().await;
+        let pages: Vec<_> = reader.observe(Ask::All).collect().await;
         assert_eq!(pages.len(), 1);
         assert_eq!(pages[0].as_ref().unwrap_err().kind, ErrorKind::Malformed);
-    }
-
-    #[tokio::test]
-    async fn a_kind_that_is_not_ours_is_refused_without_a_request() {
-        let client = Client::new(Arc::new(Script::of([])), Access::Token(crate::config::Secret::new("t")));
-        let reader = AccountReader::new(Arc::new(client), Arc::new(settings("")));
-        let pages: Vec<_> = reader.observe("badge", Ask::All).collect().await;
-        assert_eq!(pages[0].as_ref().unwrap_err().kind, ErrorKind::Rejected);
     }
 
     #[test]

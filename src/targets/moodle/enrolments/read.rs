@@ -1,0 +1,255 @@
+//! Reads who is in which course: everything by one report, or course by course.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use reconcile_state::{Key, Record, Remote, Value};
+
+use super::super::accounts::CHUNK;
+use super::super::answer::FETCH_FAILED;
+use super::super::client::Client;
+use super::super::config::Settings;
+use super::super::schema::COURSES;
+use super::super::wire::{Call, FIXED_FIELDS, Participant, User};
+use super::config::{Enrolments, ParticipantsReport};
+use super::courses::{Catalogue, Courses};
+use super::report::{check_distinct, memberships};
+use crate::model::{ErrorKind, TargetError};
+use crate::targets::port::{End, Page, Parts, Seen};
+
+/// The reading half of enrolments.
+pub struct EnrolmentReader {
+    client: Arc<Client>,
+    settings: Arc<Settings>,
+    enrolments: Enrolments,
+    catalogue: Arc<Catalogue>,
+}
+
+/// What was found of one account.
+#[derive(Clone, Default)]
+struct Found {
+    id: Option<u64>,
+    /// By the manual method.
+    ours: BTreeSet<String>,
+    /// By another method, or by one that the reading does not tell.
+    others: BTreeSet<String>,
+}
+
+/// What was found, by the place of the whole among those asked for.
+#[derive(Default)]
+struct Gathered {
+    found: BTreeMap<usize, Found>,
+    read: BTreeSet<String>,
+    unread: BTreeSet<String>,
+    strangers: u64,
+    failed: Option<TargetError>,
+}
+
+impl EnrolmentReader {
+    /// A reader over this client.
+    pub fn new(
+        client: Arc<Client>,
+        settings: Arc<Settings>,
+        enrolments: Enrolments,
+        catalogue: Arc<Catalogue>,
+    ) -> Self {
+        Self { client, settings, enrolments, catalogue }
+    }
+
+    /// The enrolments of these accounts: one page with all that could be read, and the error where something
+    /// could not.
+    pub fn observe(&self, parts: Parts) -> BoxStream<'_, Result<Page, TargetError>> {
+        let pages = async move {
+            match self.gather(&parts).await {
+                Ok(gathered) => self.pages(&parts, gathered),
+                Err(error) => vec![Err(error)],
+            }
+        };
+        stream::once(pages).flat_map(stream::iter).boxed()
+    }
+
+    async fn gather(&self, parts: &Parts) -> Result<Gathered, TargetError> {
+        if parts.all {
+            self.catalogue.renew();
+        }
+        let courses = self.catalogue.read().await?;
+        let within: BTreeSet<&str> = parts.within.iter().map(String::as_str).collect();
+        let managed: Courses = courses
+            .iter()
+            .filter(|(key, _)| within.contains(key.semester().as_str()))
+            .map(|(key, id)| (key.clone(), *id))
+            .collect();
+        match &self.enrolments.report {
+            Some(report) => self.by_report(report, parts, &managed).await,
+            None => Ok(self.by_course(parts, &managed).await),
+        }
+    }
+
+    async fn by_report(
+        &self,
+        config: &ParticipantsReport,
+        parts: &Parts,
+        managed: &Courses,
+    ) -> Result<Gathered, TargetError> {
+        let (names, ids) = self.names(parts).await?;
+        let rows = memberships(self.client.call(&Call::Report(config.id)).await?, config)?;
+        check_distinct(&rows, managed)?;
+        let read = managed.keys().map(ToString::to_string).collect();
+        let mut gathered = Gathered { read, ..Gathered::default() };
+        for row in rows {
+            let course = row.course.as_ref().filter(|key| managed.contains_key(*key));
+            let (Some(course), Some(at)) = (course, names.get(&row.username)) else {
+                gathered.strangers += 1;
+                continue;
+            };
+            let found = gathered.found.entry(*at).or_default();
+            found.id = ids.get(at).copied();
+            match (row.manual, row.role.is_empty()) {
+                // Suspended by us, or left without a role by somebody: nothing that is called for is there.
+                (true, true) => {}
+                (true, false) => found.ours.extend([format!("{course}/{}", row.role)]),
+                (false, _) => found.others.extend([format!("{course}/{}", row.role)]),
+            }
+        }
+        Ok(gathered)
+    }
+
+    /// The wholes by their user names, and the ids of those that were looked up. A report shows names only, and a
+    /// name that was remembered may be another one by now: where few are asked for they are looked up.
+    async fn names(&self, parts: &Parts) -> Result<(BTreeMap<String, usize>, BTreeMap<usize, u64>), TargetError> {
+        let (mut names, mut ids, mut asked) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for (at, (_, remote)) in parts.wholes.iter().enumerate() {
+            match (id_of(remote), &remote.handle) {
+                (Some(id), handle) if !parts.all || handle.is_none() => {
+                    ids.insert(at, id);
+                    asked.insert(id, at);
+                }
+                (_, Some(handle)) => named(&mut names, handle, at)?,
+                (_, None) => return Err(unnamed("an account is known by neither id nor user name")),
+            }
+        }
+        let values: Vec<String> = asked.keys().map(ToString::to_string).collect();
+        for values in values.chunks(CHUNK.min(self.settings.max_fields - FIXED_FIELDS - 1)) {
+            let users: Vec<User> = self.client.call(&Call::ByField { field: "id", values }).await?;
+            // Whoever is deleted is in no course.
+            for user in users.into_iter().filter(|user| !user.is_deleted()) {
+                let Some(name) = &user.username else {
+                    return Err(unnamed(
+                        "the service account does not see user names; grant moodle/user:viewalldetails",
+                    ));
+                };
+                if let Some(at) = asked.get(&user.id) {
+                    named(&mut names, name, *at)?;
+                }
+            }
+        }
+        Ok((names, ids))
+    }
+
+    async fn by_course(&self, parts: &Parts, managed: &Courses) -> Gathered {
+        let down = AtomicBool::new(false);
+        let asked = managed
+            .iter()
+            .filter(|(key, _)| parts.scopes.as_ref().is_none_or(|scopes| scopes.contains(&key.to_string())));
+        let reads = asked.map(|(key, id)| {
+            let down = &down;
+            async move {
+                // A site that is down is not asked for the other courses too.
+                if down.load(Ordering::Relaxed) {
+                    return (key, None);
+                }
+                let people = self.client.call::<Vec<Participant>>(&Call::Enrolled(*id)).await;
+                let kind = people.as_ref().err().map(|error| error.kind);
+                if matches!(kind, Some(ErrorKind::Connect | ErrorKind::Unavailable | ErrorKind::RateLimited)) {
+                    down.store(true, Ordering::Relaxed);
+                }
+                (key, Some(people))
+            }
+        });
+        let reads: Vec<_> = reads.collect();
+        let mut answers: Vec<_> =
+            stream::iter(reads).buffer_unordered(self.settings.pace.concurrency()).collect().await;
+        answers.sort_by(|one, other| one.0.cmp(other.0));
+        let whole = |(at, (_, remote)): (usize, &(Key, Remote))| (id_of(remote), remote.handle.clone(), at);
+        let wholes: Vec<_> = parts.wholes.iter().enumerate().map(whole).collect();
+        let ids: BTreeMap<u64, usize> = wholes.iter().filter_map(|(id, _, at)| Some(((*id)?, *at))).collect();
+        let nameless = wholes.iter().filter(|(id, ..)| id.is_none());
+        let names: BTreeMap<String, usize> =
+            nameless.filter_map(|(_, handle, at)| Some((handle.as_ref()?.to_lowercase(), *at))).collect();
+        let mut gathered =
+            Gathered { unread: managed.keys().map(ToString::to_string).collect(), ..Gathered::default() };
+        for (key, people) in answers {
+            let people = match people {
+                Some(Ok(people)) => people,
+                Some(Err(error)) => {
+                    gathered.failed.get_or_insert(error);
+                    continue;
+                }
+                None => continue,
+            };
+            let course = key.to_string();
+            gathered.unread.remove(&course);
+            for person in people {
+                let Some(at) = ids.get(&person.id).or_else(|| names.get(&person.username.to_lowercase())) else {
+                    gathered.strangers += person.roles.len().max(1) as u64;
+                    continue;
+                };
+                let found = gathered.found.entry(*at).or_default();
+                found.id = Some(person.id);
+                let roles = person.roles.iter().map(|role| format!("{course}/{}", role.shortname));
+                found.others.extend(roles);
+                if person.roles.is_empty() {
+                    found.others.insert(format!("{course}/"));
+                }
+            }
+            gathered.read.insert(course);
+        }
+        gathered
+    }
+
+    fn pages(&self, parts: &Parts, gathered: Gathered) -> Vec<Result<Page, TargetError>> {
+        let Gathered { found, read, unread, strangers, failed } = gathered;
+        let seen = found.into_iter().filter_map(|(at, found)| self.seen(parts.wholes.get(at)?, found)).collect();
+        let end = failed.is_none().then_some(End { total: None });
+        let page = Page { seen, end, read, unread, strangers, ..Page::default() };
+        std::iter::once(Ok(page)).chain(failed.map(Err)).collect()
+    }
+
+    fn seen(&self, (key, remote): &(Key, Remote), found: Found) -> Option<Seen> {
+        let Found { id, ours, others } = found;
+        let is_foreign =
+            |element: &&String| element.rsplit_once('/').is_none_or(|(_, role)| !self.enrolments.is_mapped(role));
+        let foreign: BTreeSet<String> = ours.iter().filter(is_foreign).cloned().collect();
+        let kept = others.difference(&ours).chain(&foreign).map(|element| (COURSES, element.clone())).collect();
+        let all: BTreeSet<String> = ours.into_iter().chain(others).collect();
+        if all.is_empty() {
+            return None;
+        }
+        let id = id.map(|id| id.to_string());
+        Some(Seen {
+            remote: remote.refreshed(&Remote { id, handle: None }),
+            record: Record::new(key.clone()).with(COURSES, Value::Set(all)),
+            matches: Vec::new(),
+            foreign: None,
+            kept,
+        })
+    }
+}
+
+fn id_of(remote: &Remote) -> Option<u64> {
+    remote.id.as_ref()?.parse().ok()
+}
+
+fn named(names: &mut BTreeMap<String, usize>, name: &str, at: usize) -> Result<(), TargetError> {
+    match names.insert(name.to_lowercase(), at) {
+        None => Ok(()),
+        Some(_) => Err(unnamed("two accounts are known by one user name")),
+    }
+}
+
+fn unnamed(message: &str) -> TargetError {
+    TargetError::new(ErrorKind::Malformed, FETCH_FAILED, message)
+}

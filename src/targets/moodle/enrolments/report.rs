@@ -1,0 +1,151 @@
+//! The custom report "Course participants" as memberships (facts, sections 7 and 8).
+
+use std::collections::BTreeSet;
+
+use super::super::table::{Table, malformed};
+use super::super::wire::Report;
+use super::config::ParticipantsReport;
+use super::courses::Courses;
+use crate::model::TargetError;
+use crate::policy::CourseKey;
+
+/// Where its settings are, for messages.
+const SETTING: &str = "enrolments.report";
+
+/// One row: somebody in a course, by one method, in one role.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Membership {
+    /// The course, where its ID number is a key.
+    pub course: Option<CourseKey>,
+    /// The user name, folded.
+    pub username: String,
+    /// Whether the method is the manual one.
+    pub manual: bool,
+    /// The role's short name; empty where there is none.
+    pub role: String,
+}
+
+/// Reads a report.
+///
+/// # Errors
+/// A header that is missing or stands twice; fewer rows than the report counts.
+pub fn memberships(report: Report, config: &ParticipantsReport) -> Result<Vec<Membership>, TargetError> {
+    let table = Table::new(SETTING, report.data, &wanted(config))?;
+    let (total, count) = (table.total(), table.rows().len());
+    if total != count as u64 {
+        let message = format!("it has {total} rows by its own count and shows {count}; all must be on one page");
+        return Err(malformed(SETTING, &message));
+    }
+    let mut rows = Vec::with_capacity(count);
+    for row in table.rows() {
+        let username = row.cell("username").trim().to_lowercase();
+        // One row stands for each enrolment instance that nobody uses.
+        if username.is_empty() {
+            continue;
+        }
+        rows.push(Membership {
+            course: CourseKey::parse(row.cell("course").trim()),
+            username,
+            manual: row.cell("method").trim() == config.manual.trim(),
+            role: row.cell("role").trim().to_owned(),
+        });
+    }
+    Ok(rows)
+}
+
+/// Checks that no manual enrolment in these courses stands twice. A course has one manual instance, but any number
+/// of another method.
+///
+/// # Errors
+/// One does: the database rules that out, so the report is not one consistent page, or not what it was.
+pub fn check_distinct(rows: &[Membership], courses: &Courses) -> Result<(), TargetError> {
+    let mut seen = BTreeSet::new();
+    let known = |row: &&Membership| row.manual && row.course.as_ref().is_some_and(|key| courses.contains_key(key));
+    if rows.iter().filter(known).any(|row| !seen.insert(row)) {
+        return Err(malformed(SETTING, "a manual enrolment stands twice; does the report show each role once?"));
+    }
+    Ok(())
+}
+
+fn wanted(config: &ParticipantsReport) -> [(&'static str, &str); 4] {
+    let columns = &config.columns;
+    [
+        ("course", columns.course.as_str()),
+        ("username", &columns.username),
+        ("method", &columns.method),
+        ("role", &columns.role),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::ErrorKind;
+    use crate::targets::moodle::testing::settings;
+
+    const HEADERS: [&str; 5] =
+        ["Course short name", "Course ID number", "Username", "Enrolment method", "Role short name"];
+    const KARI: [&str; 5] = ["A &amp; B", "185:A:1:2026:HØST", "Kari", "Manual enrolments", "student"];
+
+    fn read(headers: &[&str], rows: &[Vec<&str>], total: usize) -> Result<Vec<Membership>, TargetError> {
+        let rows: Vec<_> = rows.iter().map(|cells| json!({"columns": cells})).collect();
+        let data = json!({"headers": headers, "rows": rows, "totalrowcount": total});
+        let report = serde_json::from_value(json!({"data": data, "warnings": []})).unwrap();
+        let config = settings("[enrolments]\nreport = { id = 2 }").enrolments.unwrap().report.unwrap();
+        memberships(report, &config)
+    }
+
+    fn with(at: usize, text: &'static str) -> Vec<&'static str> {
+        let mut row = KARI.to_vec();
+        row[at] = text;
+        row
+    }
+
+    #[test]
+    fn a_row_is_somebody_in_a_course_by_a_method_in_a_role() {
+        let rows = [KARI.to_vec(), with(3, "Self enrolment"), with(4, ""), with(1, "Play &amp; ground"), with(2, "")];
+        let read = read(&HEADERS, &rows, 5).unwrap();
+        assert_eq!(read.len(), 4, "an instance that nobody uses is nobody");
+        let kari = Membership {
+            course: CourseKey::parse("185:A:1:2026:HØST"),
+            username: "kari".into(),
+            manual: true,
+            role: "student".into(),
+        };
+        assert_eq!(read[0], kari);
+        assert_eq!(read[1], Membership { manual: false, ..kari.clone() });
+        assert_eq!(read[2], Membership { role: String::new(), ..kari.clone() });
+        assert_eq!(read[3], Membership { course: None, ..kari });
+    }
+
+    #[test]
+    fn what_is_not_one_whole_page_is_refused() {
+        let fails = |headers: &[&str], rows: &[Vec<&str>], total, words: &str| {
+            let error = read(headers, rows, total).unwrap_err();
+            assert!(error.kind == ErrorKind::Malformed && error.message.contains(words), "{error}");
+            assert!(!error.message.contains("kari") && !error.message.contains("Kari"));
+        };
+        fails(&HEADERS, &[KARI.to_vec()], 2, "2 rows");
+        fails(&HEADERS, &[KARI[..4].to_vec()], 1, "cells");
+        let mut headers = HEADERS;
+        headers[4] = "Role";
+        fails(&headers, &[], 0, "enrolments.report.columns.role");
+        headers[4] = "Username";
+        fails(&headers, &[], 0, "two columns");
+    }
+
+    #[test]
+    fn only_a_manual_enrolment_in_a_course_of_ours_stands_once() {
+        let ours = Courses::from([(CourseKey::parse("185:A:1:2026:HØST").unwrap(), 7)]);
+        let twice = |row: Vec<&'static str>, courses: &Courses| {
+            check_distinct(&read(&HEADERS, &[row.clone(), row], 2).unwrap(), courses)
+        };
+        assert!(twice(KARI.to_vec(), &ours).unwrap_err().message.contains("twice"));
+        assert!(twice(with(3, "Cohort sync"), &ours).is_ok(), "a course may have several instances of it");
+        assert!(twice(KARI.to_vec(), &Courses::new()).is_ok(), "two courses may bear one ID number");
+        let both = read(&HEADERS, &[KARI.to_vec(), with(4, "teacher")], 2).unwrap();
+        assert!(check_distinct(&both, &ours).is_ok(), "two roles");
+    }
+}

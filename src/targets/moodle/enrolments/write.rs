@@ -1,0 +1,325 @@
+//! Writes what somebody is enrolled in: a batch is a few requests, in the order of [`Stage`].
+//!
+//! A request is all or nothing at the site, and one course without manual enrolment, or one role that may not be
+//! assigned, refuses it. Such a pair is looked for once and left out from then on. A refusal because of a person
+//! is the engine's to divide, as long as nothing of the batch has landed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::super::accounts::ids;
+use super::super::answer::{ENROL_FAILED, UPDATE_FAILED};
+use super::super::client::{Client, Failure};
+use super::super::config::Settings;
+use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Place};
+use super::batches::batches;
+use super::config::Enrolments;
+use super::courses::{Catalogue, Courses};
+use super::ledger::{Ledger, Piece};
+use super::steps::{Stage, steps};
+use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
+use crate::policy::CourseKey;
+
+/// The writing half of enrolments.
+pub struct EnrolmentWriter {
+    client: Arc<Client>,
+    settings: Arc<Settings>,
+    enrolments: Enrolments,
+    catalogue: Arc<Catalogue>,
+    /// What the site refused of a course whoever the person was, since all courses were last read.
+    refused: Mutex<Refusals>,
+}
+
+#[derive(Default)]
+struct Refusals {
+    since: u64,
+    pairs: BTreeMap<(Stage, String, String), TargetError>,
+}
+
+/// What a refusal is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    /// Nobody knows what landed.
+    Lost,
+    /// It may have landed, and is over.
+    Partial,
+    /// Nothing can be sent at present.
+    Outage,
+    /// A course, or a role in it.
+    Pair,
+    /// A person, or something that the site does not name.
+    Person,
+    /// Another write stood in the way.
+    Met,
+}
+
+impl EnrolmentWriter {
+    /// A writer over this client.
+    pub fn new(
+        client: Arc<Client>,
+        settings: Arc<Settings>,
+        enrolments: Enrolments,
+        catalogue: Arc<Catalogue>,
+    ) -> Self {
+        Self { client, settings, enrolments, catalogue, refused: Mutex::default() }
+    }
+
+    /// What may share a batch.
+    pub fn batches(&self, ready: Vec<Ready>) -> Vec<Batch> {
+        batches(ready, self.enrolments.batch_size)
+    }
+
+    /// Sends one batch.
+    pub async fn write(&self, batch: &Batch) -> Vec<Outcome> {
+        let changes: Vec<&Change> = batch.changes.iter().map(|ready| &ready.change).collect();
+        let courses = match self.catalogue.known().await {
+            Ok(courses) => courses,
+            Err(mut error) => {
+                ENROL_FAILED.clone_into(&mut error.code);
+                return changes.into_iter().map(|change| Outcome::failed(change, error.clone())).collect();
+            }
+        };
+        let users = ids(&self.client, &self.settings, &batch.changes).await;
+        let mut ledger = Ledger::new(changes.len());
+        let mut stages: BTreeMap<Stage, Vec<Piece>> = BTreeMap::new();
+        for (at, (change, user)) in changes.iter().zip(&users).enumerate() {
+            match user {
+                Ok(user) => self.compose((at, change), *user, &courses, &mut ledger, &mut stages),
+                Err(error) => ledger.refuse(at, as_enrolment(error)),
+            }
+        }
+        for stage in Stage::ALL {
+            let pieces = stages.remove(&stage).unwrap_or_default();
+            if let Err(error) = self.send_stage(stage, pieces, changes.len(), &mut ledger).await {
+                return changes.into_iter().map(|change| Outcome::failed(change, error.clone())).collect();
+            }
+        }
+        let users: Vec<Option<u64>> = users.into_iter().map(Result::ok).collect();
+        ledger.outcomes(&changes, &users)
+    }
+
+    fn compose(
+        &self,
+        (at, change): (usize, &Change),
+        user: u64,
+        courses: &Courses,
+        ledger: &mut Ledger,
+        stages: &mut BTreeMap<Stage, Vec<Piece>>,
+    ) {
+        let steps = match steps(change, self.enrolments.removal) {
+            Ok(steps) => steps,
+            Err(error) => return ledger.refuse(at, error),
+        };
+        for step in steps {
+            ledger.expect(at, &step);
+            let role = if step.role.is_empty() { Some(0) } else { self.enrolments.role_ids.get(&step.role).copied() };
+            let course = CourseKey::parse(&step.course).and_then(|key| courses.get(&key).copied());
+            match (course, role) {
+                (Some(course), Some(role)) => {
+                    stages.entry(step.stage).or_default().push(Piece { change: at, user, course, role, step });
+                }
+                (None, _) => {
+                    let message = format!("{}: there is no such course at the site, or more than one", step.course);
+                    let error = TargetError::new(ErrorKind::NotFound, step.stage.code(), message).later(None);
+                    ledger.fail(at, &step, &error);
+                }
+                (_, None) => {
+                    let message = format!("role `{}` has no id; add it to enrolments.role_ids", step.role);
+                    ledger.fail(at, &step, &TargetError::new(ErrorKind::Rejected, step.stage.code(), message));
+                }
+            }
+        }
+    }
+
+    /// Sends the pieces of one stage.
+    ///
+    /// # Errors
+    /// The batch was refused as a whole, and nothing of it has landed.
+    async fn send_stage(
+        &self,
+        stage: Stage,
+        mut pieces: Vec<Piece>,
+        changes: usize,
+        ledger: &mut Ledger,
+    ) -> Result<(), TargetError> {
+        // By person: requests over the same people in another order would block each other.
+        pieces.sort_by(|one, other| (one.user, &one.step).cmp(&(other.user, &other.step)));
+        let most = ((self.settings.max_fields - FIXED_FIELDS) / PLACE_FIELDS).max(1);
+        let mut work: VecDeque<Vec<Piece>> = pieces.chunks(most).map(<[Piece]>::to_vec).collect();
+        while let Some(pieces) = work.pop_front() {
+            let pieces = self.leave_out(ledger.admit(pieces), ledger);
+            if pieces.is_empty() {
+                continue;
+            }
+            let Err(failure) = self.send(stage, &pieces).await else {
+                ledger.land(&pieces);
+                continue;
+            };
+            let Failure { error, said } = failure;
+            let verdict = verdict(&error, said.as_deref());
+            match verdict {
+                Verdict::Lost | Verdict::Outage => ledger.end(&pieces, &error, true),
+                Verdict::Met | Verdict::Person if changes > 1 && ledger.is_untouched() => return Err(error),
+                Verdict::Partial | Verdict::Met => ledger.end(&pieces, &error, false),
+                Verdict::Pair | Verdict::Person => match divide(&pieces, verdict) {
+                    Some((one, other)) => {
+                        work.push_front(other);
+                        work.push_front(one);
+                    }
+                    None => self.refuse(&pieces, &error, said.as_deref(), verdict, ledger),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, stage: Stage, pieces: &[Piece]) -> Result<(), Failure> {
+        let places = pieces.iter().map(|piece| Place { user: piece.user, course: piece.course, role: piece.role });
+        let places: Vec<Place> = places.collect();
+        let call = match stage {
+            Stage::Assign => Call::Assign(places),
+            Stage::Enrol => Call::Enrol(places),
+            Stage::Suspend => Call::Suspend(places),
+            Stage::Unassign => Call::Unassign(places),
+            Stage::Unenrol => Call::Unenrol(places),
+        };
+        self.client.ask(&call).await
+    }
+
+    /// Pieces that the site has not refused whoever the person was; the others fail at once.
+    fn leave_out(&self, pieces: Vec<Piece>, ledger: &mut Ledger) -> Vec<Piece> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = self.catalogue.readings();
+        if refused.since != since {
+            // Somebody may have put it right.
+            *refused = Refusals { since, ..Refusals::default() };
+        }
+        let (out, pieces): (Vec<Piece>, Vec<Piece>) =
+            pieces.into_iter().partition(|piece| refused.pairs.contains_key(&piece.pair()));
+        for piece in out {
+            if let Some(error) = refused.pairs.get(&piece.pair()) {
+                ledger.fail(piece.change, &piece.step, error);
+            }
+        }
+        pieces
+    }
+
+    /// Fails what cannot be divided any further.
+    fn refuse(&self, pieces: &[Piece], error: &TargetError, said: Option<&str>, verdict: Verdict, ledger: &mut Ledger) {
+        let Some(first) = pieces.first() else { return };
+        let mut error = error.clone();
+        if verdict == Verdict::Pair {
+            let fix = match said {
+                Some("wsnoinstance") => "add or enable manual enrolments in the course",
+                Some("wsusercannotassign") => {
+                    "allow the service account's role to assign this one, and compare enrolments.role_ids"
+                }
+                _ => "look whether the course is still there, and compare enrolments.role_ids",
+            };
+            let role = if first.step.role.is_empty() { "all roles" } else { &first.step.role };
+            error.message = format!("{}, {role}: {}; {fix}", first.step.course, error.message);
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.pairs.insert(first.pair(), error.clone());
+        }
+        for piece in pieces {
+            ledger.fail(piece.change, &piece.step, &error);
+        }
+    }
+}
+
+fn verdict(error: &TargetError, said: Option<&str>) -> Verdict {
+    match (error.effect, error.kind, said) {
+        (Effect::Unknown, ..) => Verdict::Lost,
+        (Effect::Partial, ..) => Verdict::Partial,
+        (_, ErrorKind::Rejected | ErrorKind::NotFound, Some(word)) if is_about_a_course(word) => Verdict::Pair,
+        (_, ErrorKind::Conflict, _) => Verdict::Met,
+        (_, ErrorKind::Rejected | ErrorKind::NotFound, _) => Verdict::Person,
+        _ => Verdict::Outage,
+    }
+}
+
+/// Codes of a bad course or role (facts, section 7).
+fn is_about_a_course(word: &str) -> bool {
+    matches!(word, "wsnoinstance" | "wsusercannotassign" | "invalidparameter" | "invalidrecord")
+}
+
+/// Two halves that may fare differently: by what the site judges together where that is at fault, else by person,
+/// else piece by piece.
+fn divide(pieces: &[Piece], verdict: Verdict) -> Option<(Vec<Piece>, Vec<Piece>)> {
+    let halves = |groups: BTreeSet<(Stage, String, String)>| groups.into_iter().collect::<Vec<_>>();
+    if verdict == Verdict::Pair {
+        let pairs = halves(pieces.iter().map(Piece::pair).collect());
+        let first: BTreeSet<_> = pairs.iter().take(pairs.len() / 2).collect();
+        let split = pieces.iter().cloned().partition(|piece| first.contains(&piece.pair()));
+        return (pairs.len() > 1).then_some(split);
+    }
+    let users: Vec<u64> = pieces.iter().map(|piece| piece.user).collect::<BTreeSet<_>>().into_iter().collect();
+    if users.len() > 1 {
+        let first: BTreeSet<u64> = users.iter().take(users.len() / 2).copied().collect();
+        return Some(pieces.iter().cloned().partition(|piece| first.contains(&piece.user)));
+    }
+    (pieces.len() > 1).then(|| {
+        let (one, other) = pieces.split_at(pieces.len() / 2);
+        (one.to_vec(), other.to_vec())
+    })
+}
+
+/// The error of a look-up under the code of this step.
+fn as_enrolment(error: &TargetError) -> TargetError {
+    let mut error = error.clone();
+    if error.code == UPDATE_FAILED {
+        ENROL_FAILED.clone_into(&mut error.code);
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::steps::Step;
+    use super::*;
+
+    fn piece(user: u64, course: &str) -> Piece {
+        let step = Step { stage: Stage::Enrol, course: course.into(), role: "student".into(), edits: vec![0] };
+        Piece { change: 0, user, course: 1, role: 5, step }
+    }
+
+    fn users(pieces: &[Piece]) -> Vec<(u64, &str)> {
+        pieces.iter().map(|piece| (piece.user, piece.step.course.as_str())).collect()
+    }
+
+    #[test]
+    fn a_batch_is_divided_by_what_is_at_fault() {
+        let all = [piece(1, "a"), piece(2, "a"), piece(2, "b")];
+        let (one, other) = divide(&all, Verdict::Pair).unwrap();
+        assert_eq!((users(&one), users(&other)), (vec![(1, "a"), (2, "a")], vec![(2, "b")]));
+        let (one, other) = divide(&all, Verdict::Person).unwrap();
+        assert_eq!((users(&one), users(&other)), (vec![(1, "a")], vec![(2, "a"), (2, "b")]));
+        let (one, other) = divide(&all[1..], Verdict::Person).unwrap();
+        assert_eq!((users(&one), users(&other)), (vec![(2, "a")], vec![(2, "b")]));
+        assert!(divide(&all[..2], Verdict::Pair).is_none());
+        assert!(divide(&all[..1], Verdict::Person).is_none());
+    }
+
+    #[test]
+    fn every_failure_has_its_verdict() {
+        use ErrorKind::{Auth, Conflict, Connect, Malformed, NotFound, Rejected, Unavailable};
+        let error = |kind, effect| TargetError::new(kind, ENROL_FAILED, "").effect(effect);
+        for (kind, effect, said, want) in [
+            (Connect, Effect::Unknown, None, Verdict::Lost),
+            (Malformed, Effect::Partial, None, Verdict::Partial),
+            (Rejected, Effect::None, Some("wsnoinstance"), Verdict::Pair),
+            (Rejected, Effect::None, Some("wsusercannotassign"), Verdict::Pair),
+            (Rejected, Effect::None, Some("invalidparameter"), Verdict::Pair),
+            (NotFound, Effect::None, Some("invalidrecord"), Verdict::Pair),
+            (Rejected, Effect::None, Some("invaliduser"), Verdict::Person),
+            (Rejected, Effect::None, Some("userdeleted"), Verdict::Person),
+            (Rejected, Effect::None, Some("codingerror"), Verdict::Person),
+            (Rejected, Effect::None, None, Verdict::Person),
+            (Conflict, Effect::None, Some("dmlwriteexception"), Verdict::Met),
+            (Auth, Effect::None, Some("nopermissions"), Verdict::Outage),
+            (Unavailable, Effect::None, Some("sitemaintenance"), Verdict::Outage),
+        ] {
+            assert_eq!(verdict(&error(kind, effect), said), want, "{kind} {said:?}");
+        }
+    }
+}
