@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::exit::Failure;
+use super::journal::{Most, Since};
 use crate::config::suggest;
 use crate::engine::RULE_CODES;
 use crate::model::scope::KeyField;
@@ -18,7 +19,10 @@ Examples:
   reconcile --plan                                 what would be done, and why; nothing is written
   reconcile                                        the same, and do it after a typed `yes`
   reconcile --yes --changed --report-dir /var/log/reconcile    from a timer
+  reconcile check                                  is everything there that a pass needs?
   reconcile --plan --key username=kari             one person
+  reconcile --yes --pending                        once more whoever was left over
+  reconcile journal --since 2h                     what was written, and what came of it
   reconcile --plan --out plan.json                 save a plan, read it, and then, within 24 hours:
   reconcile --approve plan.json --why \"term start\"
 
@@ -70,9 +74,52 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Write a commented configuration with every default
     Init,
+    /// Look at everything a pass needs, and say what is wrong and how to mend it; nothing is written
+    #[command(after_help = super::check::EXAMPLES)]
+    Check(CheckArgs),
+    /// Show what was written to the targets, when, by whom, and what came of it
+    #[command(after_help = super::journal::EXAMPLES)]
+    Journal(JournalArgs),
     /// Show all of it on a generated campus with simulated targets; nothing to install, nothing left behind
     #[cfg(feature = "sim")]
     Demo,
+}
+
+/// `check`.
+#[derive(clap::Args, Clone, PartialEq, Debug)]
+pub(super) struct CheckArgs {
+    /// Only this pipeline, with the sources and the store; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Vec<String>,
+    /// Form of what is written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `journal`.
+#[derive(clap::Args, Clone, PartialEq, Debug)]
+pub(super) struct JournalArgs {
+    /// Only this pipeline; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Vec<String>,
+    /// Only this person or record: a key as the journal shows it, or FIELD=VALUE as in `reconcile --help`
+    #[arg(long, value_name = "KEY", value_parser = parse_key_or_field)]
+    pub key: Option<(KeyField, String)>,
+    /// Only this run
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// Only what happened since: a date or a time in UTC, or how long ago, such as 2h or 3d
+    #[arg(long, value_name = "WHEN", value_parser = Since::parse)]
+    pub since: Option<Since>,
+    /// The last so many, 50 if nothing is said; `all` for every one, as with --open
+    #[arg(long, value_name = "N", value_parser = Most::parse)]
+    pub limit: Option<Most>,
+    /// Only writes of which it is not known what came of them
+    #[arg(long)]
+    pub open: bool,
+    /// Form of what is written to standard output; json is one object in a line, for each entry
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
 }
 
 /// The pass.
@@ -91,7 +138,7 @@ pub(super) struct PassArgs {
     /// Apply the changes of a saved plan that are still called for; once, within 24 hours
     #[arg(
         long, value_name = "FILE", help_heading = "Acting",
-        conflicts_with_all = ["plan", "yes", "adopt", "pipeline", "key", "keys_from", "changed", "limit"]
+        conflicts_with_all = ["plan", "yes", "adopt", "pipeline", "key", "keys_from", "changed", "pending", "limit"]
     )]
     pub approve: Option<PathBuf>,
     /// Let this rule of the guard trip, or accept this doubt about a source, this once; repeatable, listed below
@@ -108,11 +155,15 @@ pub(super) struct PassArgs {
     #[arg(long, value_name = "FIELD=VALUE", help_heading = "Scope", value_parser = parse_key)]
     pub key: Vec<(KeyField, String)>,
     /// Only the people in FILE (- is standard input): one UH-ID or FIELD=VALUE in a line, # starts a comment
-    #[arg(long, value_name = "FILE", help_heading = "Scope", conflicts_with_all = ["key", "changed"])]
+    #[arg(long, value_name = "FILE", help_heading = "Scope", conflicts_with_all = ["key", "changed", "pending"])]
     pub keys_from: Option<PathBuf>,
     /// Only people of whom the sources say something else than last time
     #[arg(long, help_heading = "Scope", conflicts_with = "key")]
     pub changed: bool,
+    /// Only people who are entitled and not marked, or whose last change failed, was deferred, is in doubt or waits
+    /// for another try
+    #[arg(long, help_heading = "Scope", conflicts_with_all = ["key", "changed"])]
+    pub pending: bool,
     /// Only the first N people of the scope, in the order of their keys
     #[arg(long, value_name = "N", help_heading = "Scope", value_parser = parse_limit)]
     pub limit: Option<usize>,
@@ -178,6 +229,15 @@ pub(super) fn parse_key(text: &str) -> Result<(KeyField, String), String> {
     }
 }
 
+/// `FIELD=VALUE`, or the key itself.
+fn parse_key_or_field(text: &str) -> Result<(KeyField, String), String> {
+    match text.trim() {
+        "" => Err("the key is empty".to_owned()),
+        pair if pair.contains('=') => parse_key(pair),
+        key => Ok((KeyField::IdautoId, key.to_owned())),
+    }
+}
+
 fn parse_rule(text: &str) -> Result<String, String> {
     let known: Vec<&str> = RULE_CODES.iter().chain(&DOUBTS).copied().collect();
     if known.contains(&text) {
@@ -228,6 +288,10 @@ mod tests {
             "reconcile --plan --key username=a --changed",
             "reconcile --plan --key username=a --keys-from f",
             "reconcile --plan --changed --keys-from f",
+            "reconcile --plan --pending --changed",
+            "reconcile --plan --pending --key username=a",
+            "reconcile --plan --pending --keys-from f",
+            "reconcile --approve f --pending",
             "reconcile --yes --out f",
             "reconcile --approve f --yes",
             "reconcile --approve f --limit 3",
@@ -237,6 +301,12 @@ mod tests {
             "reconcile --plan --limit 0",
             "reconcile --plan --why x",
             "reconcile --plan init",
+            "reconcile --plan check",
+            "reconcile check --plan",
+            "reconcile --pipeline a journal",
+            "reconcile journal --limit 0",
+            "reconcile journal --since yesterday",
+            "reconcile journal --key mail=a",
             "reconcile --format json",
             "reconcile --keys-from -",
             "reconcile --no-such-option",
@@ -251,6 +321,10 @@ mod tests {
             "reconcile init --config x.toml",
             "reconcile --config x.toml init",
             "reconcile --plan --key username=a --key uhid=b -vv",
+            "reconcile --yes --pending --limit 3",
+            "reconcile check --format json --pipeline a",
+            "reconcile journal --key username=a --since 2h --limit all --open",
+            "reconcile journal --key 185:INF1000:1:2026:HØST --run r",
         ] {
             assert!(parse(line, true).is_ok(), "refused: {line}: {:?}", parse(line, true));
         }

@@ -6,24 +6,29 @@
 mod approval;
 mod args;
 mod ask;
+mod check;
 #[cfg(feature = "sim")]
 mod demo;
 mod exit;
 mod init;
 mod io;
+mod journal;
 mod keys;
 mod logs;
 mod one_pass;
 mod open;
 mod output;
 mod pass;
+mod person;
 mod plan_file;
 mod private_file;
 pub mod process;
+mod progress;
 mod run;
 #[cfg(test)]
 mod sample;
 mod scope;
+mod view;
 
 pub use exit::{Exit, Failure};
 pub use io::{Interrupt, Io, Terminal};

@@ -14,6 +14,7 @@ use crate::engine::{self, Applied, ApprovedPlan, Order, PassError, Planner, Stop
 use crate::model::pass::Planned;
 use crate::sources::metavault::{self, MetaVaultConfig};
 use crate::sources::portal_ldap::{PortalLdap, PortalLdapConfig};
+use crate::sources::{SourceError, Vault};
 use crate::targets::Registry;
 use crate::targets::port::AnyWriter;
 
@@ -23,12 +24,8 @@ pub(super) struct Opened {
     writers: BTreeMap<&'static str, Arc<dyn AnyWriter>>,
 }
 
-/// Opens sources, the chosen pipelines' targets and the store.
-pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, io: &Io<'_>) -> Result<Opened, Failure> {
-    let wrong = |error: &dyn std::fmt::Display| Failure {
-        exit: Exit::Config,
-        message: format!("{}: {error}", config.path.display()),
-    };
+/// Opens the directory.
+pub(super) fn directory(config: &Config, io: &Io<'_>) -> Result<PortalLdap, Failure> {
     let portal: PortalLdapConfig = config.section("portal_ldap")?;
     for (key, value) in [("url", &portal.url), ("bind_dn", &portal.bind_dn)] {
         if value.is_empty() {
@@ -37,8 +34,22 @@ pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, i
     }
     let password = portal.password.resolve(io.environment);
     let password = password.map_err(|error| config.refuse("portal_ldap", "password", &error.to_string()))?;
-    let directory = PortalLdap::new(&portal, password).map_err(|error| wrong(&error))?;
-    let vault = metavault::open(&config.section::<MetaVaultConfig>("metavault")?).map_err(|error| wrong(&error))?;
+    PortalLdap::new(&portal, password).map_err(|error| wrong(config, &error))
+}
+
+/// Opens MetaVault.
+pub(super) fn vault(config: &Config, io: &Io<'_>) -> Result<Box<dyn Vault>, Failure> {
+    let section: MetaVaultConfig = config.section("metavault")?;
+    metavault::open(&section, io.environment).map_err(|error| wrong(config, &error))
+}
+
+fn wrong(config: &Config, error: &SourceError) -> Failure {
+    Failure { exit: Exit::Config, message: format!("{}: {error}", config.path.display()) }
+}
+
+/// Opens sources, the chosen pipelines' targets and the store.
+pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, io: &Io<'_>) -> Result<Opened, Failure> {
+    let (directory, vault) = (directory(config, io)?, vault(config, io)?);
     let (mut observers, mut writers) = (Vec::new(), BTreeMap::new());
     for pipeline in chosen {
         let target = config.open(pipeline, registry, io.environment)?;
@@ -65,7 +76,8 @@ pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, i
     Ok(Opened { planner, writers })
 }
 
-fn refuse(error: &StoreError) -> Failure {
+/// What the store refuses, with the code of one that is held.
+pub(super) fn refuse(error: &StoreError) -> Failure {
     let exit = if matches!(error, StoreError::Locked { .. }) { Exit::Locked } else { Exit::Error };
     Failure { exit, message: error.to_string() }
 }

@@ -61,7 +61,9 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
     let allow: BTreeSet<String> = request.asked.allow.iter().cloned().collect();
     let (scope, adopt) = (request.asked.scope.clone(), request.asked.adopt);
     let order = Order { scope, adopt, allow: allow.clone(), run: run_id(io), at };
-    let planned = steps.plan(&order).await.map_err(|error| failed(&error))?;
+    let planned = steps.plan(&order).await;
+    io.progress.end();
+    let planned = planned.map_err(|error| failed(&error))?;
     let logged = request.verbose || request.args.format == Format::Json;
     planned.events.iter().filter(|_| logged).for_each(logs::event);
 
@@ -95,6 +97,7 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
     io.interrupt.begin_writing();
     let applied = steps.apply(&approved, &io.interrupt.stop).await;
     io.interrupt.end_writing();
+    io.progress.end();
     let applied = applied.map_err(|error| failed(&error))?;
     applied.events.iter().filter(|_| logged).for_each(logs::event);
     let mut report = Report::of_pass(approved.planned(), &verdicts, &applied.done, &applied.events);

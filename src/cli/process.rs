@@ -9,8 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
 use super::io::{Interrupt, Io, Terminal};
+use super::progress;
 use crate::clock::SystemClock;
-use crate::engine::Silent;
+use crate::engine::Progress;
 use crate::targets::Registry;
 
 /// Runs the program with these targets.
@@ -29,15 +30,16 @@ pub fn main(registry: &Registry) -> ExitCode {
     if let Err(error) = getrandom::fill(&mut seed) {
         return fail("no random numbers", &error);
     }
-    let interrupt = Interrupt::default();
-    if let Err(error) = runtime.block_on(async { listen(interrupt.clone()) }) {
-        return fail("signals", &error);
-    }
     let terminal = Terminal {
         input: io::stdin().is_terminal(),
         output: io::stdout().is_terminal(),
         error: io::stderr().is_terminal(),
     };
+    let progress = progress::of(terminal, std::env::var("TERM").ok().as_deref());
+    let interrupt = Interrupt::default();
+    if let Err(error) = runtime.block_on(async { listen(interrupt.clone(), Arc::clone(&progress)) }) {
+        return fail("signals", &error);
+    }
     let draws = std::cell::Cell::new(0_u64);
     let mut io = Io {
         out: &mut Unheard(io::stdout()),
@@ -52,7 +54,7 @@ pub fn main(registry: &Registry) -> ExitCode {
             *blake3::keyed_hash(&seed, &u64::to_be_bytes(draws.get())).as_bytes()
         },
         interrupt,
-        progress: Arc::new(Silent),
+        progress,
     };
     let exit = runtime.block_on(super::run(std::env::args_os(), registry, &mut io));
     ExitCode::from(exit as u8)
@@ -79,7 +81,7 @@ impl<W: Write> Write for Unheard<W> {
 }
 
 /// The first SIGINT or SIGTERM asks a writing pass to stop; any other ends the process at once.
-fn listen(interrupt: Interrupt) -> io::Result<()> {
+fn listen(interrupt: Interrupt, progress: Arc<dyn Progress>) -> io::Result<()> {
     let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::spawn(async move {
         loop {
@@ -89,10 +91,13 @@ fn listen(interrupt: Interrupt) -> io::Result<()> {
             }
             if !interrupt.is_writing() || interrupt.stop.is_requested() {
                 interrupt.clear_away();
+                progress.end();
                 std::process::exit(Exit::Interrupted as i32);
             }
             interrupt.stop.request();
-            let _ = writeln!(io::stderr(), "\nStopping: no new write starts; once more stops at once.");
+            progress.aside(&mut || {
+                let _ = writeln!(io::stderr(), "\nStopping: no new write starts; once more stops at once.");
+            });
         }
     });
     Ok(())

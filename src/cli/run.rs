@@ -10,7 +10,7 @@ use super::demo;
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::one_pass::one_pass;
-use super::{init, logs};
+use super::{check, init, journal, logs};
 use crate::targets::Registry;
 
 /// Runs a command with these targets. `args` begins with the program's name.
@@ -28,11 +28,13 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry, 
 
 async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
     args.check(io.terminal.input && io.terminal.error)?;
-    logs::start(args.verbose, io.colour_of_logs());
-    match args.command {
+    logs::start(args.verbose, io.colour_of_logs(), &io.progress);
+    match &args.command {
         #[cfg(feature = "sim")]
         Some(Command::Demo) => demo::run(registry, io).await,
         Some(Command::Init) => init::run(&args.config, registry, io),
+        Some(Command::Check(asked)) => check::run(asked, &args.config, registry, io).await,
+        Some(Command::Journal(asked)) => journal::run(asked, &args.config, registry, io),
         None => one_pass(args, registry, io).await,
     }
 }

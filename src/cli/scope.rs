@@ -17,6 +17,7 @@ pub(super) fn asked(args: &PassArgs, io: &mut Io<'_>) -> Result<Asked, Failure> 
     let pick = match &args.keys_from {
         Some(path) => Pick::Keys(listed(path, io)?),
         None if args.changed => Pick::Changed,
+        None if args.pending => Pick::Pending,
         None if args.key.is_empty() => Pick::Everything,
         None => Pick::Keys(args.key.clone()),
     };
@@ -69,9 +70,10 @@ pub(super) fn words(args: &Args) -> (String, String) {
     let keys = pass.key.iter().map(|(field, value)| format!(" --key {}", quoted(&format!("{field}={value}"))));
     let list = pass.keys_from.iter().map(|path| format!(" --keys-from {}", quoted(&path.to_string_lossy())));
     let changed = pass.changed.then(|| " --changed".to_owned());
+    let pending = pass.pending.then(|| " --pending".to_owned());
     let limit = pass.limit.map(|limit| format!(" --limit {limit}"));
     let adopt = pass.adopt.then(|| " --adopt".to_owned());
-    (command.join(" "), keys.chain(list).chain(changed).chain(limit).chain(adopt).collect())
+    (command.join(" "), keys.chain(list).chain(changed).chain(pending).chain(limit).chain(adopt).collect())
 }
 
 /// As a shell takes it for one word.
@@ -87,6 +89,22 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_scope_is_asked_for_and_told_again_in_the_same_words() {
+        use clap::Parser;
+        for (line, pick, words) in [
+            ("--plan", Pick::Everything, ""),
+            ("--plan --changed", Pick::Changed, " --changed"),
+            ("--yes --pending --limit 3", Pick::Pending, " --pending --limit 3"),
+        ] {
+            let args = Args::try_parse_from(format!("reconcile {line}").split(' ')).unwrap();
+            let mut world = crate::cli::sample::World::default();
+            let asked = world.with(async |io: &mut Io<'_>| super::asked(&args.pass, io)).await.unwrap();
+            assert_eq!(asked.scope.pick, pick, "{line}");
+            assert_eq!(super::words(&args), ("reconcile".to_owned(), words.to_owned()), "{line}");
+        }
+    }
 
     #[test]
     fn a_shell_reads_a_quoted_word_as_it_was() {

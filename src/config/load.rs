@@ -328,7 +328,17 @@ token = "env:TOY_TOKEN"
             ..portal
         };
         assert_eq!(shown, least, "what is shown as a default is the default");
-        read::<MetaVaultConfig>(&document, "metavault").unwrap();
+        let vault: MetaVaultConfig = read(&document, "metavault").unwrap();
+        assert_eq!(document.table("metavault").unwrap().unwrap().len(), 8);
+        let least = MetaVaultConfig::new(vault.url.clone());
+        let examples = |config: MetaVaultConfig| MetaVaultConfig {
+            password: None,
+            socket: None,
+            ca_file: None,
+            schema: None,
+            ..config
+        };
+        assert_eq!(examples(vault), least, "what is shown as a default is the default");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use reconcile_state::{Digest, Edit, Key, Remote, Schema, Value};
 
 use super::batch::send;
 use super::blocking::blocking;
+use super::collect::remember_echoes;
 use super::confirm::confirm;
 use super::error::PassError;
 use super::guard::ApprovedPlan;
@@ -25,7 +26,7 @@ use super::settle;
 use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
 use crate::model::{Change, ChangeId, Ready};
-use crate::targets::port::AnyWriter;
+use crate::targets::port::{AnyWriter, Echo};
 
 /// What came of an approved plan.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -105,8 +106,19 @@ pub async fn apply(
         }
     }
     let done = run.finish(approved);
+    listen(planner, writers).await?;
     let events = settle::finish(planner, approved, &done).await?;
     Ok(Applied { done, linked, events })
+}
+
+/// What our writes did to the directory itself is no news to us.
+async fn listen(planner: &Planner, writers: &BTreeMap<&'static str, Arc<dyn AnyWriter>>) -> Result<(), PassError> {
+    let echoes: Vec<Echo> = writers.values().flat_map(|writer| writer.echoes()).collect();
+    if echoes.is_empty() {
+        return Ok(());
+    }
+    let store = Arc::clone(&planner.store);
+    blocking(move || remember_echoes(&store.sources()?, &echoes)).await
 }
 
 async fn wave(

@@ -34,6 +34,7 @@ pub use apply::{Applied, apply};
 pub use collect::{DIRECTORY, VAULT};
 pub use error::PassError;
 pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, RULE_CODES, judge};
+pub use memory::IDENTITY;
 pub use plan::{Order, Planner, plan};
 pub use progress::{Progress, Silent, Step};
 pub use stop::Stop;

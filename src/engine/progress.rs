@@ -24,6 +24,15 @@ pub trait Progress: Send + Sync {
     /// So many are done, of so many where that is known. A step is over when both are equal, or when the next
     /// one of its pipeline begins.
     fn tell(&self, pipeline: Option<&'static str>, step: Step, done: u64, total: Option<u64>);
+
+    /// What was told is over: nothing of it may stand where a report or a question is about to be written. What is
+    /// told next begins anew.
+    fn end(&self) {}
+
+    /// Runs what writes a line between two tellings, such as a log, so that neither tears the other.
+    fn aside(&self, write: &mut dyn FnMut()) {
+        write();
+    }
 }
 
 /// Tells nobody.

@@ -31,10 +31,9 @@ pub fn entitlement(person: &Person, system: &str) -> Entitlement {
     if is_disabled(person) {
         return Entitlement::default();
     }
-    let system = Normal::Folded.form(system);
     let texts = |id: AttributeId| {
-        let folded = person.directory.elements(id).map(|text| Normal::Folded.form(text).into_owned());
-        folded.filter(|text| names(text, &system)).collect()
+        let names = person.directory.elements(id).filter(|text| entitles(text, system));
+        names.map(|text| Normal::Folded.form(text).into_owned()).collect()
     };
     Entitlement { birthright: texts(directory::BIRTHRIGHT), requested: texts(directory::REQUESTED) }
 }
@@ -44,8 +43,10 @@ pub fn is_disabled(person: &Person) -> bool {
     person.directory.get(directory::DISABLED) == Some(&reconcile_state::Value::Flag(true))
 }
 
-fn names(text: &str, system: &str) -> bool {
-    text.strip_prefix(system).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+/// Whether a text of AppRoles2 or AppRoles6 is about `system`: its name, bare or as `system:role`, in any case.
+pub fn entitles(text: &str, system: &str) -> bool {
+    let (text, system) = (Normal::Folded.form(text), Normal::Folded.form(system));
+    text.strip_prefix(system.as_ref()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod templates;
 pub(crate) mod testing;
 mod values;
 
-pub use entitlement::{Entitlement, entitlement, is_disabled};
+pub use entitlement::{Entitlement, entitlement, entitles, is_disabled};
 pub use essential::{DISABLED, Judgement, NOT_ENTITLED, essential, judge};
 pub use names::{OrgTuple, given_name, org_tuple, selected_email, selected_username, surname};
 pub use teaching::{CourseKey, Semesters, Term, Timing, day};

@@ -27,6 +27,8 @@ pub enum Refusal {
     Unavailable,
     /// rc 53.
     Unwilling,
+    /// rc 50.
+    Forbidden,
     /// rc 80.
     Internal,
 }

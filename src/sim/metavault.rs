@@ -1,4 +1,4 @@
-//! A MetaVault to read: the read model as a SQLite file, filled from a campus.
+//! A MetaVault to read: the read model as a SQLite file or in a PostgreSQL database, filled from a campus.
 //!
 //! It writes once; tests that change MetaVault afterwards do so by SQL of their own.
 
@@ -6,15 +6,16 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::campus::Campus;
 
 /// The DDL of the read model, which operators read as well.
 pub const READ_MODEL: &str = include_str!("../../docs/metavault-read-model.sql");
 
-/// Rows handed to SQLite at once, as one JSON text.
+/// Rows handed over at once.
 const LOT: usize = 20_000;
 
 /// Makes the file and fills it, in one transaction.
@@ -30,43 +31,77 @@ pub async fn create_sqlite(path: &Path, campus: &Campus) -> Result<(), sqlx::Err
     let mut connection = options.connect().await?;
     let mut transaction = connection.begin().await?;
     sqlx::raw_sql(READ_MODEL).execute(&mut *transaction).await?;
-    let to = &mut *transaction;
-    insert(to, "mv_semester", &campus.semesters).await?;
-    insert(to, "mv_org", &campus.org_rows()).await?;
-    insert(to, "mv_org_manager", &campus.managers).await?;
-    let people = &campus.people;
-    insert(to, "mv_person", people.iter().flat_map(|person| &person.vault_rows)).await?;
-    insert(to, "mv_affiliation", people.iter().flat_map(|person| &person.affiliations)).await?;
-    insert(to, "mv_position", people.iter().flat_map(|person| &person.positions)).await?;
-    insert(to, "mv_topic", &campus.topics).await?;
-    insert(to, "mv_teaching", &campus.teachings).await?;
-    insert(to, "mv_enrolment", &campus.enrolments).await?;
+    for lot in lots(campus) {
+        let Lot { table, columns, rows } = lot?;
+        let values: Vec<String> = columns.iter().map(|name| format!("value ->> '{name}'")).collect();
+        let (columns, values) = (columns.join(", "), values.join(", "));
+        let sql = format!("INSERT INTO {table} ({columns}) SELECT {values} FROM json_each(?) WHERE true");
+        sqlx::query(AssertSqlSafe(sql)).bind(rows).execute(&mut *transaction).await?;
+    }
     transaction.commit().await?;
     connection.close().await
 }
 
-/// Inserts rows whose field names are column names. One JSON text per lot: a statement per row would be
-/// a hand-over to the driver's thread per row.
-async fn insert<R: Serialize>(
-    to: &mut SqliteConnection,
-    table: &str,
-    rows: impl IntoIterator<Item = R>,
-) -> Result<(), sqlx::Error> {
-    let mut rows = rows.into_iter().peekable();
-    let Some(first) = rows.peek() else { return Ok(()) };
-    let Ok(Value::Object(columns)) = serde_json::to_value(first) else {
-        return Err(sqlx::Error::Protocol(format!("{table}: a row is not an object")));
-    };
-    let names: Vec<&str> = columns.keys().map(String::as_str).collect();
-    let values: Vec<String> = names.iter().map(|name| format!("value ->> '{name}'")).collect();
-    let sql =
-        format!("INSERT INTO {table} ({}) SELECT {} FROM json_each(?) WHERE true", names.join(", "), values.join(", "));
-    while rows.peek().is_some() {
-        let lot: Vec<R> = rows.by_ref().take(LOT).collect();
-        let text = serde_json::to_string(&lot).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        sqlx::query(AssertSqlSafe(sql.as_str())).bind(text).execute(&mut *to).await?;
+/// Makes the tables in a database of a PostgreSQL server and fills them, in one transaction.
+///
+/// # Errors
+/// When the server refuses, or the database holds these tables already.
+pub async fn create_postgres(options: &PgConnectOptions, campus: &Campus) -> Result<(), sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql(READ_MODEL).execute(&mut *transaction).await?;
+    for lot in lots(campus) {
+        let Lot { table, columns, rows } = lot?;
+        let columns = columns.join(", ");
+        let sql = format!(
+            "INSERT INTO {table} ({columns}) SELECT {columns} FROM json_populate_recordset(NULL::{table}, $1::text::json)"
+        );
+        sqlx::query(AssertSqlSafe(sql)).bind(rows).execute(&mut *transaction).await?;
     }
-    Ok(())
+    transaction.commit().await?;
+    // Without it a server that was only just filled plans as for empty tables.
+    sqlx::raw_sql("ANALYZE").execute(&mut connection).await?;
+    connection.close().await
+}
+
+/// Rows of one table as one JSON text whose field names are column names: a statement per row would be a
+/// hand-over to the driver per row.
+struct Lot {
+    table: &'static str,
+    columns: Vec<String>,
+    rows: String,
+}
+
+/// Everything, in the order in which tables refer to each other.
+fn lots(campus: &Campus) -> impl Iterator<Item = Result<Lot, sqlx::Error>> {
+    let people = &campus.people;
+    cut("mv_semester", &campus.semesters)
+        .chain(cut("mv_org", campus.org_rows()))
+        .chain(cut("mv_org_manager", &campus.managers))
+        .chain(cut("mv_person", people.iter().flat_map(|person| &person.vault_rows)))
+        .chain(cut("mv_affiliation", people.iter().flat_map(|person| &person.affiliations)))
+        .chain(cut("mv_position", people.iter().flat_map(|person| &person.positions)))
+        .chain(cut("mv_topic", &campus.topics))
+        .chain(cut("mv_teaching", &campus.teachings))
+        .chain(cut("mv_enrolment", &campus.enrolments))
+}
+
+fn cut<R: Serialize>(
+    table: &'static str,
+    rows: impl IntoIterator<Item = R>,
+) -> impl Iterator<Item = Result<Lot, sqlx::Error>> {
+    let mut rows = rows.into_iter();
+    std::iter::from_fn(move || {
+        let lot: Vec<R> = rows.by_ref().take(LOT).collect();
+        let first = lot.first()?;
+        let encode = |error: serde_json::Error| sqlx::Error::Encode(Box::new(error));
+        let columns = match serde_json::to_value(first) {
+            Ok(Value::Object(columns)) => columns.keys().cloned().collect(),
+            Ok(_) => return Some(Err(sqlx::Error::Protocol(format!("{table}: a row is not an object")))),
+            Err(error) => return Some(Err(encode(error))),
+        };
+        Some(serde_json::to_string(&lot).map_err(encode).map(|rows| Lot { table, columns, rows }))
+    })
 }
 
 #[cfg(test)]

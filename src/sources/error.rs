@@ -88,6 +88,21 @@ impl SourceError {
         Self { detail: format!("{place}{detail}{look}"), ..self }
     }
 
+    /// The same with the server of MetaVault in front.
+    pub(super) fn of_vault_server(self, place: &str) -> Self {
+        Self { detail: format!("{place}: {}", self.detail), ..self }
+    }
+
+    /// MetaVault refuses user or password.
+    pub(super) fn vault_auth(detail: impl Into<String>) -> Self {
+        Self { kind: SourceErrorKind::Auth, ..Self::vault_connect(detail, false) }
+    }
+
+    /// A value in MetaVault is not of its column's type.
+    pub(super) fn vault_malformed(detail: impl Into<String>) -> Self {
+        Self { kind: SourceErrorKind::Malformed, ..Self::vault_read(detail, false) }
+    }
+
     /// MetaVault cannot be opened.
     pub(super) fn vault_connect(detail: impl Into<String>, retry: bool) -> Self {
         let origin = Origin::MetaVault;

@@ -84,14 +84,11 @@ pub trait Directory: Send + Sync {
         &'a self,
         entitlements: &'a [&'a str],
         marks: (&'a str, &'a str),
-    ) -> BoxFuture<'a, Result<Vec<Key>, SourceError>> {
-        let _ = (entitlements, marks);
-        Box::pin(async { Ok(Vec::new()) })
-    }
+    ) -> BoxFuture<'a, Result<Vec<Key>, SourceError>>;
 
     /// Checks connection, rights and schema, for `reconcile check`.
     fn check(&self) -> BoxFuture<'_, Vec<Check>> {
-        Box::pin(async { Vec::new() })
+        Box::pin(async { answered(self.find(KeyField::IdautoId, NOBODY).await) })
     }
 
     /// Whoever has this value; none, one or several.
@@ -144,7 +141,21 @@ pub trait Vault: Send + Sync {
     fn read<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<VaultReading, SourceError>>;
 
     /// Checks connection, rights and tables, for `reconcile check`.
-    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
-        Box::pin(async { Vec::new() })
-    }
+    fn check(&self) -> BoxFuture<'_, Vec<Check>>;
+}
+
+/// A UH-ID that nobody has.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What a source that checks nothing else says of itself: whether it answers.
+fn answered<T>(answer: Result<T, SourceError>) -> Vec<Check> {
+    let what = "connection";
+    vec![match answer {
+        Ok(_) => Check::good(what, "it answers"),
+        Err(error) => {
+            let text = format!("{}: {error}", error.code);
+            let (found, fix) = text.rsplit_once("; ").unwrap_or((&text, "see docs/errors.md for this code"));
+            Check::problem(what, found, fix)
+        }
+    }]
 }

@@ -2,6 +2,7 @@
 
 pub mod moodle;
 pub mod port;
+pub mod portal;
 pub mod registry;
 
 pub use registry::Registry;

@@ -166,6 +166,17 @@ pub trait Reader: Send + Sync {
     }
 }
 
+/// A write of ours to a record of the directory, as the directory's own change marker shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Echo {
+    /// The person.
+    pub key: Key,
+    /// The entry's `entryCSN` before the write; `None` where it was not told.
+    pub before: Option<String>,
+    /// The entry's `entryCSN` after it.
+    pub after: Option<String>,
+}
+
 /// Writes what it is told.
 pub trait Writer: Send + Sync {
     /// What may share one real request. Every change stands in exactly one batch.
@@ -173,6 +184,12 @@ pub trait Writer: Send + Sync {
 
     /// Sends one real request: one outcome for each change of the batch.
     fn write(&self, batch: &Batch) -> impl Future<Output = Vec<Outcome>> + Send;
+
+    /// Its writes to the directory since this was last asked, in the order in which they were answered: reading
+    /// them back there is no change of the person.
+    fn echoes(&self) -> Vec<Echo> {
+        Vec::new()
+    }
 }
 
 /// [`Reader`] behind a pointer.
@@ -205,6 +222,8 @@ pub trait AnyWriter: Send + Sync {
     fn batches(&self, ready: Vec<Ready>) -> Vec<Batch>;
     /// [`Writer::write`]
     fn write<'w>(&'w self, batch: &'w Batch) -> BoxFuture<'w, Vec<Outcome>>;
+    /// [`Writer::echoes`]
+    fn echoes(&self) -> Vec<Echo>;
 }
 
 impl<W: Writer> AnyWriter for W {
@@ -214,6 +233,10 @@ impl<W: Writer> AnyWriter for W {
 
     fn write<'w>(&'w self, batch: &'w Batch) -> BoxFuture<'w, Vec<Outcome>> {
         Box::pin(Writer::write(self, batch))
+    }
+
+    fn echoes(&self) -> Vec<Echo> {
+        Writer::echoes(self)
     }
 }
 

@@ -11,7 +11,7 @@ pub struct Registry(Vec<Arc<dyn Definition>>);
 impl Registry {
     /// The targets that are shipped.
     pub fn builtin() -> Self {
-        Self(vec![Arc::new(super::moodle::Moodle)])
+        Self(vec![Arc::new(super::moodle::Moodle), Arc::new(super::portal::Portal)])
     }
 
     /// No targets: what tests and demonstrations start from.

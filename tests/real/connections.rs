@@ -94,7 +94,7 @@ fn a_site_that_is_not_there_ends_its_pipeline() {
 }
 
 /// A certificate authority that signed nothing here.
-fn another_ca(path: &Path) {
+pub fn another_ca(path: &Path) {
     let done = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", "/CN=another CA", "-keyout", "/dev/null", "-out"])

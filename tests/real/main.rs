@@ -1,5 +1,5 @@
 //! The program as it is shipped, as a process of its own, against a real OpenLDAP `slapd`, MetaVault in SQLite
-//! and the strict simulated Moodle site.
+//! or on a real PostgreSQL, and the strict simulated Moodle site.
 //!
 //! Every test starts its own servers and stops them; nothing is shared, so all of them run side by side.
 //! `tests/servers/install.sh` installs what is needed where it is missing.
@@ -12,15 +12,19 @@
 
 mod acceptance;
 mod approval;
+mod commands;
 mod connections;
 mod damage;
 mod doubt;
 mod drift;
 mod interruption;
+mod marks_target;
 mod output;
+mod postgres;
 mod rig;
 mod scope;
 mod site;
 mod slapd;
 mod sources;
+mod vault;
 mod writes_nothing;

@@ -1,5 +1,5 @@
-//! What every test stands on: a campus in a real directory and in SQLite, a simulated site, a configuration, and
-//! the program as a process.
+//! What every test stands on: a campus in a real directory and in SQLite or PostgreSQL, a simulated site, a
+//! configuration, and the program as a process.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reconcile::sim::campus::{Campus, CampusPerson, CampusPlan, attribute};
-use reconcile::sim::metavault::create_sqlite;
+use reconcile::sim::metavault::{create_postgres, create_sqlite};
 use reconcile::targets::moodle::sim::{Faults, MoodleSim, SitePlan, User, World};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -20,6 +20,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::postgres::{self, Postgres};
 use crate::slapd::Slapd;
 
 /// The authentication method whose accounts are managed.
@@ -47,6 +48,8 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// Everything around the program. Fields are dropped in this order.
 pub struct Rig {
     pub slapd: Slapd,
+    /// Where MetaVault is on a server.
+    pub postgres: Option<Postgres>,
     pub moodle: MoodleSim,
     runtime: Runtime,
     pub campus: Campus,
@@ -60,7 +63,7 @@ pub struct Rig {
 pub struct Outside {
     directory: String,
     moodle: String,
-    vault: Vec<u8>,
+    vault: String,
 }
 
 impl Rig {
@@ -71,20 +74,37 @@ impl Rig {
 
     /// The same with a site of this kind.
     pub fn with(seed: u64, people: usize, site: SitePlan) -> Self {
+        Self::of(&CampusPlan::new(seed, people), site, false)
+    }
+
+    /// The same with MetaVault on a PostgreSQL server, reached by TLS.
+    pub fn on_postgres(plan: &CampusPlan, site: SitePlan) -> Self {
+        Self::of(plan, site, true)
+    }
+
+    fn of(plan: &CampusPlan, site: SitePlan, on_server: bool) -> Self {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
-        let campus = Campus::generate(&CampusPlan::new(seed, people));
+        let campus = Campus::generate(plan);
         let ldif = at("people.ldif");
         campus.write_ldif(std::io::BufWriter::new(fs::File::create(&ldif).unwrap())).unwrap();
         let slapd = Slapd::start(&at("slapd"), &ldif);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let postgres = on_server.then(|| Postgres::start(&at("postgres")));
         let moodle = runtime.block_on(async {
-            create_sqlite(&at("metavault.db"), &campus).await.unwrap();
+            match &postgres {
+                Some(server) => create_postgres(&server.administrator(), &campus).await.unwrap(),
+                None => create_sqlite(&at("metavault.db"), &campus).await.unwrap(),
+            }
             MoodleSim::start(site).await.unwrap()
         });
         secret(&at("token"), moodle.token());
-        let config = config(place.path(), &slapd, &moodle);
-        let rig = Self { slapd, moodle, runtime, campus, config, runs: AtomicUsize::new(0), place };
+        let vault = match &postgres {
+            Some(server) => server.configuration(),
+            None => format!("url = \"sqlite://{}\"\n", at("metavault.db").display()),
+        };
+        let config = config(place.path(), &slapd, &vault, &moodle);
+        let rig = Self { slapd, postgres, moodle, runtime, campus, config, runs: AtomicUsize::new(0), place };
         rig.save();
         rig
     }
@@ -147,7 +167,8 @@ impl Rig {
         let (out, err) = (file("stdout"), file("stderr"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
         command.arg("--config").arg(self.path("reconcile.toml")).args(args).current_dir(self.place.path());
-        command.env("REAL_PORTAL_PASSWORD", PASSWORD).env_remove("RUST_LOG").stdin(input);
+        command.env("REAL_PORTAL_PASSWORD", PASSWORD).env(postgres::VARIABLE, postgres::PASSWORD);
+        command.env_remove("RUST_LOG").stdin(input);
         // Files and not pipes: nobody reads while a test waits for something else.
         command.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
         let since = Instant::now();
@@ -159,7 +180,10 @@ impl Rig {
         Outside {
             directory: self.slapd.csns(),
             moodle: self.world().digest(),
-            vault: fs::read(self.path("metavault.db")).unwrap(),
+            vault: match &self.postgres {
+                Some(server) => server.digest(),
+                None => format!("{:?}", fs::read(self.path("metavault.db")).unwrap()),
+            },
         }
     }
 
@@ -212,8 +236,12 @@ impl Rig {
         self.campus.people.iter().filter(move |person| !odd(person) && person.entitled("moodle"))
     }
 
-    /// Runs SQL on MetaVault.
+    /// Runs SQL on MetaVault; what refers to what is not looked at.
     pub fn sql(&self, sql: &str) {
+        if let Some(server) = &self.postgres {
+            server.sql(&format!("SET session_replication_role = replica; {sql}"));
+            return;
+        }
         self.runtime.block_on(async {
             let options = SqliteConnectOptions::new().filename(self.path("metavault.db")).foreign_keys(false);
             let mut connection = options.connect().await.unwrap();
@@ -386,7 +414,7 @@ impl Run {
                 assert!(!self.err.contains(value), "a value of {} is in\n{}", person.uhid, self.err);
             }
         }
-        for secret in [PASSWORD, rig.moodle.token()] {
+        for secret in [PASSWORD, postgres::PASSWORD, rig.moodle.token()] {
             assert!(!self.text().contains(secret), "a secret is in\n{}", self.text());
         }
         self
@@ -399,7 +427,7 @@ fn secret(path: &Path, value: &str) {
     file.write_all(value.as_bytes()).unwrap();
 }
 
-fn config(place: &Path, slapd: &Slapd, moodle: &MoodleSim) -> String {
+fn config(place: &Path, slapd: &Slapd, vault: &str, moodle: &MoodleSim) -> String {
     format!(
         r#"[store]
 path = "store"
@@ -416,8 +444,7 @@ bind_dn = "cn=portal,dc=meta"
 password = "env:REAL_PORTAL_PASSWORD"
 
 [metavault]
-url = "sqlite://{place}/metavault.db"
-
+{vault}
 [guard]
 first_load = true
 

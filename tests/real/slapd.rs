@@ -6,7 +6,6 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 
 use crate::rig::until;
 
@@ -23,7 +22,7 @@ pub struct Slapd {
 impl Slapd {
     /// Starts one in `dir`, with these entries.
     pub fn start(dir: &Path, ldif: &Path) -> Self {
-        installed();
+        installed(&["slapd", "ldapsearch", "openssl"]);
         // A free port may be taken by somebody else before slapd binds it.
         for _ in 0..5 {
             let mut slapd = Self { dir: dir.to_owned(), port: free_port(), tls_port: free_port() };
@@ -119,7 +118,7 @@ impl Drop for Slapd {
 }
 
 /// Gone, or only waiting for somebody to take note of it.
-fn ended(pid: &str) -> bool {
+pub fn ended(pid: &str) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }
@@ -133,16 +132,12 @@ pub fn silent_port() -> u16 {
     free_port()
 }
 
-fn installed() {
-    static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        let missing = |tool: &str| {
-            let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-            !std::env::split_paths(&path).any(|dir| dir.join(tool).exists())
-        };
-        if ["slapd", "ldapsearch", "openssl"].into_iter().any(missing) {
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/install.sh");
-            assert!(Command::new(script).status().unwrap().success(), "slapd cannot be installed");
-        }
-    });
+/// Installs the servers where one of these programs is missing.
+pub fn installed(tools: &[&str]) {
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let there = |tool: &&str| std::env::split_paths(&path).any(|dir| dir.join(tool).exists());
+    if !tools.iter().all(there) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/install.sh");
+        assert!(Command::new(script).status().unwrap().success(), "{tools:?} cannot be installed");
+    }
 }

@@ -18,6 +18,7 @@ use crate::model::person::{self, directory};
 use crate::model::scope::KeyField;
 use crate::sources::port::DirectoryEntry;
 use crate::sources::{SourceError, SourceErrorKind};
+use crate::targets::port::Echo;
 
 const CSN_SCOPE: Scope<'_> = Scope { kind: "entry-csn", side: Side::Source };
 const CSN: AttributeId = AttributeId(1);
@@ -43,6 +44,29 @@ fn record(entry: DirectoryEntry) -> Record {
 fn count_findings(entry: &DirectoryEntry, findings: &mut BTreeMap<String, u64>) {
     let codes: BTreeSet<&str> = entry.findings.iter().map(|finding| finding.code).collect();
     codes.into_iter().for_each(|code| *findings.entry(code.to_owned()).or_default() += 1);
+}
+
+/// Remembers what our own writes made of entries: what we read last and wrote since is not new to us.
+pub(in crate::engine) fn remember_echoes(store: &Store, echoes: &[Echo]) -> Result<(), PassError> {
+    let (schema, digester) = (csn_schema()?, store.digester());
+    let known = store.digests(CSN_SCOPE)?;
+    let ours = |echo: &&Echo| {
+        let before = digester.record(&schema, &csn_record(&echo.key, echo.before.as_deref()));
+        echo.before.is_some() && known.get(&digester.key(&echo.key)) == Some(before)
+    };
+    // Several writes of one entry follow each other: the last one counts, where all were ours.
+    let mut last: BTreeMap<&Key, Option<&Echo>> = BTreeMap::new();
+    for echo in echoes {
+        let follows = match last.get(&echo.key) {
+            None => ours(&echo),
+            Some(before) => before.is_some_and(|before| before.after == echo.before),
+        };
+        last.insert(&echo.key, Some(echo).filter(|_| follows));
+    }
+    let csns = last.into_values().flatten().filter(|echo| echo.after.is_some());
+    let csns: Vec<Record> = csns.map(|echo| csn_record(&echo.key, echo.after.as_deref())).collect();
+    store.put(CSN_SCOPE, &schema, &csns)?;
+    Ok(())
 }
 
 struct Writers {

@@ -7,6 +7,8 @@ mod directory;
 mod tally;
 mod vault;
 
+pub(super) use self::directory::remember_echoes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

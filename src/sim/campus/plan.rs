@@ -1,5 +1,7 @@
 //! What a campus is made from.
 
+use std::ops::RangeInclusive;
+
 use jiff::civil::{Date, date};
 
 /// The seed and the few things that tests and the demo choose.
@@ -15,6 +17,9 @@ pub struct CampusPlan {
     pub mail_domain: String,
     /// Realm of ePPN.
     pub realm: String,
+    /// How many courses a student takes in a term: three to five, as students do; more for a campus with as many
+    /// enrolments as a larger one.
+    pub courses: RangeInclusive<usize>,
     /// The day at which dates and semesters are true.
     pub today: Date,
 }
@@ -28,6 +33,7 @@ impl CampusPlan {
             institution: "185".to_owned(),
             mail_domain: "uni.example".to_owned(),
             realm: "uni.example".to_owned(),
+            courses: 3..=5,
             today: date(2026, 9, 15),
         }
     }

@@ -18,7 +18,7 @@ pub struct Study {
 }
 
 /// Plans the teaching of the previous, the current and the next term, with a few summer courses.
-/// Students take three to five courses a term (the next one is not open yet), teachers give one to three.
+/// Students take as many courses a term as planned (the next one is not open yet), teachers give one to three.
 pub fn teach(rng: &mut Rng, plan: &CampusPlan, units: &[Unit], people: &mut [CampusPerson]) -> Study {
     let (semesters, current) = semesters(plan.today);
     let departments: Vec<usize> =
@@ -36,7 +36,7 @@ pub fn teach(rng: &mut Rng, plan: &CampusPlan, units: &[Unit], people: &mut [Cam
             let here = matches!(person.standing, Standing::Active | Standing::Grace);
             let was_here = at < current && person.standing == Standing::Left;
             if person.kind.studies() && at <= current && (here || was_here) {
-                let count = rng.usize(3..=5);
+                let count = rng.usize(plan.courses.clone());
                 for course in choose(rng, offered, home, count) {
                     let status = if rng.u8(..100) < 97 { "A" } else { "I" };
                     enrolments.push(enrolment(plan, person, &teachings[course], "student", "student", status));

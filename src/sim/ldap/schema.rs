@@ -36,6 +36,8 @@ attributetype ( 2.5.18.2 NAME 'modifyTimestamp' ORDERING x OPERATIONAL )
 pub struct AttributeType {
     /// The name in its canonical case, under which slapd returns it.
     pub name: String,
+    /// The whole description.
+    description: String,
     /// At most one value.
     pub single: bool,
     /// Has an ordering rule; else `>=` and `<=` match nothing.
@@ -62,12 +64,18 @@ impl Schema {
     pub fn get(&self, name: &str) -> Option<&AttributeType> {
         self.0.get(&name.to_lowercase())
     }
+
+    /// All descriptions, as the subschema entry shows them (RFC 4512, section 4.1.2).
+    pub fn descriptions(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(|kind| kind.description.as_str())
+    }
 }
 
 fn definitions(text: &str) -> impl Iterator<Item = AttributeType> {
     text.split("attributetype ").skip(1).filter_map(|definition| {
         let definition = definition.split("objectclass ").next()?;
         Some(AttributeType {
+            description: definition.split_whitespace().collect::<Vec<_>>().join(" "),
             name: definition.split('\'').nth(1)?.to_owned(),
             single: definition.contains("SINGLE-VALUE"),
             ordered: definition.contains("ORDERING"),

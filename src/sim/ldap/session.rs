@@ -174,8 +174,15 @@ impl Session {
     }
 
     async fn search(&mut self, msgid: i32, request: LdapSearchRequest, controls: Controls) -> io::Result<After> {
-        if request.base.is_empty() && request.scope == LdapSearchScope::Base {
-            let entry = root_dse(&self.served.tree(), &request.attrs);
+        let alone = match (request.base.as_str(), request.scope == LdapSearchScope::Base) {
+            ("", true) => Some(root_dse(&self.served.tree(), &request.attrs)),
+            (base, true) if self.bound && fold_dn(base) == fold_dn(SUBSCHEMA) => {
+                Some(subschema(&self.served.tree(), &request.attrs))
+            }
+            _ => None,
+        };
+        // As slapd does it: neither is paged, whatever the client asks for.
+        if let Some(entry) = alone {
             self.wire.feed(LdapMsg::new(msgid, LdapOp::SearchResultEntry(entry))).await?;
             return self.send(msgid, LdapOp::SearchResultDone(result(Code::Success, "")), Vec::new()).await;
         }
@@ -267,18 +274,28 @@ fn encode(position: Position) -> Vec<u8> {
     [position.after.to_be_bytes(), (position.sent as u64).to_be_bytes()].concat()
 }
 
+const SUBSCHEMA: &str = "cn=Subschema";
+
+fn subschema(tree: &Tree, selection: &[String]) -> LdapSearchResultEntry {
+    pseudo(SUBSCHEMA, vec![("attributeTypes", tree.schema.descriptions().map(str::to_owned).collect())], selection)
+}
+
 fn root_dse(tree: &Tree, selection: &[String]) -> LdapSearchResultEntry {
     let suffixes = tree.after(0).filter(|stored| tree.is_suffix(&stored.folded));
     let contexts: Vec<String> = suffixes.map(|stored| stored.entry.dn().to_owned()).collect();
-    let known = [
+    let controls = [controls::PAGED, controls::ASSERTION, controls::PRE_READ, controls::POST_READ];
+    let known = vec![
         ("namingContexts", contexts),
-        (
-            "supportedControl",
-            [controls::PAGED, controls::ASSERTION, controls::PRE_READ, controls::POST_READ].map(String::from).to_vec(),
-        ),
+        ("subschemaSubentry", vec![SUBSCHEMA.to_owned()]),
+        ("supportedControl", controls.map(String::from).to_vec()),
         ("supportedExtension", vec![WHO_AM_I.to_owned()]),
         ("supportedLDAPVersion", vec!["3".to_owned()]),
     ];
+    pseudo("", known, selection)
+}
+
+/// An entry that is in no tree.
+fn pseudo(dn: &str, known: Vec<(&str, Vec<String>)>, selection: &[String]) -> LdapSearchResultEntry {
     let asked = |name: &str| selection.iter().any(|one| one == "+" || one.eq_ignore_ascii_case(name));
     let attributes = known
         .into_iter()
@@ -288,7 +305,7 @@ fn root_dse(tree: &Tree, selection: &[String]) -> LdapSearchResultEntry {
             vals: values.into_iter().map(String::into_bytes).collect(),
         })
         .collect();
-    LdapSearchResultEntry { dn: String::new(), attributes }
+    LdapSearchResultEntry { dn: dn.to_owned(), attributes }
 }
 
 fn refusal_code(refusal: Refusal) -> Code {
@@ -296,6 +313,7 @@ fn refusal_code(refusal: Refusal) -> Code {
         Refusal::Busy => Code::Busy,
         Refusal::Unavailable => Code::Unavailable,
         Refusal::Unwilling => Code::UnwillingToPerform,
+        Refusal::Forbidden => Code::InsufficentAccessRights,
         Refusal::Internal => Code::Other,
     }
 }

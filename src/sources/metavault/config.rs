@@ -1,30 +1,99 @@
 //! `[metavault]` of the configuration, and which engine it names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::address::Address;
+use super::postgres::PostgresVault;
 use super::sqlite::SqliteVault;
+use crate::config::SecretRef;
 use crate::sources::error::{Origin, SourceError};
 use crate::sources::port::Vault;
+use crate::wire::tls;
 
 /// How MetaVault is reached.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetaVaultConfig {
-    /// `sqlite:///absolute/path`.
+    /// `sqlite:///absolute/path` or `postgres://user@host[:port]/database`.
     pub url: String,
+    /// The password, by reference; without one the server must know us otherwise (`peer`, `trust`).
+    #[serde(default)]
+    pub password: Option<SecretRef>,
+    /// The directory of the server's Unix socket; the host in `url` is `localhost` then.
+    #[serde(default)]
+    pub socket: Option<PathBuf>,
+    /// A CA (PEM) that is trusted beside those of the system.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether password and rows may cross the network in the clear.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+    /// The schema in which the views are; otherwise the account's own `search_path`.
+    #[serde(default)]
+    pub schema: Option<String>,
+    /// Seconds for connecting, TLS and login included.
+    #[serde(default = "connect_timeout")]
+    pub connect_timeout_seconds: u32,
+    /// Seconds for each statement, waiting for a load to end included.
+    #[serde(default = "statement_timeout")]
+    pub statement_timeout_seconds: u32,
+}
+
+impl MetaVaultConfig {
+    /// The usual settings for this address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            password: None,
+            socket: None,
+            ca_file: None,
+            allow_plaintext: false,
+            schema: None,
+            connect_timeout_seconds: connect_timeout(),
+            statement_timeout_seconds: statement_timeout(),
+        }
+    }
+}
+
+fn connect_timeout() -> u32 {
+    10
+}
+
+fn statement_timeout() -> u32 {
+    300
 }
 
 /// The reader for the engine that the address names; connects nowhere.
 ///
 /// # Errors
 /// `Configuration`; the address is never quoted, it may hold a password.
-pub fn open(config: &MetaVaultConfig) -> Result<Box<dyn Vault>, SourceError> {
-    let path =
-        config.url.strip_prefix("sqlite://").map(Path::new).filter(|path| path.is_absolute()).ok_or_else(|| {
-            SourceError::configuration(Origin::MetaVault, "[metavault] url has the form sqlite:///absolute/path")
-        })?;
+pub fn open(
+    config: &MetaVaultConfig,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Box<dyn Vault>, SourceError> {
+    let wrong = |text: &str| SourceError::configuration(Origin::MetaVault, format!("[metavault] {text}"));
+    if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
+        let address = Address::new(config).map_err(|text| wrong(&text))?;
+        if let Some(file) = &config.ca_file {
+            // The driver would find out at the first connection only.
+            tls::client_config(Some(file)).map_err(|error| wrong(&format!("ca_file: {error}")))?;
+        }
+        let password = config.password.as_ref().map(|secret| secret.resolve(environment)).transpose();
+        let password = password.map_err(|error| wrong(&format!("password: {error}")))?;
+        return Ok(Box::new(PostgresVault::new(address, password)));
+    }
+    let path = config
+        .url
+        .strip_prefix("sqlite://")
+        .map(Path::new)
+        .filter(|path| path.is_absolute())
+        .ok_or_else(|| wrong("url has the form sqlite:///absolute/path or postgres://user@host[:port]/database"))?;
+    let usual = MetaVaultConfig::new(&config.url);
+    if *config != usual {
+        return Err(wrong("url names a file: the other keys belong to postgres:// and have to go"));
+    }
     Ok(Box::new(SqliteVault::new(path)))
 }
 
@@ -32,12 +101,50 @@ pub fn open(config: &MetaVaultConfig) -> Result<Box<dyn Vault>, SourceError> {
 mod tests {
     use super::*;
 
+    fn none(_: &str) -> Option<String> {
+        None
+    }
+
     #[test]
     fn an_address_of_another_form_is_refused_and_not_quoted() {
-        for url in ["", "/var/mv.db", "sqlite://mv.db", "mysql://u:hunter2@db/mv"] {
-            let error = open(&MetaVaultConfig { url: url.into() }).err().unwrap();
+        for url in [
+            "",
+            "/var/mv.db",
+            "sqlite://mv.db",
+            "mysql://u:hunter2@db/mv",
+            "postgres://u:hunter2@localhost/mv",
+            "postgres://localhost/mv",
+            "postgres://u@localhost",
+            "postgres://u@localhost/mv?password=hunter2",
+            "postgres:hunter2",
+        ] {
+            let error = open(&MetaVaultConfig::new(url), &none).err().unwrap();
             assert!(!error.retry && !error.to_string().contains("hunter2"), "{url}");
         }
-        assert!(open(&MetaVaultConfig { url: "sqlite:///var/mv.db".into() }).is_ok());
+        assert!(open(&MetaVaultConfig::new("sqlite:///var/mv.db"), &none).is_ok());
+        assert!(open(&MetaVaultConfig::new("postgresql://u@db.uni.example/mv"), &none).is_ok());
+    }
+
+    #[test]
+    fn a_password_is_looked_up_and_its_absence_said() {
+        let password = Some(SecretRef::parse("env:MV_PASSWORD"));
+        let config = MetaVaultConfig { password, ..MetaVaultConfig::new("postgres://u@db.uni.example/mv") };
+        assert!(open(&config, &|_| Some("x".into())).is_ok());
+        assert!(open(&config, &none).err().unwrap().to_string().contains("MV_PASSWORD"));
+    }
+
+    #[test]
+    fn a_ca_file_that_is_not_there_is_said_before_anything_is_connected() {
+        let config = MetaVaultConfig {
+            ca_file: Some("/nonexistent/ca.pem".into()),
+            ..MetaVaultConfig::new("postgres://u@db.uni.example/mv")
+        };
+        assert!(open(&config, &none).err().unwrap().to_string().contains("/nonexistent/ca.pem"));
+    }
+
+    #[test]
+    fn keys_of_a_server_beside_a_file_are_refused() {
+        let config = MetaVaultConfig { schema: Some("mv".into()), ..MetaVaultConfig::new("sqlite:///var/mv.db") };
+        assert!(open(&config, &none).is_err());
     }
 }

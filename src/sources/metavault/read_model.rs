@@ -3,6 +3,8 @@
 //! An institution owns the views; this list is what the preflight compares them with. The tables are
 //! those of the read model in the MetaVault facts; `mv_person.campus` and `mv_position` were added to it.
 
+use crate::sources::error::SourceError;
+
 /// Every table that is read, with the columns that are.
 pub const TABLES: [(&str, &[&str]); 8] = [
     (
@@ -28,7 +30,22 @@ pub const TABLES: [(&str, &[&str]); 8] = [
     ("mv_teaching", &["id", "topic_id", "semester_id", "term_no", "status"]),
 ];
 
-/// Columns of the read model that a table lacks; names are compared folded.
-pub fn missing<'m>(columns: &[&'m str], present: &[String]) -> Vec<&'m str> {
+/// Holds a table's columns against the read model; without columns there is no table.
+///
+/// # Errors
+/// `Schema`, naming the table and what it lacks.
+pub fn compare(table: &str, columns: &[&str], present: &[String]) -> Result<(), SourceError> {
+    if present.is_empty() {
+        return Err(SourceError::vault_schema(format!("there is no table or view {table}")));
+    }
+    let missing = missing(columns, present);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(SourceError::vault_schema(format!("{table} has no column {}", missing.join(", "))))
+}
+
+/// Names are compared folded.
+fn missing<'m>(columns: &[&'m str], present: &[String]) -> Vec<&'m str> {
     columns.iter().copied().filter(|column| !present.iter().any(|p| p.eq_ignore_ascii_case(column))).collect()
 }

@@ -1,6 +1,7 @@
 //! The SQLite reader against databases made here with the read model's DDL.
 
 use super::*;
+use crate::model::Level;
 use crate::model::person::vault as v;
 use crate::sources::SourceErrorKind;
 use crate::sources::port::{Finding, reason};
@@ -183,4 +184,17 @@ async fn a_reading_writes_nothing() {
     assert_eq!(std::fs::read(&database.path).unwrap(), before);
     let mut connection = SqliteVault::new(&database.path).connect().await.unwrap();
     assert!(sqlx::query("DELETE FROM mv_person").execute(&mut connection).await.is_err());
+}
+
+#[tokio::test]
+async fn a_check_says_of_every_table_how_it_is() {
+    let half = format!("{} DROP TABLE mv_topic; DELETE FROM mv_person;", people());
+    let database = database(&half).await;
+    let found = SqliteVault::new(&database.path).check().await;
+    let of = |what: &str| found.iter().find(|check| check.what == what).unwrap();
+    assert_eq!((of("connection").level, of("mv_org").level), (Level::Good, Level::Good));
+    assert_eq!((of("mv_topic").level, of("mv_person").level), (Level::Problem, Level::Problem));
+    assert!(of("mv_topic").found.contains("no table or view mv_topic"), "{found:?}");
+    let missing = SqliteVault::new(database.path.with_extension("none")).check().await;
+    assert_eq!((missing.len(), missing[0].level), (1, Level::Problem));
 }

@@ -14,6 +14,13 @@ pub const KEY: &str = "idautoID";
 /// Changes with every write of the entry.
 pub const CSN: &str = "entryCSN";
 
+/// Usual place of the marks of birthright entitlements; written, never read as part of a person.
+pub const BIRTHRIGHT_MARKS: &str = "idautoPersonAppRoles5";
+/// Usual place of the marks of requested entitlements.
+pub const REQUESTED_MARKS: &str = "idautoPersonAppRoles8";
+/// Usual place of people's ids at the targets, `system:id`.
+pub const TARGET_IDS: &str = "idautoPersonAppRoles7";
+
 /// Attributes that hold passwords or their hashes: never asked for, whatever is configured.
 const NEVER: [&str; 3] = ["userPassword", "idautoPersonExt20", "idautoChallengeSet"];
 
@@ -128,8 +135,8 @@ fn attributes() -> Vec<Attribute> {
     attributes
 }
 
-/// RFC 4512, 1.4: a name, or a dotted number.
-fn is_descriptor(text: &str) -> bool {
+/// Whether a text can name a directory attribute: a name, or a dotted number (RFC 4512, section 1.4).
+pub fn is_descriptor(text: &str) -> bool {
     let named = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let numbered =

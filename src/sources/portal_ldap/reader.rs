@@ -11,8 +11,8 @@ use super::config::PortalLdapConfig;
 use super::decode;
 use super::mapping::{CSN, KEY, Mapping};
 use crate::config::Secret;
-use crate::model::KeyField;
 use crate::model::person::directory as d;
+use crate::model::{Check, KeyField};
 use crate::sources::error::{Origin, SourceError};
 use crate::sources::port::{Directory, DirectoryEntry, DirectoryPage, Listing};
 use crate::wire::ldap::{Connection, Endpoint, LdapError, Page, Pages, Search};
@@ -23,13 +23,13 @@ const KEYS_PER_FILTER: usize = 100;
 /// Portal LDAP.
 #[derive(Debug)]
 pub struct PortalLdap {
-    endpoint: Endpoint,
-    bind_dn: String,
-    password: Secret,
-    base: String,
-    object_class: String,
+    pub(super) endpoint: Endpoint,
+    pub(super) bind_dn: String,
+    pub(super) password: Secret,
+    pub(super) base: String,
+    pub(super) object_class: String,
     page_size: u16,
-    mapping: Mapping,
+    pub(super) mapping: Mapping,
 }
 
 impl PortalLdap {
@@ -64,16 +64,16 @@ impl PortalLdap {
         self.endpoint.connect(&self.bind_dn, &self.password).await.map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, error: LdapError) -> SourceError {
+    pub(super) fn failed(&self, error: LdapError) -> SourceError {
         SourceError::portal(error, &self.endpoint.place())
     }
 
-    async fn search(&self, condition: &str, attributes: Vec<String>) -> Result<Pages, SourceError> {
+    pub(super) async fn search(&self, condition: &str, attributes: Vec<String>) -> Result<Pages, SourceError> {
         let connection = self.connect().await?;
         Ok(connection.search(self.asking(condition, attributes)))
     }
 
-    fn asking(&self, condition: &str, attributes: Vec<String>) -> Search {
+    pub(super) fn asking(&self, condition: &str, attributes: Vec<String>) -> Search {
         Search {
             base: self.base.clone(),
             scope: Scope::Subtree,
@@ -161,6 +161,18 @@ impl Directory for PortalLdap {
         Box::pin(async move { self.whoever(&key_conditions(keys)).await })
     }
 
+    fn unmarked<'a>(
+        &'a self,
+        entitlements: &'a [&'a str],
+        marks: (&'a str, &'a str),
+    ) -> BoxFuture<'a, Result<Vec<Key>, SourceError>> {
+        Box::pin(self.without_marks(entitlements, marks))
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(self.checks())
+    }
+
     fn find<'a>(&'a self, field: KeyField, value: &'a str) -> BoxFuture<'a, Result<Vec<DirectoryEntry>, SourceError>> {
         Box::pin(async move { self.whoever(self.field_condition(field, value).as_slice()).await })
     }
@@ -172,7 +184,7 @@ fn key_conditions(keys: &[Key]) -> Vec<String> {
     keys.chunks(KEYS_PER_FILTER).map(|keys| format!("(|{})", any(keys))).collect()
 }
 
-fn equals(attribute: &str, value: &str) -> String {
+pub(super) fn equals(attribute: &str, value: &str) -> String {
     format!("({attribute}={})", ldap_escape(value))
 }
 

@@ -207,6 +207,11 @@ impl Connection {
         ldap
     }
 
+    /// Whether it is known to have ended. A connection that has not may still turn out to be dead.
+    pub fn is_closed(&self) -> bool {
+        self.ldap.clone().is_closed()
+    }
+
     /// Takes leave of the server.
     pub async fn close(mut self) {
         // Whether the server hears it makes no difference to us.

@@ -69,7 +69,7 @@ pub(super) fn decode(answer: ResultEntry) -> Result<Option<RawEntry>, LdapError>
 }
 
 /// `SearchResultEntry ::= [APPLICATION 4] SEQUENCE { objectName, attributes SEQUENCE OF { type, SET OF vals } }`
-fn entry(tag: StructureTag) -> Option<RawEntry> {
+pub(super) fn entry(tag: StructureTag) -> Option<RawEntry> {
     if tag.id != 4 || tag.class != TagClass::Application {
         return None;
     }

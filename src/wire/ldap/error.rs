@@ -63,6 +63,15 @@ impl LdapError {
         Self { rc: Some(rc), ..Self::new(LdapErrorKind::Auth, "the bind was refused") }
     }
 
+    /// What a modification's result code other than 0 means.
+    pub fn of_modify(rc: u32) -> Self {
+        let (kind, detail) = match rc {
+            10 => (LdapErrorKind::Referral, "the server refers to another server"),
+            _ => (LdapErrorKind::Refused, "the modification was refused"),
+        };
+        Self { rc: Some(rc), ..Self::new(kind, detail) }
+    }
+
     /// Whether the same operation may succeed later without anybody changing anything. A refused bind is
     /// not repeated: it would lock the account.
     pub fn retry(&self) -> bool {
@@ -140,7 +149,7 @@ fn tls_in_words(error: &rustls::Error) -> String {
     }
 }
 
-/// Names of RFC 4511, appendix A, as far as a reader meets them.
+/// Names of RFC 4511, appendix A, as far as a client meets them.
 fn rc_name(rc: u32) -> &'static str {
     match rc {
         1 => "operationsError",
@@ -153,7 +162,11 @@ fn rc_name(rc: u32) -> &'static str {
         11 => "adminLimitExceeded",
         12 => "unavailableCriticalExtension",
         13 => "confidentialityRequired",
+        16 => "noSuchAttribute",
         17 => "undefinedAttributeType",
+        19 => "constraintViolation",
+        20 => "attributeOrValueExists",
+        21 => "invalidAttributeSyntax",
         32 => "noSuchObject",
         34 => "invalidDNSyntax",
         48 => "inappropriateAuthentication",
@@ -162,7 +175,9 @@ fn rc_name(rc: u32) -> &'static str {
         51 => "busy",
         52 => "unavailable",
         53 => "unwillingToPerform",
+        65 => "objectClassViolation",
         80 => "other",
+        122 => "assertionFailed",
         _ => "unnamed",
     }
 }

@@ -44,11 +44,8 @@ impl StoreDir {
         refuse_others(&path)?;
         let lock = Arc::new(take_lock(&path)?);
         let tightened = tighten(&path)?;
-        let key = match read_line(&path.join("format"))? {
-            Some(format) if format == FORMAT => {
-                read_key(&path)?.ok_or_else(|| StoreError::Key { path: path.join("digest.key"), state: "missing" })?
-            }
-            Some(found) => return Err(StoreError::Format { path: path.join("format"), found, expected: FORMAT }),
+        let key = match existing_key(&path)? {
+            Some(key) => key,
             None => make_new(&path, fresh_key)?,
         };
         Ok(Self { path, digester: Digester::new(key), lock, tightened, files: Mutex::default() })
@@ -61,7 +58,7 @@ impl StoreDir {
 
     /// Where a pipeline's claims are copied to, and restored from where its own file is lost.
     pub fn claims_copy(&self, pipeline: &str) -> PathBuf {
-        self.path.join(CLAIMS).join(format!("{pipeline}.jsonl"))
+        claims_copy(&self.path, pipeline)
     }
 
     /// Where the store is.
@@ -88,10 +85,7 @@ impl StoreDir {
     /// # Errors
     /// [`StoreError::Name`], [`StoreError::Copy`], or where the file cannot be opened or made.
     pub fn pipeline(&self, name: &str) -> Result<Store, StoreError> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name == SOURCES || !name.chars().all(plain) {
-            return Err(StoreError::Name { name: name.to_owned() });
-        }
+        refuse_name(name)?;
         self.file(name, Some(&self.claims_copy(name)))
     }
 
@@ -100,11 +94,42 @@ impl StoreDir {
         if let Some(store) = files.get(name) {
             return Ok(store.clone());
         }
-        let path = self.path.join(format!("{name}.redb"));
+        let path = file(&self.path, name);
         let store = Store::open(path, copy, self.digester.clone(), Arc::clone(&self.lock))?;
         files.insert(name.to_owned(), store.clone());
         Ok(store)
     }
+}
+
+/// The key of the store at `dir`; `None` where there is no store yet.
+pub(super) fn existing_key(dir: &Path) -> Result<Option<[u8; 32]>, StoreError> {
+    match read_line(&dir.join("format"))? {
+        Some(format) if format == FORMAT => {
+            let missing = || StoreError::Key { path: dir.join("digest.key"), state: "missing" };
+            read_key(dir)?.ok_or_else(missing).map(Some)
+        }
+        Some(found) => Err(StoreError::Format { path: dir.join("format"), found, expected: FORMAT }),
+        None => Ok(None),
+    }
+}
+
+/// Refuses what cannot name a pipeline's file.
+pub(super) fn refuse_name(name: &str) -> Result<(), StoreError> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name == SOURCES || !name.chars().all(plain) {
+        return Err(StoreError::Name { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// Where the sources' or a pipeline's file is.
+pub(super) fn file(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.redb"))
+}
+
+/// Where a pipeline's claims are copied to.
+pub(super) fn claims_copy(dir: &Path, pipeline: &str) -> PathBuf {
+    dir.join(CLAIMS).join(format!("{pipeline}.jsonl"))
 }
 
 /// A directory in which others keep their files becomes no store.
@@ -159,13 +184,7 @@ fn take_lock(dir: &Path) -> Result<File, StoreError> {
         .map_err(StoreError::io(&path))?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Whoever holds it may be about to write its number: then it is not known.
-            let holder = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
-            return Err(StoreError::Locked { path: dir.to_owned(), holder });
-        }
-        Err(TryLockError::Error(source)) => return Err(StoreError::Io { path, source }),
+        Err(error) => return Err(refused(error, dir, &mut file)),
     }
     let mut say = || {
         file.set_len(0)?;
@@ -174,6 +193,21 @@ fn take_lock(dir: &Path) -> Result<File, StoreError> {
     };
     say().map_err(StoreError::io(&path))?;
     Ok(file)
+}
+
+/// Why the lock is not to be had.
+pub(super) fn refused(error: TryLockError, dir: &Path, file: &mut File) -> StoreError {
+    match error {
+        TryLockError::WouldBlock => {
+            let mut holder = String::new();
+            // Whoever holds it may be about to write its number, or only looks at the store and writes none: then
+            // it is not known.
+            let holder = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
+            let runs = |pid: &u32| !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{pid}")).exists();
+            StoreError::Locked { path: dir.to_owned(), holder: holder.filter(runs) }
+        }
+        TryLockError::Error(source) => StoreError::Io { path: dir.join("lock"), source },
+    }
 }
 
 /// The format is written last: a directory without it is no store yet, and may be begun again.

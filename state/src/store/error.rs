@@ -103,6 +103,15 @@ pub enum StoreError {
         /// The number given.
         intent: u64,
     },
+    /// A file that is only looked at would have to be written to.
+    #[error(
+        "{}: the last pass was cut off before it brought this file up to date, and looking does not change it; the next \
+         pass brings it up to date, also one with --plan", .path.display()
+    )]
+    ReadOnly {
+        /// The store's file.
+        path: PathBuf,
+    },
     /// What is there cannot be read.
     #[error("{}: {what} is damaged; {}", .path.display(), without(.path))]
     Damaged {
@@ -170,6 +179,7 @@ pub(super) enum Fault {
     Redb(redb::Error),
     Damaged(String),
     NoIntent(u64),
+    ReadOnly,
 }
 
 impl Fault {
@@ -185,6 +195,7 @@ impl Fault {
             Self::Redb(source) => StoreError::Database { path, source: Box::new(source) },
             Self::Damaged(what) => StoreError::Damaged { path, what },
             Self::NoIntent(intent) => StoreError::NoIntent { path, intent },
+            Self::ReadOnly => StoreError::ReadOnly { path },
         }
     }
 }

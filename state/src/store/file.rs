@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
+use redb::{Builder, Database, Durability, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,7 +31,7 @@ pub struct Store {
 
 pub(super) struct Inner {
     /// Taken out only to be closed.
-    db: Option<Database>,
+    db: Option<Db>,
     pub(super) path: PathBuf,
     pub(super) digester: Digester,
     /// Writers take turns here, so that a reader that has to fold first waits for those before it.
@@ -44,6 +44,12 @@ pub(super) struct Inner {
     reencoded_from: Option<u8>,
     /// Held for the whole directory until the last file is closed.
     _lock: Arc<File>,
+}
+
+/// The database, opened for what it is to be used for.
+enum Db {
+    Writable(Database),
+    Readable(ReadOnlyDatabase),
 }
 
 impl fmt::Debug for Store {
@@ -66,20 +72,8 @@ impl Store {
             make(&path, &copy.map(copy::read).transpose()?.flatten().unwrap_or_default())?;
         }
         let db = caught(|| Ok(builder().open(&path)?)).map_err(|fault| fault.at(&path))?;
-        let mut inner = Inner {
-            db: Some(db),
-            path,
-            digester,
-            turn: Mutex::default(),
-            unfolded: AtomicBool::new(true),
-            snapshots: Mutex::default(),
-            reencoded_from: None,
-            _lock: lock,
-        };
-        let written_as = inner.read(|txn| {
-            let mark = txn.open_table(table::MARK)?.get(table::ENCODING)?.map_or(0, |version| version.value());
-            Ok(u8::try_from(mark).unwrap_or(u8::MAX))
-        })?;
+        let mut inner = Inner::new(Db::Writable(db), path, digester, lock);
+        let written_as = inner.written_as()?;
         // Folding first: digests of the former encoding must not come into the tables afterwards.
         inner.fold()?;
         if written_as != ENCODING_VERSION {
@@ -89,13 +83,28 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// Opens a file to read it: nothing of it changes, and all that writes is refused. So is a file that a killed
+    /// process left open, because opening it repairs it.
+    pub(super) fn look(path: PathBuf, digester: Digester, lock: Arc<File>) -> Result<Self, StoreError> {
+        look_at(&path)?;
+        let open = || match builder().open_read_only(&path) {
+            Err(redb::DatabaseError::RepairAborted) => Err(Fault::ReadOnly),
+            opened => Ok(opened?),
+        };
+        let db = caught(open).map_err(|fault| fault.at(&path))?;
+        let mut inner = Inner::new(Db::Readable(db), path, digester, lock);
+        let written_as = inner.written_as()?;
+        inner.reencoded_from = (written_as != ENCODING_VERSION).then_some(written_as);
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
     /// Takes digests under this store's key.
     pub fn digester(&self) -> &Digester {
         &self.inner.digester
     }
 
     /// The encoding version the file was written under, where that was another: its digests, bodies and
-    /// last applied pairs were dropped when it was opened, claims and journal were kept.
+    /// last applied pairs are dropped when it is opened for a pass, claims and journal are kept.
     pub fn reencoded_from(&self) -> Option<u8> {
         self.inner.reencoded_from
     }
@@ -140,8 +149,32 @@ impl Store {
 }
 
 impl Inner {
+    fn new(db: Db, path: PathBuf, digester: Digester, lock: Arc<File>) -> Self {
+        Self {
+            db: Some(db),
+            path,
+            digester,
+            turn: Mutex::default(),
+            unfolded: AtomicBool::new(true),
+            snapshots: Mutex::default(),
+            reencoded_from: None,
+            _lock: lock,
+        }
+    }
+
+    fn written_as(&self) -> Result<u8, StoreError> {
+        self.read(|txn| {
+            let mark = txn.open_table(table::MARK)?.get(table::ENCODING)?.map_or(0, |version| version.value());
+            Ok(u8::try_from(mark).unwrap_or(u8::MAX))
+        })
+    }
+
     pub(super) fn read<T>(&self, f: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
-        caught(|| f(&self.db()?.begin_read()?)).map_err(|fault| fault.at(&self.path))
+        let begin = || match self.db()? {
+            Db::Writable(db) => Ok::<_, Fault>(db.begin_read()?),
+            Db::Readable(db) => Ok(db.begin_read()?),
+        };
+        caught(|| f(&begin()?)).map_err(|fault| fault.at(&self.path))
     }
 
     /// Reads what reflects every recorded outcome.
@@ -202,7 +235,8 @@ impl Inner {
 
     fn commit<T>(&self, f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
         let commit = || {
-            let mut txn = self.db()?.begin_write()?;
+            let Db::Writable(db) = self.db()? else { return Err(Fault::ReadOnly) };
+            let mut txn = db.begin_write()?;
             txn.set_durability(Durability::Immediate)?;
             // A killed process costs milliseconds at the next start, not a reading of the whole file.
             txn.set_quick_repair(true);
@@ -213,7 +247,7 @@ impl Inner {
         caught(commit).map_err(|fault| fault.at(&self.path))
     }
 
-    fn db(&self) -> Result<&Database, Fault> {
+    fn db(&self) -> Result<&Db, Fault> {
         self.db.as_ref().ok_or(Fault::Redb(redb::Error::DatabaseClosed))
     }
 }

@@ -1,5 +1,7 @@
 //! The journal's table: intents before their writes, outcomes after them.
 
+use std::collections::BTreeMap;
+
 use redb::{ReadableTable, WriteTransaction};
 
 use super::claims::put_claim;
@@ -13,6 +15,9 @@ use crate::digest::{Digest, encode};
 use crate::drift::Applied;
 use crate::journal::{After, Entry, Intent, Landing, Note, Outcome};
 use crate::record::Record;
+
+/// What a note's entry begins with.
+const NOTE: &[u8] = br#"{"entry":"note""#;
 
 /// What the target was read to hold after a write.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -181,6 +186,49 @@ impl Store {
             for entry in txn.open_table(JOURNAL)?.range(from..)?.take(limit) {
                 let (number, entry) = entry?;
                 entries.push((number.value(), read_entry(entry.value())?));
+            }
+            Ok(entries)
+        })
+    }
+
+    /// At most `limit` entries before number `before` (`None`: from the last one), newest first.
+    pub fn journal_back(&self, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Entry)>, StoreError> {
+        self.inner.read(|txn| {
+            let mut entries = Vec::new();
+            for entry in txn.open_table(JOURNAL)?.range(..before.unwrap_or(u64::MAX))?.rev().take(limit) {
+                let (number, entry) = entry?;
+                entries.push((number.value(), read_entry(entry.value())?));
+            }
+            Ok(entries)
+        })
+    }
+
+    /// The notes among the `limit` entries before number `before`, newest first, and the number of the first entry
+    /// that was looked at; `None` where there was none. Other entries are not read, only passed over.
+    pub fn notes_back(&self, before: Option<u64>, limit: usize) -> Result<(Vec<Note>, Option<u64>), StoreError> {
+        self.inner.read(|txn| {
+            let (mut notes, mut first) = (Vec::new(), None);
+            for entry in txn.open_table(JOURNAL)?.range(..before.unwrap_or(u64::MAX))?.rev().take(limit) {
+                let (number, entry) = entry?;
+                first = Some(number.value());
+                if entry.value().starts_with(NOTE)
+                    && let Entry::Note(note) = read_entry(entry.value())?
+                {
+                    notes.push(note);
+                }
+            }
+            Ok((notes, first))
+        })
+    }
+
+    /// The entries with these numbers; a number that is none is left out.
+    pub fn journal_entries(&self, numbers: impl IntoIterator<Item = u64>) -> Result<BTreeMap<u64, Entry>, StoreError> {
+        self.inner.read(|txn| {
+            let (journal, mut entries) = (txn.open_table(JOURNAL)?, BTreeMap::new());
+            for number in numbers {
+                if let Some(entry) = journal.get(number)? {
+                    entries.insert(number, read_entry(entry.value())?);
+                }
             }
             Ok(entries)
         })

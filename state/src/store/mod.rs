@@ -22,6 +22,7 @@ mod scope;
 mod set;
 mod snapshot;
 mod table;
+mod view;
 
 pub use damage::silence_caught_panics;
 pub use dir::StoreDir;
@@ -32,3 +33,4 @@ pub use scope::{Scope, Side};
 pub use set::{AppliedSet, DigestSet};
 pub use snapshot::{Absence, Seen, SnapshotWriter, Summary};
 pub use table::Root;
+pub use view::StoreView;

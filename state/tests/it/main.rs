@@ -10,3 +10,4 @@ mod journal;
 mod keep;
 mod rows;
 mod snapshot;
+mod view;

@@ -1,5 +1,6 @@
 //! Toy B: two kinds, asked by key only, one change in a request, records that refer to records.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +103,7 @@ impl Project for Policy {
             call,
             matches: vec![Match { field: "code", value: code(person.key()), only_unique: false }],
             scopes: None,
-            unasked: std::collections::BTreeSet::new(),
+            unasked: BTreeSet::new(),
             valid_until: None,
         };
         vec![one(MEMBER, call(person, NAME, member)), one(CARD, call(person, NAME, card))]

@@ -1,5 +1,6 @@
 //! Toy A: one kind, listable, many changes in one request.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,7 +127,7 @@ impl Project for Policy {
             call,
             matches,
             scopes: None,
-            unasked: std::collections::BTreeSet::new(),
+            unasked: BTreeSet::new(),
             valid_until: None,
         }]
     }

@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use reconcile::model::KeyField;
 use reconcile::model::person::{directory as d, vault as v};
+use reconcile::model::{Check, KeyField, Person};
+use reconcile::policy::entitlement;
 use reconcile::sources::port::{Directory, DirectoryEntry, DirectoryPage, Listing, Vault, VaultEntry, VaultReading};
 use reconcile::sources::{Origin, SourceError, SourceErrorKind};
 use reconcile_state::{AttributeId, Key, Record, Value};
@@ -206,6 +207,23 @@ impl Directory for People {
         async move { Ok(keys.iter().filter_map(|key| self.inner().entry(key)).collect()) }.boxed()
     }
 
+    /// Nobody bears a mark here.
+    fn unmarked<'a>(
+        &'a self,
+        entitlements: &'a [&'a str],
+        _marks: (&'a str, &'a str),
+    ) -> BoxFuture<'a, Result<Vec<Key>, SourceError>> {
+        async move {
+            let inner = self.inner();
+            let entitled = |record: &Record| {
+                let person = Person { directory: record.clone(), vault: None };
+                entitlements.iter().any(|system| entitlement(&person, system).is_held())
+            };
+            Ok(inner.people.iter().filter(|(_, (record, _))| entitled(record)).map(|(key, _)| key.clone()).collect())
+        }
+        .boxed()
+    }
+
     fn find<'a>(&'a self, field: KeyField, value: &'a str) -> BoxFuture<'a, Result<Vec<DirectoryEntry>, SourceError>> {
         async move {
             let inner = self.inner();
@@ -228,5 +246,9 @@ impl Vault for People {
 
     fn read<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<VaultReading, SourceError>> {
         async { Ok(self.inner().read(Some(keys))) }.boxed()
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        async { Vec::new() }.boxed()
     }
 }

@@ -1,0 +1,42 @@
+//! The store of commands that only read.
+
+use std::path::Path;
+
+use reconcile_state::store::{StoreDir, StoreError, StoreView};
+
+use super::exit::Failure;
+use super::open::refuse;
+use crate::plain::in_words;
+
+/// The store at `path`, to be read; `None` where no pass has made one. What a killed pass left half-way is
+/// brought up to date first, as the next pass would: `fresh_key` is what a store is opened with.
+pub(super) fn open(path: &Path, fresh_key: [u8; 32]) -> Result<Option<StoreView>, Failure> {
+    let Some(view) = StoreView::open(path).map_err(|error| refuse(&error))? else { return Ok(None) };
+    let torn = torn(&view)?;
+    if torn.is_empty() {
+        return Ok(Some(view));
+    }
+    drop(view);
+    let mend = || {
+        let store = StoreDir::open(path, fresh_key)?;
+        torn.iter().try_for_each(|name| if name == SOURCES { store.sources() } else { store.pipeline(name) }.map(drop))
+    };
+    mend().and_then(|()| StoreView::open(path)).map_err(|error| refuse(&error))
+}
+
+const SOURCES: &str = "sources";
+
+/// The files that were left half-way. Whatever else is wrong with a file is told to who wants to read it.
+fn torn(view: &StoreView) -> Result<Vec<String>, Failure> {
+    let unreadable = |error: &std::io::Error| Failure::error(format!("{}: {}", view.path().display(), in_words(error)));
+    let mut torn = Vec::new();
+    for entry in view.path().read_dir().map_err(|error| unreadable(&error))? {
+        let name = entry.map_err(|error| unreadable(&error))?.file_name();
+        let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".redb")) else { continue };
+        let looked = if name == SOURCES { view.sources() } else { view.pipeline(name) };
+        if matches!(looked, Err(StoreError::ReadOnly { .. })) {
+            torn.push(name.to_owned());
+        }
+    }
+    Ok(torn)
+}

@@ -1,0 +1,227 @@
+//! Reads what is: marks and ids of everybody, or of single people.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use ldap3::Scope;
+use reconcile_state::{AttributeId, Record, Remote, Value};
+
+use super::config::Settings;
+use super::place::{CONNECTION_FAILED, FETCH_FAILED};
+use super::project::BY_ID;
+use super::schema::{BIRTHRIGHT, MARKS, Marked, REQUESTED};
+use super::value;
+use crate::model::{Anchor, Check, ErrorKind, TargetError};
+use crate::sources::portal_ldap::decode;
+use crate::targets::port::{Ask, End, Identity, Page, Reader, Seen};
+use crate::wire::ldap::{Connection, Pages, RawEntry, Search};
+
+/// People asked for by one filter.
+pub const CHUNK: usize = 100;
+
+/// The reading half.
+pub struct MarkReader {
+    settings: Arc<Settings>,
+    marked: Vec<Marked>,
+}
+
+impl MarkReader {
+    /// A reader of these pipelines' marks.
+    pub fn new(settings: Arc<Settings>, marked: &[Marked]) -> Self {
+        Self { settings, marked: marked.to_vec() }
+    }
+
+    fn asking(&self, filter: String) -> Search {
+        let attributes = [BY_ID].into_iter().chain(self.settings.names.all()).map(str::to_owned).collect();
+        let (base, page_size) = (self.settings.base.clone(), self.settings.page_size);
+        Search { base, scope: Scope::Subtree, filter, attributes, page_size }
+    }
+
+    async fn next(&self, pages: Option<Pages>) -> Result<Option<(Page, Option<Pages>)>, TargetError> {
+        let mut pages = match pages {
+            Some(pages) => pages,
+            None => self.settings.connect().await?.search(self.asking(self.settings.filter(std::iter::empty()))),
+        };
+        let page = pages.next().await.map_err(|error| self.settings.failed(&error, FETCH_FAILED))?;
+        let Some(page) = page else {
+            pages.into_connection().close().await;
+            return Ok(None);
+        };
+        let end = page.last.then_some(End { total: None });
+        Ok(Some((Page { seen: self.seen(&page.entries), end, ..Page::default() }, Some(pages))))
+    }
+
+    async fn these(&self, anchors: &[Anchor]) -> Result<Page, TargetError> {
+        let keys: BTreeSet<&str> = anchors.iter().flat_map(wanted).collect();
+        let mut page = Page { covered: anchors.iter().map(|anchor| anchor.key.clone()).collect(), ..Page::default() };
+        if keys.is_empty() {
+            return Ok(page);
+        }
+        let mut connection = self.settings.connect().await?;
+        for keys in keys.into_iter().collect::<Vec<_>>().chunks(CHUNK) {
+            let mut pages = connection.search(self.asking(self.settings.filter(keys.iter().copied())));
+            while let Some(found) = pages.next().await.map_err(|error| self.settings.failed(&error, FETCH_FAILED))? {
+                page.seen.extend(self.seen(&found.entries));
+            }
+            connection = pages.into_connection();
+        }
+        connection.close().await;
+        Ok(page)
+    }
+
+    /// An entry without a UUID is nobody's.
+    fn seen(&self, entries: &[RawEntry]) -> Vec<Seen> {
+        entries.iter().filter_map(|entry| self.one(entry)).collect()
+    }
+
+    fn one(&self, entry: &RawEntry) -> Option<Seen> {
+        let key = decode::key(entry)?;
+        let id = key.as_str().to_owned();
+        let mut record = Record::new(key);
+        for (attribute, name) in
+            [(BIRTHRIGHT, &self.settings.names.birthright), (REQUESTED, &self.settings.names.requested)]
+        {
+            record.set(attribute, Value::Set(texts(entry, name).map(str::to_owned).collect()));
+        }
+        for (attribute, ids) in self.ids(entry) {
+            // More than one id is none that anybody can be known by: shown together they differ from every one.
+            record.set(attribute, Value::Text(ids.into_iter().collect::<Vec<_>>().join(", ")));
+        }
+        Some(Seen {
+            remote: Remote { id: Some(id.clone()), handle: None },
+            record,
+            matches: vec![(BY_ID, id)],
+            foreign: None,
+            kept: BTreeSet::new(),
+        })
+    }
+
+    /// Ids by the attribute of the pipeline they belong to; those of systems that are not marked are nobody's.
+    fn ids<'e>(&self, entry: &'e RawEntry) -> BTreeMap<AttributeId, BTreeSet<&'e str>> {
+        let mut ids: BTreeMap<AttributeId, BTreeSet<&str>> = BTreeMap::new();
+        for text in texts(entry, &self.settings.names.target_ids) {
+            if let (Some((_, mark)), Some(id)) = (value::marked(&self.marked, text), value::id(text)) {
+                ids.entry(AttributeId(mark.number)).or_default().insert(id);
+            }
+        }
+        ids
+    }
+
+    /// The branch's entry; its `entryUUID` is the same on every copy of the directory.
+    async fn branch(&self, connection: &Connection) -> Result<Option<String>, TargetError> {
+        let found = connection.look(&self.settings.base, Scope::Base, "(objectClass=*)", &["entryUUID"]).await;
+        let found = found.map_err(|error| self.settings.failed(&error, CONNECTION_FAILED))?;
+        let uuid = found.first().and_then(|entry| texts(entry, "entryUUID").next().map(str::to_owned));
+        Ok(uuid)
+    }
+
+    async fn look_round(&self, connection: &Connection) -> Result<Vec<Check>, TargetError> {
+        let names = self.settings.names.all();
+        let place = self.settings.endpoint.place();
+        let mut found = vec![Check::good("connection", format!("{place}, bound as configured"))];
+        self.branch(connection).await?;
+        found.push(Check::good("branch", "`people_base` can be read"));
+        found.push(match connection.attribute_types().await {
+            Ok(Some(types)) => {
+                let missing: Vec<&str> =
+                    names.into_iter().filter(|name| !types.contains(&name.to_ascii_lowercase())).collect();
+                if missing.is_empty() {
+                    Check::good("schema", format!("the directory has {}", names.join(", ")))
+                } else {
+                    let text = format!("the directory has no attribute {}", missing.join(", "));
+                    Check::problem(
+                        "schema",
+                        text,
+                        "correct `birthright_marks`, `requested_marks`, `target_ids` in [portal]",
+                    )
+                }
+            }
+            Ok(None) => Check::warning(
+                "schema",
+                "the directory does not show its schema: whether the three attributes exist is not known",
+                "let the service account read the subschema entry, or compare [portal] with the directory by hand",
+            ),
+            Err(error) => return Err(self.settings.failed(&error, FETCH_FAILED)),
+        });
+        Ok(found)
+    }
+
+    /// Whether any mark or id is to be seen.
+    async fn marks_seen(&self, connection: Connection) -> Result<Check, TargetError> {
+        let any: String = self.settings.names.all().map(|name| format!("({name}=*)")).concat();
+        let all = self.settings.filter(std::iter::empty());
+        let mut pages = connection.search(Search { page_size: 1, ..self.asking(format!("(&{all}(|{any}))")) });
+        let first = pages.next().await.map_err(|error| self.settings.failed(&error, FETCH_FAILED))?;
+        let seen = first.is_some_and(|page| !page.entries.is_empty());
+        pages.into_connection().close().await;
+        Ok(if seen {
+            Check::good("marks", "marks can be read")
+        } else {
+            Check::warning(
+                "marks",
+                "nobody shows a mark or a target id: there are none yet, or the account may not read them",
+                "give `bind_dn` of [portal_ldap] the right to read and write the three attributes",
+            )
+        })
+    }
+}
+
+impl Reader for MarkReader {
+    async fn identity(&self) -> Result<Identity, TargetError> {
+        let connection = self.settings.connect().await?;
+        let uuid = self.branch(&connection).await?;
+        connection.close().await;
+        let (base, mut warnings) = (&self.settings.base, Vec::new());
+        if uuid.is_none() {
+            warnings.push(
+                "entryUUID of `people_base` cannot be read: another directory of the same name looks alike".into(),
+            );
+        }
+        let id = [base.to_lowercase(), uuid.unwrap_or_default()].join(" ");
+        Ok(Identity { id: id.trim_end().to_owned(), title: format!("Portal LDAP, {base}"), warnings })
+    }
+
+    fn observe(&self, kind: &'static str, ask: Ask) -> BoxStream<'_, Result<Page, TargetError>> {
+        if kind != MARKS {
+            let error = TargetError::new(ErrorKind::Rejected, FETCH_FAILED, format!("there is no kind `{kind}`"));
+            return stream::once(async { Err(error) }).boxed();
+        }
+        match ask {
+            Ask::All => stream::try_unfold(None, |pages| self.next(pages)).boxed(),
+            Ask::These(anchors) => stream::once(async move { self.these(&anchors).await }).boxed(),
+            Ask::Parts(_) => stream::empty().boxed(),
+        }
+    }
+
+    async fn check(&self) -> Vec<Check> {
+        let problem = |what: &str, error: &TargetError| {
+            let fix = "see this code in docs/errors.md, and the README of this target";
+            Check::problem(what, format!("{}: {}", error.code, error.message), fix)
+        };
+        let connection = match self.settings.connect().await {
+            Ok(connection) => connection,
+            Err(error) => return vec![problem("connection", &error)],
+        };
+        let mut found = match self.look_round(&connection).await {
+            Ok(found) => found,
+            Err(error) => return vec![problem("branch", &error)],
+        };
+        found.push(self.marks_seen(connection).await.unwrap_or_else(|error| problem("marks", &error)));
+        found.push(Check::good("rights", "whether marks may be written shows at the first one"));
+        found
+    }
+}
+
+/// The keys an anchor is looked up by.
+fn wanted(anchor: &Anchor) -> Vec<&str> {
+    let remembered = anchor.remembered.iter().filter_map(|remote| remote.id.as_deref());
+    let matched = anchor.matches.iter().filter(|one| one.field == BY_ID).map(|one| one.value.as_str());
+    remembered.chain(matched).collect()
+}
+
+/// The values of an attribute that are text.
+pub fn texts<'e>(entry: &'e RawEntry, name: &str) -> impl Iterator<Item = &'e str> {
+    entry.values(name).iter().filter_map(|bytes| std::str::from_utf8(bytes).ok()).filter(|text| !text.trim().is_empty())
+}
