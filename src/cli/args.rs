@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::exit::Failure;
 use crate::config::suggest;
-use crate::engine::RULE_CODES;
+use crate::engine::{Asked, RULE_CODES};
 use crate::model::scope::KeyField;
 
 /// Doubts of a source's reading that an operator may accept, like a rule of the guard.
@@ -69,9 +69,43 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Write a commented configuration with every default
     Init,
+    /// Show why one person's records are as they are, and what the next pass would do; reads the store alone
+    #[command(after_help = super::explain::EXAMPLES)]
+    Explain(ExplainArgs),
+    /// List the conflicts that the last passes found, and what to do about each
+    #[command(after_help = super::conflicts::EXAMPLES)]
+    Conflicts(ConflictsArgs),
     /// Show all of it on a generated campus with simulated targets; nothing to install, nothing left behind
     #[cfg(feature = "sim")]
     Demo,
+}
+
+/// `explain`.
+#[derive(clap::Args, Clone, PartialEq, Debug)]
+pub(super) struct ExplainArgs {
+    /// Who: a UH-ID, a user name, or FIELD=VALUE as for --key
+    #[arg(value_name = "KEY", value_parser = parse_who)]
+    pub who: Asked,
+    /// Only this pipeline; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Vec<String>,
+    /// Read sources and targets now, for this person alone; still writes to none
+    #[arg(long)]
+    pub live: bool,
+    /// Form of what is written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `conflicts`.
+#[derive(clap::Args, Clone, PartialEq, Debug)]
+pub(super) struct ConflictsArgs {
+    /// Only this pipeline; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Vec<String>,
+    /// Form of what is written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
 }
 
 /// The pass.
@@ -174,6 +208,14 @@ pub(super) fn parse_key(text: &str) -> Result<(KeyField, String), String> {
     match value.trim() {
         "" => Err("the value is empty".to_owned()),
         value => Ok((field, value.to_owned())),
+    }
+}
+
+fn parse_who(text: &str) -> Result<Asked, String> {
+    match text.trim() {
+        "" => Err("nobody is named".to_owned()),
+        text if text.contains('=') => parse_key(text).map(|(field, value)| Asked::Field(field, value)),
+        text => Ok(Asked::Bare(text.to_owned())),
     }
 }
 

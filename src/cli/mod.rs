@@ -6,9 +6,11 @@
 mod approval;
 mod args;
 mod ask;
+mod conflicts;
 #[cfg(feature = "sim")]
 mod demo;
 mod exit;
+mod explain;
 mod init;
 mod io;
 mod keys;

@@ -65,7 +65,8 @@ pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, i
     Ok(Opened { planner, writers })
 }
 
-fn refuse(error: &StoreError) -> Failure {
+/// What the store refuses, as the end of a command.
+pub(super) fn refuse(error: &StoreError) -> Failure {
     let exit = if matches!(error, StoreError::Locked { .. }) { Exit::Locked } else { Exit::Error };
     Failure { exit, message: error.to_string() }
 }

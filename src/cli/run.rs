@@ -10,7 +10,8 @@ use super::demo;
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::one_pass::one_pass;
-use super::{init, logs};
+use super::{conflicts, explain, init, logs};
+use crate::config::Config;
 use crate::targets::Registry;
 
 /// Runs a command with these targets. `args` begins with the program's name.
@@ -29,9 +30,14 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry, 
 async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
     args.check(io.terminal.input && io.terminal.error)?;
     logs::start(args.verbose, io.colour_of_logs());
-    match args.command {
+    match &args.command {
         #[cfg(feature = "sim")]
         Some(Command::Demo) => demo::run(registry, io).await,
+        Some(Command::Explain(explain)) => {
+            let config = Config::load(&args.config, registry)?;
+            explain::run(explain, &config, args.verbose > 0, registry, io).await
+        }
+        Some(Command::Conflicts(one)) => conflicts::run(one, &Config::load(&args.config, registry)?, registry, io),
         Some(Command::Init) => init::run(&args.config, registry, io),
         None => one_pass(args, registry, io).await,
     }

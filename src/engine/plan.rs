@@ -10,6 +10,7 @@ use reconcile_state::{Key, Schema};
 
 use super::blocking::blocking;
 use super::collect::{Collected, Collector, collect};
+use super::conflicts;
 use super::correlate::Found;
 use super::error::PassError;
 use super::held::Held;
@@ -140,6 +141,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     let around = order::Surroundings { schemas: &schemas, exists: &exists, held: &held, digester };
     let plan = order::order(changes, pipelines, &around);
     let summaries = planner.observers.iter().filter_map(|(observer, _)| summaries.remove(observer.name));
+    conflicts::remember(planner, order, &collected.keys, &plan).await?;
     Ok(Planned {
         run: order.run.clone(),
         at: order.at,

@@ -29,7 +29,7 @@ fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Co
 }
 
 /// Takes out what would empty something: whoever is not in MetaVault keeps what only MetaVault knows.
-fn take_removals(edits: &mut Vec<Edit>) -> Vec<Edit> {
+pub fn take_removals(edits: &mut Vec<Edit>) -> Vec<Edit> {
     let takes_away = |edit: &mut Edit| matches!(edit, Edit::Clear { .. } | Edit::Remove { .. });
     edits.extract_if(.., takes_away).collect()
 }

@@ -109,6 +109,7 @@ pub enum Sensitivity {
 }
 
 /// One attribute of a kind.
+#[expect(clippy::struct_excessive_bools, reason = "declarations are booleans, each of its own")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attribute {
     /// Its number in canonical bytes.
