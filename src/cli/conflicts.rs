@@ -17,7 +17,7 @@ use crate::targets::Registry;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   reconcile conflicts                              all that the last passes found
-  reconcile conflicts --pipeline moodle            of one pipeline
+  reconcile conflicts --pipeline NAME              of one pipeline
   reconcile conflicts --format json | jq -r '.[].key' | reconcile --plan --keys-from -
                                                    look again, once they are resolved
 

@@ -20,7 +20,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   reconcile explain kari                           whoever has this user name, or this UH-ID
   reconcile explain uh-username=kno123             by one field, as for --key
-  reconcile explain kari --pipeline moodle --live  read now, and planned as by `reconcile --plan --key`
+  reconcile explain kari --pipeline NAME --live    read now, and planned as by `reconcile --plan --key`
   reconcile explain kari --format json | jq '.pipelines[].kinds[] | {kind, drift, next}'
 
 What is shown, for each pipeline and kind of record: what is called for and by which rule; what was last
