@@ -209,7 +209,7 @@ mod tests {
     fn plan(conflicts: Vec<Conflict>, unobserved: &[&str]) -> PipelinePlan {
         let unobserved: Vec<Key> = unobserved.iter().map(|&key| key.into()).collect();
         let (in_doubt, waiting_for) = (unobserved.clone(), unobserved.clone());
-        PipelinePlan { conflicts, unobserved, in_doubt, waiting_for, ..PipelinePlan::default() }
+        PipelinePlan { in_doubt, unobserved, conflicts, waiting_for, ..PipelinePlan::default() }
     }
 
     fn told(at: i64) -> Told {

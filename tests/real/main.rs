@@ -16,6 +16,7 @@ mod connections;
 mod damage;
 mod doubt;
 mod drift;
+mod explain;
 mod interruption;
 mod output;
 mod rig;

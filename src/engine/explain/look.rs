@@ -29,13 +29,11 @@ struct Looked {
 impl Lookup for Looked {
     fn claim(&self, pipeline: &str, kind: &str, key: &Key) -> Option<&Claim> {
         let place = (pipeline.to_owned(), kind.to_owned(), key.clone());
-        match self.claims.get(&place) {
-            Some(claim) => claim.as_ref(),
-            None => {
-                self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
-                None
-            }
+        let known = self.claims.get(&place);
+        if known.is_none() {
+            self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
         }
+        known?.as_ref()
     }
 
     fn adopt(&self) -> bool {

@@ -23,7 +23,7 @@ use self::recent::recent;
 pub use self::value::{
     Called, Confirmed, Doubt, Explained, KindExplained, LastApplied, Next, NextChange, PipelineExplained, Said, Sight,
 };
-use self::weigh::Weighed;
+use self::weigh::{Weighed, protected};
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
 use super::conflicts::{LeftOpen, recall, sources_read};
 use super::error::PassError;
@@ -108,7 +108,7 @@ impl Explainer {
             whole: one.left.whole.clone(),
             last: one.left.last.clone(),
             first_load: true,
-            protected: self.protected(one, key, person),
+            protected: protected(one, key, person),
             stopped: None,
             refused: Vec::new(),
             kinds: Vec::with_capacity(kinds.len()),

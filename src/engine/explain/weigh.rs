@@ -239,18 +239,8 @@ impl Explainer {
             Called::Gone => Some(GONE),
             _ => None,
         };
-        let held = self.protected(one, subject.key, subject.person);
+        let held = protected(one, subject.key, subject.person);
         Next::Change(NextChange { action: draft.action, edits: draft.edits, cause: draft.cause, reason, held })
-    }
-
-    /// Why nothing is written for a person in a pipeline, where configuration says so.
-    pub(super) fn protected(&self, one: &One, key: &Key, person: Option<&Person>) -> Option<Reason> {
-        let protected = &one.explaining.settings.guard.protected;
-        let is_protected = match person {
-            Some(person) => is_protected(person, protected),
-            None => is_protected_key(key, protected),
-        };
-        is_protected.then_some(PROTECTED)
     }
 
     /// What a pass last saw of the record.
@@ -340,6 +330,16 @@ impl Explainer {
             })
         })
     }
+}
+
+/// Why nothing is written for a person in a pipeline, where configuration says so.
+pub(super) fn protected(one: &One, key: &Key, person: Option<&Person>) -> Option<Reason> {
+    let protected = &one.explaining.settings.guard.protected;
+    let is_protected = match person {
+        Some(person) => is_protected(person, protected),
+        None => is_protected_key(key, protected),
+    };
+    is_protected.then_some(PROTECTED)
 }
 
 fn open_of<'o>(one: &'o One, kind: &'o str, key: &'o Key) -> impl Iterator<Item = &'o OpenIntent> + Clone {

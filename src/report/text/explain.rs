@@ -305,8 +305,5 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
     let since = now.duration_since(at);
     let unit = if since < SignedDuration::from_mins(2) { Unit::Second } else { Unit::Minute };
     let rounded = since.round(SignedDurationRound::new().smallest(unit).mode(RoundMode::Trunc)).unwrap_or(since);
-    match since.is_negative() {
-        true => format!("{at:.0}"),
-        false => format!("{at:.0}, {rounded:#} ago"),
-    }
+    if since.is_negative() { format!("{at:.0}") } else { format!("{at:.0}, {rounded:#} ago") }
 }
