@@ -19,6 +19,8 @@ Examples:
   reconcile                                        the same, and do it after a typed `yes`
   reconcile --yes --changed --report-dir /var/log/reconcile    from a timer
   reconcile --plan --key username=kari             one person
+  reconcile explain kari                           why one person's records are as they are
+  reconcile conflicts                              what only a person can decide
   reconcile --plan --out plan.json                 save a plan, read it, and then, within 24 hours:
   reconcile --approve plan.json --why \"term start\"
 
@@ -278,6 +280,10 @@ mod tests {
             "reconcile --plan --limit 0",
             "reconcile --plan --why x",
             "reconcile --plan init",
+            "reconcile explain",
+            "reconcile explain mail=a",
+            "reconcile --plan explain kari",
+            "reconcile conflicts --live",
             "reconcile --format json",
             "reconcile --keys-from -",
             "reconcile --no-such-option",
@@ -291,6 +297,9 @@ mod tests {
             "reconcile --yes --keys-from - --limit 3 --pipeline a --pipeline b",
             "reconcile init --config x.toml",
             "reconcile --config x.toml init",
+            "reconcile explain kari --live --pipeline a --format json -v",
+            "reconcile explain username=kari",
+            "reconcile conflicts --pipeline a",
             "reconcile --plan --key username=a --key uhid=b -vv",
         ] {
             assert!(parse(line, true).is_ok(), "refused: {line}: {:?}", parse(line, true));

@@ -1,5 +1,7 @@
 //! `reconcile explain`: why one person's records are as they are.
 
+use std::collections::BTreeSet;
+
 use reconcile_state::store::{StoreDir, StoreView};
 
 use super::args::{ExplainArgs, Format};
@@ -9,7 +11,7 @@ use super::pass::{Steps, failed, run_id};
 use super::{open, scope};
 use crate::config::{Config, Pipeline};
 use crate::engine::{Consent, Explained, Explainer, Explaining, Hit, Order, PassError, judge};
-use crate::model::scope::{Pick, Scope};
+use crate::model::scope::{KeyField, Pick, Scope};
 use crate::report::explain::ExplainReport;
 use crate::report::text::explain::{self, Style};
 use crate::targets::Registry;
@@ -20,17 +22,18 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   reconcile explain kari                           whoever has this user name, or this UH-ID
   reconcile explain uh-username=kno123             by one field, as for --key
-  reconcile explain kari --pipeline NAME --live    read now, and planned as by `reconcile --plan --key`
+  reconcile explain kari --pipeline NAME --live    read now, planned as by `--plan --key`
   reconcile explain kari --format json | jq '.pipelines[].kinds[] | {kind, drift, next}'
 
-What is shown, for each pipeline and kind of record: what is called for and by which rule; what was last
-applied; what the target showed when it was last read, and how long ago; what the next pass would do, or why
-nothing. Without --live nothing is read but the store, and with it nothing is written but the store's cache.
+For each pipeline and kind of record it shows what is called for, and by which rule; what was last
+applied; what the target showed when it was last read, and how long ago; and what the next pass
+would do, or why nothing. Without --live nothing is read but the store; with it, nothing is written
+but the store's cache. With -v also all that the sources said and the target shows.
 
 Exit codes:
     0  explained                        6  a pass holds the store
-    1  nobody is known by that, or an error
-   64  usage; or several people are meant: they are listed on standard error, say which by UH-ID
+    1  nobody is known by that; with --live, something could not be read; or an error
+   64  usage; or several people are meant: they are listed, say which by UH-ID
    78  configuration";
 
 /// Explains somebody.
@@ -54,7 +57,8 @@ pub(super) async fn run(
         }
     }
     io.out.flush()?;
-    Ok(Exit::Done)
+    let unread = report.pipelines.iter().any(|pipeline| pipeline.stopped.is_some());
+    Ok(if unread { Exit::Error } else { Exit::Done })
 }
 
 /// Out of the store alone.
@@ -89,13 +93,20 @@ fn observers<'c>(
 async fn now(args: &ExplainArgs, config: &Config, registry: &Registry, io: &mut Io<'_>) -> Result<Explained, Failure> {
     let chosen = scope::pipelines(&args.pipeline, config, registry)?;
     let opened = open::open(config, &chosen, registry, io)?;
-    let scope = Scope { pick: Pick::Keys(args.who.keys()), limit: None };
-    let at = io.clock.now();
-    let order = Order { scope, adopt: false, allow: std::collections::BTreeSet::new(), run: run_id(io), at };
-    let planned = opened.plan(&order).await.map_err(|error| failed(&error))?;
-    let judged = judge(planned, &opened.settings(), Consent::default());
+    let order = |keys, io: &Io<'_>| {
+        let scope = Scope { pick: Pick::Keys(keys), limit: None };
+        Order { scope, adopt: false, allow: BTreeSet::new(), run: run_id(io), at: io.clock.now() }
+    };
+    let mut planned = opened.plan(&order(args.who.keys(), io)).await.map_err(|error| failed(&error))?;
     let explainer = beside(opened.store(), observers(config, registry, io)?, io).map_err(|error| failed(&error))?;
     let hit = one(explainer.find(&args.who).map_err(|error| failed(&error))?, io)?;
+    if !planned.people.contains(&hit.key) {
+        // The directory calls nobody so any more: whoever was called so is read by key.
+        let keys = vec![(KeyField::IdautoId, hit.key.to_string())];
+        planned = opened.plan(&order(keys, io)).await.map_err(|error| failed(&error))?;
+    }
+    let judged = judge(planned, &opened.settings(), Consent::default());
+    let explainer = beside(opened.store(), observers(config, registry, io)?, io).map_err(|error| failed(&error))?;
     let explained = explainer.explain(&hit.key, &args.pipeline).map_err(|error| failed(&error))?;
     Ok(explained.planned(&judged))
 }

@@ -147,11 +147,11 @@ pub async fn remember(planner: &Planner, order: &Order, people: &[Key], plan: &P
     let whole = order.scope.pick == Pick::Everything && order.scope.limit.is_none();
     let everybody = !matches!(order.scope.pick, Pick::Keys(_));
     let told = Told { run: order.run.clone(), at: order.at.as_millisecond() };
-    let (directory, people) = (planner.store.clone(), people.to_vec());
-    let plans: Vec<_> = plan.pipelines.iter().map(|(name, plan)| (*name, plan.clone())).collect();
+    let (directory, people) = (planner.store.clone(), (!whole).then(|| people.to_vec()));
+    let plans: Vec<_> = plan.pipelines.iter().map(|(name, plan)| (*name, open(plan))).collect();
     blocking(move || {
-        let people: BTreeSet<&Key> = people.iter().collect();
-        let people = (!whole).then_some(&people);
+        let people: Option<BTreeSet<&Key>> = people.as_ref().map(|people| people.iter().collect());
+        let people = people.as_ref();
         for (name, plan) in &plans {
             keep(&directory, name, told.clone(), people, plan)?;
         }
@@ -164,6 +164,17 @@ pub async fn remember(planner: &Planner, order: &Order, people: &[Key], plan: &P
         Ok(sources.set_meta(READ, &read)?)
     })
     .await
+}
+
+/// Of a plan what is remembered; the rest of it may be large.
+fn open(plan: &PipelinePlan) -> PipelinePlan {
+    PipelinePlan {
+        in_doubt: plan.in_doubt.clone(),
+        unobserved: plan.unobserved.clone(),
+        conflicts: plan.conflicts.clone(),
+        waiting_for: plan.waiting_for.clone(),
+        ..PipelinePlan::default()
+    }
 }
 
 fn keep(

@@ -24,7 +24,7 @@ fn explaining_reads_the_store_alone_and_leaves_it_as_it_is() {
     let rig = Rig::loaded(110, 100);
     rig.run(&["--plan"]).expect(0);
     let person = named(&rig)[0];
-    let (uhid, name) = (person.uhid.to_string(), username(person));
+    let (uhid, name) = (person.uhid.clone(), username(person));
     let uh = format!("uh-username={}", person.text(attribute::UH_USERNAME).unwrap());
     let (outside, calls, store) = (rig.outside(), rig.world().calls(), files(&rig));
     for who in [uhid.as_str(), &uhid.to_uppercase(), person.text(attribute::USERNAME).unwrap(), &uh] {
@@ -53,7 +53,7 @@ fn explaining_reads_the_store_alone_and_leaves_it_as_it_is() {
 fn what_was_changed_by_hand_is_explained_once_it_is_read() {
     let rig = Rig::loaded(111, 100);
     let person = named(&rig)[0];
-    let uhid = person.uhid.to_string();
+    let uhid = person.uhid.clone();
     let id = rig.account(person).id;
     assert!(rig.world().edit_user(id, |user| user.lastname = "By hand".into()));
     let outside = rig.outside();
@@ -64,6 +64,9 @@ fn what_was_changed_by_hand_is_explained_once_it_is_read() {
     rig.run(&["explain", &uhid]).expect(0).says(&["account: drifted", "By hand"]);
     rig.run(&["explain", "nobody-here", "--live"]).expect(1);
     rig.nothing_was_written(&outside);
+    rig.world().deny("core_webservice_get_site_info", true);
+    rig.run(&["explain", &uhid, "--live"]).expect(1).says(&["could not be read:", "account: drifted"]);
+    rig.world().deny("core_webservice_get_site_info", false);
     rig.run(&["--yes"]).expect(0);
     rig.run(&["explain", &uhid]).expect(0).says(&["account: in sync", "this one was read back"]);
 }
@@ -75,7 +78,7 @@ fn several_people_who_may_be_meant_are_listed() {
     let name = one.text(attribute::USERNAME).unwrap();
     rig.replace(two, attribute::UH_USERNAME, name);
     rig.run(&["--plan"]);
-    let (first, second) = (one.uhid.to_string(), two.uhid.to_string());
+    let (first, second) = (one.uhid.clone(), two.uhid.clone());
     rig.run(&["explain", name]).expect(64).says(&["2 people are meant", &first, &second]);
     rig.run(&["explain", &format!("username={name}")]).expect(0).says(&[&first]);
 }
@@ -91,7 +94,7 @@ fn conflicts_are_listed_with_what_to_do() {
     let holder = User { lastname: "B".into(), email: "holder@elsewhere.example".into(), ..holder };
     rig.world().add_user(holder).unwrap();
     rig.run(&["--plan"]).expect(2);
-    let uhid = person.uhid.to_string();
+    let uhid = person.uhid.clone();
     rig.run(&["conflicts"]).expect(0).says(&["held-by-foreign", &uhid, "to do: ", "1 conflict"]);
     let listed = rig.json(&["conflicts", "--pipeline", "moodle"]).expect(0).report();
     assert_eq!(listed.as_array().map(Vec::len), Some(1));

@@ -11,8 +11,9 @@ impl Explained {
     /// The same with the changes of a plan that was made for this person, and with what the guard says of them.
     #[must_use]
     pub fn planned(mut self, judged: &Judged) -> Self {
-        self.live = true;
         let planned = judged.approved.planned();
+        // Of whom the directory does not have, memory is all there is.
+        self.live = planned.people.contains(&self.key);
         for pipeline in &mut self.pipelines {
             let Some(summary) = planned.pipelines.iter().find(|summary| summary.name == pipeline.name) else {
                 continue;

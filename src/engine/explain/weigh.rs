@@ -216,7 +216,7 @@ impl Explainer {
             Step::Report(differences) => Next::List(differences, None),
             Step::Wait(differences) => Next::List(differences, until),
             Step::Link(differences) => Next::Link(differences),
-            Step::Change(draft) => self.change(one, subject, &mut weighed, draft),
+            Step::Change(draft) => change(one, subject, &mut weighed, draft),
         };
         if drift == Drift::Conflict
             && let Some(known) = conflict(one, schema.kind, &key)
@@ -224,23 +224,6 @@ impl Explainer {
             weighed.next = Next::Conflict(known.clone());
         }
         Ok(weighed)
-    }
-
-    fn change(&self, one: &One, subject: &Subjected<'_>, weighed: &mut Weighed, mut draft: Draft) -> Next {
-        // As in a pass: whoever is not in MetaVault keeps what only MetaVault knows.
-        if subject.person.is_some_and(|person| person.vault.is_none()) {
-            weighed.kept = take_removals(&mut draft.edits);
-        }
-        if draft.edits.is_empty() && draft.action != Action::Create {
-            return Next::List(std::mem::take(&mut weighed.kept), None);
-        }
-        let reason = match &weighed.called {
-            Called::Disabled(_, reason) => Some(*reason),
-            Called::Gone => Some(GONE),
-            _ => None,
-        };
-        let held = protected(one, subject.key, subject.person);
-        Next::Change(NextChange { action: draft.action, edits: draft.edits, cause: draft.cause, reason, held })
     }
 
     /// What a pass last saw of the record.
@@ -330,6 +313,23 @@ impl Explainer {
             })
         })
     }
+}
+
+/// A change to come, of which whoever is not in MetaVault keeps what only MetaVault knows, as in a pass.
+fn change(one: &One, subject: &Subjected<'_>, weighed: &mut Weighed, mut draft: Draft) -> Next {
+    if subject.person.is_some_and(|person| person.vault.is_none()) {
+        weighed.kept = take_removals(&mut draft.edits);
+    }
+    if draft.edits.is_empty() && draft.action != Action::Create {
+        return Next::List(std::mem::take(&mut weighed.kept), None);
+    }
+    let reason = match &weighed.called {
+        Called::Disabled(_, reason) => Some(*reason),
+        Called::Gone => Some(GONE),
+        _ => None,
+    };
+    let held = protected(one, subject.key, subject.person);
+    Next::Change(NextChange { action: draft.action, edits: draft.edits, cause: draft.cause, reason, held })
 }
 
 /// Why nothing is written for a person in a pipeline, where configuration says so.

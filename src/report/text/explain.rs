@@ -81,6 +81,9 @@ fn person(report: &ExplainReport, style: Style, out: &mut dyn Write) -> io::Resu
 fn pipeline(report: &ExplainReport, one: &PipelineReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let paint = Paint(style.colour);
     let looked = match (&one.whole, &one.last) {
+        (Some(whole), Some(last)) if whole != last => {
+            format!("last pass over everybody {}; over some people {}", when(whole, report.at), when(last, report.at))
+        }
         (Some(whole), _) => format!("last pass over everybody {}", when(whole, report.at)),
         (None, Some(last)) => format!("last pass {}, none over everybody yet", when(last, report.at)),
         (None, None) => "no pass yet".to_owned(),
