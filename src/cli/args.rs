@@ -7,7 +7,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use super::exit::Failure;
 use super::journal::{Most, Since};
 use crate::config::suggest;
-use crate::engine::RULE_CODES;
+use crate::engine::{Asked, RULE_CODES};
 use crate::model::scope::KeyField;
 
 /// Doubts of a source's reading that an operator may accept, like a rule of the guard.
@@ -23,6 +23,8 @@ Examples:
   reconcile --plan --key username=kari             one person
   reconcile --yes --pending                        once more whoever was left over
   reconcile journal --since 2h                     what was written, and what came of it
+  reconcile explain kari                           why one person's records are as they are
+  reconcile conflicts                              what only a person can decide
   reconcile --plan --out plan.json                 save a plan, read it, and then, within 24 hours:
   reconcile --approve plan.json --why \"term start\"
 
@@ -80,6 +82,12 @@ pub(super) enum Command {
     /// Show what was written to the targets, when, by whom, and what came of it
     #[command(after_help = super::journal::EXAMPLES)]
     Journal(JournalArgs),
+    /// Show why one person's records are as they are, and what the next pass would do; reads the store alone
+    #[command(after_help = super::explain::EXAMPLES)]
+    Explain(ExplainArgs),
+    /// List the conflicts that the last passes found, and what to do about each
+    #[command(after_help = super::conflicts::EXAMPLES)]
+    Conflicts(ConflictsArgs),
     /// Show all of it on a generated campus with simulated targets; nothing to install, nothing left behind
     #[cfg(feature = "sim")]
     Demo,
@@ -89,6 +97,34 @@ pub(super) enum Command {
 #[derive(clap::Args, Clone, PartialEq, Debug)]
 pub(super) struct CheckArgs {
     /// Only this pipeline, with the sources and the store; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Vec<String>,
+    /// Form of what is written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `explain`.
+#[derive(clap::Args, Clone, PartialEq, Debug)]
+pub(super) struct ExplainArgs {
+    /// Who: a UH-ID, a user name, or FIELD=VALUE as for --key
+    #[arg(value_name = "KEY", value_parser = parse_who)]
+    pub who: Asked,
+    /// Only this pipeline; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Vec<String>,
+    /// Read sources and targets now, for this person alone; still writes to none
+    #[arg(long)]
+    pub live: bool,
+    /// Form of what is written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `conflicts`.
+#[derive(clap::Args, Clone, PartialEq, Debug)]
+pub(super) struct ConflictsArgs {
+    /// Only this pipeline; repeatable
     #[arg(long, value_name = "NAME")]
     pub pipeline: Vec<String>,
     /// Form of what is written to standard output
@@ -238,6 +274,14 @@ fn parse_key_or_field(text: &str) -> Result<(KeyField, String), String> {
     }
 }
 
+fn parse_who(text: &str) -> Result<Asked, String> {
+    match text.trim() {
+        "" => Err("nobody is named".to_owned()),
+        text if text.contains('=') => parse_key(text).map(|(field, value)| Asked::Field(field, value)),
+        text => Ok(Asked::Bare(text.to_owned())),
+    }
+}
+
 fn parse_rule(text: &str) -> Result<String, String> {
     let known: Vec<&str> = RULE_CODES.iter().chain(&DOUBTS).copied().collect();
     if known.contains(&text) {
@@ -307,6 +351,10 @@ mod tests {
             "reconcile journal --limit 0",
             "reconcile journal --since yesterday",
             "reconcile journal --key mail=a",
+            "reconcile explain",
+            "reconcile explain mail=a",
+            "reconcile --plan explain kari",
+            "reconcile conflicts --live",
             "reconcile --format json",
             "reconcile --keys-from -",
             "reconcile --no-such-option",
@@ -320,6 +368,9 @@ mod tests {
             "reconcile --yes --keys-from - --limit 3 --pipeline a --pipeline b",
             "reconcile init --config x.toml",
             "reconcile --config x.toml init",
+            "reconcile explain kari --live --pipeline a --format json -v",
+            "reconcile explain username=kari",
+            "reconcile conflicts --pipeline a",
             "reconcile --plan --key username=a --key uhid=b -vv",
             "reconcile --yes --pending --limit 3",
             "reconcile check --format json --pipeline a",

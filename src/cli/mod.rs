@@ -7,9 +7,11 @@ mod approval;
 mod args;
 mod ask;
 mod check;
+mod conflicts;
 #[cfg(feature = "sim")]
 mod demo;
 mod exit;
+mod explain;
 mod init;
 mod io;
 mod journal;

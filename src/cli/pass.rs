@@ -144,13 +144,14 @@ fn compare(file: &PlanFile, planned: &Planned) -> Approval {
     Approval { gone: gone.map(|one| one.what.clone()).collect(), new: now.difference(&approved).count() as u64 }
 }
 
-fn failed(error: &PassError) -> Failure {
+/// What a pass could not do, as the end of a command.
+pub(super) fn failed(error: &PassError) -> Failure {
     let exit = if error.code() == "STORE_LOCKED" { Exit::Locked } else { Exit::Error };
     Failure { exit, message: format!("{}: {error}", error.code()) }
 }
 
 /// Ordered by time, and told apart by chance.
-fn run_id(io: &Io<'_>) -> String {
+pub(super) fn run_id(io: &Io<'_>) -> String {
     let chance = (io.random)();
     let [one, two, three, four, ..] = chance;
     format!("{}-{one:02x}{two:02x}{three:02x}{four:02x}", io.clock.now().strftime("%Y%m%dT%H%M%S"))

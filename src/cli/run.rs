@@ -10,7 +10,8 @@ use super::demo;
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::one_pass::one_pass;
-use super::{check, init, journal, logs};
+use super::{check, conflicts, explain, init, journal, logs};
+use crate::config::Config;
 use crate::targets::Registry;
 
 /// Runs a command with these targets. `args` begins with the program's name.
@@ -32,6 +33,11 @@ async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Ex
     match &args.command {
         #[cfg(feature = "sim")]
         Some(Command::Demo) => demo::run(registry, io).await,
+        Some(Command::Explain(explain)) => {
+            let config = Config::load(&args.config, registry)?;
+            explain::run(explain, &config, args.verbose > 0, registry, io).await
+        }
+        Some(Command::Conflicts(one)) => conflicts::run(one, &Config::load(&args.config, registry)?, registry, io),
         Some(Command::Init) => init::run(&args.config, registry, io),
         Some(Command::Check(asked)) => check::run(asked, &args.config, registry, io).await,
         Some(Command::Journal(asked)) => journal::run(asked, &args.config, registry, io),

@@ -9,10 +9,12 @@ mod blocking;
 mod bounds;
 mod collect;
 mod confirm;
+mod conflicts;
 mod contest;
 mod correlate;
 mod diff;
 mod error;
+mod explain;
 mod guard;
 mod held;
 mod lane;
@@ -32,7 +34,12 @@ mod weigh;
 
 pub use apply::{Applied, apply};
 pub use collect::{DIRECTORY, VAULT};
+pub use conflicts::{KnownCandidate, KnownConflict, KnownRival, LeftOpen, SourcesRead, Told, recall};
 pub use error::PassError;
+pub use explain::{
+    Asked, Called, Confirmed, Doubt, Explained, Explainer, Explaining, Hit, KindExplained, LastApplied, Next,
+    NextChange, PipelineExplained, Said, Sight,
+};
 pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, RULE_CODES, judge};
 pub use memory::IDENTITY;
 pub use plan::{Order, Planner, plan};

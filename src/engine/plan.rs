@@ -10,6 +10,7 @@ use reconcile_state::{Key, Record, Remote, Schema};
 
 use super::blocking::blocking;
 use super::collect::{Collected, Collector, collect};
+use super::conflicts;
 use super::correlate::Found;
 use super::error::PassError;
 use super::held::Held;
@@ -134,6 +135,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     let plan = pass.ordered(&schemas);
     let (mut summaries, events) = (pass.summaries, pass.events);
     let summaries = planner.observers.iter().filter_map(|(observer, _)| summaries.remove(observer.name));
+    conflicts::remember(planner, order, &collected.keys, &plan).await?;
     Ok(Planned {
         run: order.run.clone(),
         at: order.at,

@@ -52,6 +52,20 @@ pub fn leave(store: &Store, people: &[Key]) -> Result<(), PassError> {
     Ok(())
 }
 
+/// Whether what the sources say of one person is not what was carried through, without a look at all others.
+///
+/// # Errors
+/// [`PassError::Store`]
+pub fn moved(
+    store: &Store,
+    key: &Key,
+    (directory, vault): (Option<Digest>, Option<Digest>),
+) -> Result<bool, PassError> {
+    let digester = store.digester();
+    let said = said(digester, directory, vault);
+    Ok(store.digest_of(SCOPE, key)? != Some(digester.record(&schema()?, &row(key, said))))
+}
+
 /// Remembers people as carried through.
 pub fn remember(store: &Store, people: &[(Key, Digest)]) -> Result<(), PassError> {
     let rows: Vec<Record> = people.iter().map(|(key, said)| row(key, *said)).collect();

@@ -195,7 +195,8 @@ fn drop_shared(rows: &mut BTreeMap<Key, Row>) {
     }
 }
 
-fn stay_away(person: &Person, unread: bool) -> Option<Reason> {
+/// Why nothing is done for a person whatever is called for.
+pub fn stay_away(person: &Person, unread: bool) -> Option<Reason> {
     if unread {
         return Some(NOT_READ);
     }
@@ -212,7 +213,8 @@ pub fn is_protected_key(key: &Key, protected: &Protected) -> bool {
     named(&protected.keys, key.as_str())
 }
 
-fn is_protected(person: &Person, protected: &Protected) -> bool {
+/// Whether configuration protects a person.
+pub fn is_protected(person: &Person, protected: &Protected) -> bool {
     let usernames = [directory::UH_USERNAME, directory::USERNAME].into_iter().filter_map(|id| person.text(id));
     is_protected_key(person.key(), protected)
         || usernames.into_iter().any(|name| named(&protected.usernames, name.trim()))

@@ -132,8 +132,8 @@ pub fn directory_attributes() -> Vec<Attribute> {
     let roles =
         |id: AttributeId, name| Attribute::set(id.0, name).normal(Normal::Folded).sensitivity(Sensitivity::Public);
     vec![
-        folded(d::UH_USERNAME, "uh_username"),
-        folded(d::USERNAME, "username"),
+        folded(d::UH_USERNAME, "uh_username").indexed(),
+        folded(d::USERNAME, "username").indexed(),
         text(d::EMAIL, "email"),
         folded(d::EPPN, "eppn"),
         text(d::GIVEN_NAME, "given_name"),

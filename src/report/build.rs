@@ -137,7 +137,8 @@ fn change(schema: Option<&Schema>, change: &Change, fate: Option<&Fate>) -> Chan
     }
 }
 
-fn edits(schema: Option<&Schema>, edits: &[Edit]) -> Vec<EditReport> {
+/// Edits as they may be shown.
+pub(super) fn edits(schema: Option<&Schema>, edits: &[Edit]) -> Vec<EditReport> {
     let named = |id| redact::name(schema, id);
     edits
         .iter()

@@ -6,6 +6,7 @@
 
 mod build;
 mod counters;
+pub mod explain;
 pub mod json;
 mod redact;
 pub mod text;

@@ -109,6 +109,7 @@ pub enum Sensitivity {
 }
 
 /// One attribute of a kind.
+#[expect(clippy::struct_excessive_bools, reason = "declarations are booleans, each of its own")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attribute {
     /// Its number in canonical bytes.
@@ -125,6 +126,8 @@ pub struct Attribute {
     pub rewritten: bool,
     /// Whether no two records of the target may hold one value.
     pub unique: bool,
+    /// Whether a record is found by its text without a look at all of them ([`Store::find`](crate::store::Store::find)).
+    pub indexed: bool,
     /// Whether it stays managed while the record is disabled.
     pub while_disabled: bool,
     /// What changing it means.
@@ -143,6 +146,7 @@ impl Attribute {
             ownership: Ownership::Managed,
             rewritten: false,
             unique: false,
+            indexed: false,
             while_disabled: false,
             role: Role::Plain,
             sensitivity: Sensitivity::Personal,
@@ -201,6 +205,13 @@ impl Attribute {
     #[must_use]
     pub const fn rewritten(mut self) -> Self {
         self.rewritten = true;
+        self
+    }
+
+    /// The same attribute, by which records are found.
+    #[must_use]
+    pub const fn indexed(mut self) -> Self {
+        self.indexed = true;
         self
     }
 

@@ -17,6 +17,7 @@ mod connections;
 mod damage;
 mod doubt;
 mod drift;
+mod explain;
 mod interruption;
 mod marks_target;
 mod output;

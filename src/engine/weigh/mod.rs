@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::{Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
 
-pub use self::parts::Elements;
+pub use self::parts::{Elements, scopes_read, takes_nothing};
 use super::bounds::called_for;
 use super::collect::Collected;
 use super::contest::{Contest, contested};
@@ -47,7 +47,7 @@ fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Co
 }
 
 /// Takes out what would empty something: whoever is not in MetaVault keeps what only MetaVault knows.
-fn take_removals(edits: &mut Vec<Edit>) -> Vec<Edit> {
+pub fn take_removals(edits: &mut Vec<Edit>) -> Vec<Edit> {
     let takes_away = |edit: &mut Edit| matches!(edit, Edit::Clear { .. } | Edit::Remove { .. });
     edits.extract_if(.., takes_away).collect()
 }

@@ -27,6 +27,11 @@ const WHOLE_UNCLEAR: Reason = Reason("whole-unclear");
 /// Elements of a kind's sets, by scope: the larger of what was read and what is called for.
 pub type Elements = BTreeMap<String, u64>;
 
+/// Under which name it is remembered which scopes of a kind there were at the last whole reading.
+pub fn scopes_read(kind: &str) -> String {
+    format!("scopes {kind}")
+}
+
 /// What a part hangs on.
 struct Whole<'w> {
     remote: Option<&'w Remote>,
@@ -69,7 +74,7 @@ impl Judging<'_> {
         }
         self.tell(schema.kind, total, total);
         self.told(schema).elements = read.values().sum();
-        self.keep_parts(schema, &records, whole_scope && parts.trust.is_trusted())?;
+        self.keep_parts(schema, &records, parts, whole_scope && parts.trust.is_trusted())?;
         for (scope, count) in wanted {
             let most = read.entry(scope).or_default();
             *most = count.max(*most);
@@ -318,7 +323,13 @@ impl Judging<'_> {
         step
     }
 
-    fn keep_parts(&self, schema: &Schema, records: &[Record], whole: bool) -> Result<(), PassError> {
+    fn keep_parts(
+        &self,
+        schema: &Schema,
+        records: &[Record],
+        parts: &ObservedParts,
+        whole: bool,
+    ) -> Result<(), PassError> {
         let store = &self.memory.store;
         let scope = Scope::new(schema.kind, Side::Observed);
         if !whole {
@@ -330,12 +341,13 @@ impl Judging<'_> {
             writer.see(record)?;
         }
         writer.finish(Absence::Believed)?;
+        store.set_meta(&scopes_read(schema.kind), parts.read.as_ref())?;
         Ok(store.set_meta(&read_at(schema.kind), &self.order.at.as_millisecond())?)
     }
 }
 
 /// Whether what is there is part of what is called for: then nobody else has been at work in a whole of ours.
-fn takes_nothing(schema: &Schema, want: &Record, have: &Record) -> bool {
+pub fn takes_nothing(schema: &Schema, want: &Record, have: &Record) -> bool {
     !difference(schema, want, have).iter().any(|edit| matches!(edit, Edit::Remove { .. }))
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use reconcile_state::Drift;
 
 use super::paint::Paint;
-use crate::model::Cause;
+use crate::model::{Cause, Reason};
 use crate::report::redact::Shown;
 use crate::report::value::{ChangeReport, EditReport, FateReport};
 
@@ -14,7 +14,7 @@ use crate::report::value::{ChangeReport, EditReport, FateReport};
 pub(super) fn write(change: &ChangeReport, refused: bool, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     let who = change.username.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
     let (sign, action) = (paint.sign(change.action), change.action);
-    let why = paint.faint(&format!("({})", cause(change)));
+    let why = paint.faint(&format!("({})", cause(change.drift, change.cause, change.reason)));
     writeln!(out, "  {sign} {action} {} {}{who}  {why}", change.kind, change.key)?;
     edits("      ", &change.edits, out)?;
     match &change.fate {
@@ -54,7 +54,7 @@ fn attribute(edit: &EditReport) -> &str {
 }
 
 /// Control characters are escaped: a value must not repaint the operator's terminal.
-fn value(shown: &Shown) -> String {
+pub(super) fn value(shown: &Shown) -> String {
     match shown {
         Shown::Text(text) => format!("{text:?}"),
         Shown::Flag(flag) => flag.to_string(),
@@ -65,8 +65,9 @@ fn value(shown: &Shown) -> String {
     }
 }
 
-fn cause(change: &ChangeReport) -> String {
-    let cause = match (change.drift, change.cause) {
+/// Why a record is to change.
+pub(super) fn cause(drift: Drift, cause: Cause, reason: Option<Reason>) -> String {
+    let cause = match (drift, cause) {
         (Drift::Lost, _) => "it vanished from the target",
         (Drift::Missing, _) => "not there yet",
         (Drift::Surplus, _) => "gone from the sources",
@@ -74,7 +75,7 @@ fn cause(change: &ChangeReport) -> String {
         (_, Cause::Policy) => "configuration or program changed",
         (_, Cause::Drift) => "repair: the target changed",
     };
-    match change.reason {
+    match reason {
         Some(reason) => format!("{reason}; {cause}"),
         None => cause.to_owned(),
     }

@@ -5,6 +5,8 @@
 //! comes with the command that would go on.
 
 mod change;
+pub mod conflicts;
+pub mod explain;
 mod guard;
 mod open;
 mod paint;

@@ -184,7 +184,8 @@ fn counters(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {}", counted.join(", "))
 }
 
-fn remote(remote: &Remote) -> String {
+/// What identifies a record.
+pub(super) fn remote(remote: &Remote) -> String {
     match (&remote.id, &remote.handle) {
         (Some(id), Some(handle)) => format!("{id} ({handle})"),
         (Some(one), None) | (None, Some(one)) => one.clone(),
@@ -192,7 +193,8 @@ fn remote(remote: &Remote) -> String {
     }
 }
 
-fn label(class: Drift) -> &'static str {
+/// A class of the drift table in words.
+pub(super) fn label(class: Drift) -> &'static str {
     match class {
         Drift::Untouched => "untouched",
         Drift::Unobserved => "unobserved",

@@ -8,6 +8,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use super::block::{self, Change};
 use super::error::{Fault, StoreError};
 use super::file::Store;
+use super::index;
 use super::scope::{Scope, Side};
 use super::set::{AppliedSet, DigestSet, Rows, applied_row, digest_row};
 use super::table::{APPLIED, BODY, DIGEST, PIECE, ROOT, Root, SCOPE, allot, root, scope_id, set_root};
@@ -97,7 +98,10 @@ impl Store {
         }
         self.inner.write_folded(|txn| {
             let id = allot(txn, scope)?;
-            put_bodies(txn, id, rows.iter().map(|(record, ..)| (&record.key, encode(scope.kind, record))))?;
+            let bodies: Vec<_> = rows.iter().map(|(record, ..)| (&record.key, encode(scope.kind, record))).collect();
+            let about = bodies.iter().map(|(key, body)| (*key, body.as_slice()));
+            index::take_in(txn, (scope.kind, id), schema, digester, about)?;
+            put_bodies(txn, id, bodies)?;
             let change =
                 |&(_, key, record): &(_, Digest, Digest)| Change { id: key.0, row: Some(digest_row(key, record)) };
             change_digests(txn, id, rows.iter().map(change).collect())
@@ -115,6 +119,7 @@ impl Store {
         }
         self.inner.write_folded(|txn| {
             let id = allot(txn, scope)?;
+            index::take_out(txn, (scope.kind, id), digester, keys)?;
             remove_bodies(txn, id, keys)?;
             change_digests(txn, id, ids().map(|key| Change { id: key.0, row: None }).collect())?;
             Ok(())
@@ -153,7 +158,8 @@ impl Store {
     }
 }
 
-fn read_body(kind: &str, key: &Key, bytes: &[u8]) -> Result<Record, Fault> {
+/// Reads a body; what it was of is said where it is none.
+pub(super) fn read_body(kind: &str, key: &Key, bytes: &[u8]) -> Result<Record, Fault> {
     decode(kind, key.clone(), bytes).map_err(|_| Fault::damaged(format!("the body of {kind} {key}")))
 }
 
@@ -174,7 +180,7 @@ fn digest_rows(txn: &ReadTransaction, scope: Scope<'_>) -> Result<Vec<[u8; 32]>,
 }
 
 /// The rows of some key digests.
-fn find_rows(
+pub(super) fn find_rows(
     txn: &ReadTransaction,
     scope: Scope<'_>,
     ids: impl Iterator<Item = Digest>,

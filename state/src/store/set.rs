@@ -96,8 +96,14 @@ impl AppliedSet {
     }
 }
 
-fn pair(row: &[u8; 48]) -> Applied {
+/// The pair in a row.
+pub(super) fn pair(row: &[u8; 48]) -> Applied {
     Applied { wanted: digest(row, 1), seen: digest(row, 2) }
+}
+
+/// The record digest in a row.
+pub(super) fn second(row: &[u8; 32]) -> Digest {
+    digest(row, 1)
 }
 
 /// The row of a record.

@@ -9,6 +9,7 @@ use redb::WriteTransaction;
 use super::block::{self, Change, Id};
 use super::error::{Fault, StoreError};
 use super::file::Store;
+use super::index;
 use super::rows::{change_digests, keys, put_piece, put_sorted_bodies, remove_bodies};
 use super::scope::{Scope, Side};
 use super::set::{Rows, digest_row};
@@ -203,6 +204,8 @@ impl SnapshotWriter {
     fn write_bodies(&mut self, txn: &WriteTransaction, id: u16) -> Result<Vec<[u8; 32]>, Fault> {
         self.pending.sort_unstable_by(|one, two| one.key.cmp(&two.key));
         let bodies: Vec<_> = self.pending.iter().map(|pending| (&pending.key, pending.body.as_slice())).collect();
+        let digester = &self.store.inner.digester;
+        index::take_in(txn, (&self.kind, id), &self.schema, digester, bodies.iter().copied())?;
         put_sorted_bodies(txn, id, &bodies)?;
         let mut rows: Vec<_> = self.pending.iter().map(|pending| pending.row).collect();
         rows.sort_unstable();
@@ -244,6 +247,7 @@ impl SnapshotWriter {
         let mut gone_keys: Vec<_> =
             keys(&txn.open_table(BODY)?, id, &self.store.inner.digester, &digests)?.into_values().collect();
         gone_keys.sort_unstable();
+        index::take_out(txn, (&self.kind, id), &self.store.inner.digester, &gone_keys)?;
         remove_bodies(txn, id, &gone_keys)?;
         if !gone.is_empty() {
             held = change_digests(txn, id, gone.iter().map(|row| change(row, None)).collect())?;

@@ -15,6 +15,8 @@ pub(super) const APPLIED: TableDefinition<(u16, u32), &[u8]> = TableDefinition::
 pub(super) const PIECE: TableDefinition<(u16, u32), &[u8]> = TableDefinition::new("piece");
 /// Canonical bytes of records by scope and key.
 pub(super) const BODY: TableDefinition<(u16, &str), &[u8]> = TableDefinition::new("body");
+/// Keys of records by scope and the digest of a value they bear, where their schema calls its attribute indexed.
+pub(super) const FOUND_BY: TableDefinition<(u16, &[u8], &str), ()> = TableDefinition::new("found-by");
 /// Roots by scope.
 pub(super) const ROOT: TableDefinition<u16, &[u8]> = TableDefinition::new("root");
 /// Numbers of scopes.
@@ -28,7 +30,7 @@ pub(super) const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("jo
 /// Intents without a settling outcome by number: since when their outcome is known to be unknown, in Unix
 /// milliseconds; `None` where nothing came of them yet.
 pub(super) const OPEN: TableDefinition<u64, Option<i64>> = TableDefinition::new("open");
-/// Our own marks: `encoding`, `folded` and `restored`.
+/// Our own marks: `encoding`, `folded`, `restored`, and for each indexed scope of which attributes.
 pub(super) const MARK: TableDefinition<&str, u64> = TableDefinition::new("mark");
 
 /// Encoding version of the digests and bodies in the file.
@@ -37,6 +39,8 @@ pub(super) const ENCODING: &str = "encoding";
 pub(super) const FOLDED: &str = "folded";
 /// Number of claims taken from their copy when the file was made.
 pub(super) const RESTORED: &str = "restored";
+/// Begins the mark of an indexed scope; the scope's number follows.
+pub(super) const INDEXED: &str = "indexed ";
 
 /// What is known of a scope as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -105,6 +109,7 @@ pub(super) fn make(txn: &WriteTransaction) -> Result<(), Fault> {
     txn.open_table(APPLIED)?;
     txn.open_table(PIECE)?;
     txn.open_table(BODY)?;
+    txn.open_table(FOUND_BY)?;
     txn.open_table(ROOT)?;
     txn.open_table(SCOPE)?;
     txn.open_table(CLAIM)?;
@@ -121,6 +126,8 @@ pub(super) fn drop_caches(txn: &WriteTransaction) -> Result<(), Fault> {
     txn.delete_table(APPLIED)?;
     txn.delete_table(PIECE)?;
     txn.delete_table(BODY)?;
+    txn.delete_table(FOUND_BY)?;
+    txn.open_table(MARK)?.retain(|name, _| !name.starts_with(INDEXED))?;
     txn.delete_table(ROOT)?;
     make(txn)
 }

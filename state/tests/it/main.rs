@@ -9,5 +9,6 @@ mod dir;
 mod journal;
 mod keep;
 mod rows;
+mod single;
 mod snapshot;
 mod view;

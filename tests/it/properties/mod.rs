@@ -1,5 +1,6 @@
 //! What must hold.
 
+mod explain;
 mod memory;
 mod random;
 mod scope;

@@ -13,15 +13,15 @@ use reconcile_state::{Intent, Key, Record, Standing, Value};
 use crate::toys::{Answer, Listing, Toy, asked, listed};
 use crate::world::{Desk, Fault, key, run, wait};
 
-const PEOPLE: u32 = 6;
+pub(super) const PEOPLE: u32 = 6;
 
 /// So many worlds in every run; more by PROPTEST_CASES.
-fn cases() -> u32 {
+pub(super) fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32)
 }
 
 #[derive(Clone, Debug)]
-enum Event {
+pub(super) enum Event {
     Hire(u32),
     Entitle(u32, bool, bool),
     Rename(u32, u8),
@@ -52,7 +52,7 @@ enum Event {
     Torn(u64),
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(super) fn event() -> impl Strategy<Value = Event> {
     let who = || 1..=PEOPLE;
     prop_oneof![
         3 => who().prop_map(Event::Hire),
@@ -83,7 +83,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// Does what is told; gives whether a record was removed.
-fn happen(desk: &Desk, event: &Event) -> bool {
+pub(super) fn happen(desk: &Desk, event: &Event) -> bool {
     let by_hand = |n: u32, with: &dyn Fn(&mut Record)| {
         let mut shelf = desk.listed.shelf();
         let place = shelf.rows.iter().position(|(_, row)| owner(row) == format!("user{n:03}"));
@@ -135,7 +135,7 @@ fn toy(desk: &Desk, at_listed: bool) -> &Toy {
 }
 
 /// Runs what is a pass, and ends what was to go wrong in it.
-async fn pass(desk: &mut Desk, event: &Event) {
+pub(super) async fn pass(desk: &mut Desk, event: &Event) {
     desk.scope = match event {
         Event::Changed => Scope { pick: Pick::Changed, limit: None },
         Event::Narrow(n) => Desk::only([*n]),
@@ -150,7 +150,7 @@ async fn pass(desk: &mut Desk, event: &Event) {
     calm(desk);
 }
 
-fn calm(desk: &Desk) {
+pub(super) fn calm(desk: &Desk) {
     desk.people.fault(Fault::None);
     desk.listed.shelf().listing = Listing::Whole;
     for at_listed in [true, false] {
@@ -270,7 +270,7 @@ async fn live(desk: &mut Desk, events: &[Event]) -> Result<(), TestCaseError> {
     check_single(desk)
 }
 
-fn desk() -> Desk {
+pub(super) fn desk() -> Desk {
     let mut desk = Desk::new();
     desk.settings.surplus = OnSurplus::Disable;
     desk.settings.guard.shrink.floor = 1000;

@@ -1,0 +1,57 @@
+//! `reconcile conflicts`: what the last passes found that only a person can decide.
+
+use reconcile_state::store::StoreView;
+
+use super::args::{ConflictsArgs, Format};
+use super::exit::{Exit, Failure};
+use super::io::Io;
+use super::pass::failed;
+use super::{open, scope};
+use crate::config::Config;
+use crate::engine::recall;
+use crate::report::explain::ConflictReport;
+use crate::report::text::conflicts;
+use crate::targets::Registry;
+
+/// What `reconcile conflicts --help` ends with.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  reconcile conflicts                              all that the last passes found
+  reconcile conflicts --pipeline NAME              of one pipeline
+  reconcile conflicts --format json | jq -r '.[].key' | reconcile --plan --keys-from -
+                                                   look again, once they are resolved
+
+Nothing is read but the store: a conflict that was resolved since is listed until a pass looks again.
+
+Exit codes:
+    0  listed, also where there is none     6  a pass holds the store
+    1  error                               64  usage
+                                           78  configuration";
+
+/// Lists them.
+pub(super) fn run(
+    args: &ConflictsArgs,
+    config: &Config,
+    registry: &Registry,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let chosen = scope::pipelines(&args.pipeline, config, registry)?;
+    let refuse = |error| open::refuse(&error);
+    let nothing = || Failure::error("no pass has read anything yet; run `reconcile --plan` first");
+    let view = StoreView::open(&config.store).map_err(refuse)?.ok_or_else(nothing)?;
+    let mut found = Vec::new();
+    for pipeline in chosen {
+        let Some(store) = view.pipeline(pipeline.name).map_err(refuse)? else { continue };
+        let left = recall(&store).map_err(|error| failed(&error))?;
+        found.extend(left.conflicts.iter().map(|known| ConflictReport::of(pipeline.name, known)));
+    }
+    match args.format {
+        Format::Text => conflicts::write(&found, io.colour(), io.out)?,
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *io.out, &found).map_err(std::io::Error::from)?;
+            writeln!(io.out)?;
+        }
+    }
+    io.out.flush()?;
+    Ok(Exit::Done)
+}

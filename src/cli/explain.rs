@@ -1,0 +1,142 @@
+//! `reconcile explain`: why one person's records are as they are.
+
+use std::collections::BTreeSet;
+
+use reconcile_state::store::{StoreDir, StoreView};
+
+use super::args::{ExplainArgs, Format};
+use super::exit::{Exit, Failure};
+use super::io::Io;
+use super::pass::{Steps, failed, run_id};
+use super::{open, scope};
+use crate::config::{Config, Pipeline};
+use crate::engine::{Consent, Explained, Explainer, Explaining, Hit, Order, PassError, judge};
+use crate::model::scope::{KeyField, Pick, Scope};
+use crate::report::explain::ExplainReport;
+use crate::report::text::explain::{self, Style};
+use crate::targets::Registry;
+use crate::targets::port::Observer;
+
+/// What `reconcile explain --help` ends with.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  reconcile explain kari                           whoever has this user name, or this UH-ID
+  reconcile explain uh-username=kno123             by one field, as for --key
+  reconcile explain kari --pipeline NAME --live    read now, planned as by `--plan --key`
+  reconcile explain kari --format json | jq '.pipelines[].kinds[] | {kind, drift, next}'
+
+For each pipeline and kind of record it shows what is called for, and by which rule; what was last
+applied; what the target showed when it was last read, and how long ago; and what the next pass
+would do, or why nothing. Without --live nothing is read but the store; with it, nothing is written
+but the store's cache. With -v also all that the sources said and the target shows.
+
+Exit codes:
+    0  explained                        6  a pass holds the store
+    1  nobody is known by that; with --live, something could not be read; or an error
+   64  usage; or several people are meant: they are listed, say which by UH-ID
+   78  configuration";
+
+/// Explains somebody.
+pub(super) async fn run(
+    args: &ExplainArgs,
+    config: &Config,
+    verbose: bool,
+    registry: &Registry,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    // Whoever names a pipeline that is not there is told so before anybody is looked for.
+    scope::pipelines(&args.pipeline, config, registry)?;
+    let explained =
+        if args.live { now(args, config, registry, io).await? } else { remembered(args, config, registry, io)? };
+    let report = ExplainReport::of(&explained);
+    match args.format {
+        Format::Text => explain::write(&report, Style { colour: io.colour(), verbose }, io.out)?,
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *io.out, &report).map_err(std::io::Error::from)?;
+            writeln!(io.out)?;
+        }
+    }
+    io.out.flush()?;
+    let unread = report.pipelines.iter().any(|pipeline| pipeline.stopped.is_some());
+    Ok(if unread { Exit::Error } else { Exit::Done })
+}
+
+/// Out of the store alone.
+fn remembered(args: &ExplainArgs, config: &Config, registry: &Registry, io: &mut Io<'_>) -> Result<Explained, Failure> {
+    let nothing = || Failure::error("no pass has read anything yet; run `reconcile --plan` first");
+    let view = StoreView::open(&config.store).map_err(|error| open::refuse(&error))?.ok_or_else(nothing)?;
+    let refuse = |error| open::refuse(&error);
+    let sources = view.sources().map_err(refuse)?.ok_or_else(nothing)?;
+    let mut pipelines = Vec::with_capacity(config.pipelines.len());
+    for (pipeline, observer) in observers(config, registry, io)? {
+        let store = view.pipeline(pipeline.name).map_err(refuse)?;
+        pipelines.push(Explaining { observer, settings: pipeline.settings.clone(), store });
+    }
+    let explainer = Explainer::new(sources, pipelines, io.clock.now()).map_err(|error| failed(&error))?;
+    let hit = one(explainer.find(&args.who).map_err(|error| failed(&error))?, io)?;
+    explainer.explain(&hit.key, &args.pipeline).map_err(|error| failed(&error))
+}
+
+fn observers<'c>(
+    config: &'c Config,
+    registry: &Registry,
+    io: &Io<'_>,
+) -> Result<Vec<(&'c Pipeline, Observer)>, Failure> {
+    let mut observers = Vec::with_capacity(config.pipelines.len());
+    for pipeline in &config.pipelines {
+        observers.push((pipeline, config.open(pipeline, registry, io.environment)?.observer));
+    }
+    Ok(observers)
+}
+
+/// By a plan for this person.
+async fn now(args: &ExplainArgs, config: &Config, registry: &Registry, io: &mut Io<'_>) -> Result<Explained, Failure> {
+    let chosen = scope::pipelines(&args.pipeline, config, registry)?;
+    let opened = open::open(config, &chosen, registry, io)?;
+    let order = |keys, io: &Io<'_>| {
+        let scope = Scope { pick: Pick::Keys(keys), limit: None };
+        Order { scope, adopt: false, allow: BTreeSet::new(), run: run_id(io), at: io.clock.now() }
+    };
+    let mut planned = opened.plan(&order(args.who.keys(), io)).await.map_err(|error| failed(&error))?;
+    let explainer = beside(opened.store(), observers(config, registry, io)?, io).map_err(|error| failed(&error))?;
+    let hit = one(explainer.find(&args.who).map_err(|error| failed(&error))?, io)?;
+    if !planned.people.contains(&hit.key) {
+        // The directory calls nobody so any more: whoever was called so is read by key.
+        let keys = vec![(KeyField::IdautoId, hit.key.to_string())];
+        planned = opened.plan(&order(keys, io)).await.map_err(|error| failed(&error))?;
+    }
+    let judged = judge(planned, &opened.settings(), Consent::default());
+    let explainer = beside(opened.store(), observers(config, registry, io)?, io).map_err(|error| failed(&error))?;
+    let explained = explainer.explain(&hit.key, &args.pipeline).map_err(|error| failed(&error))?;
+    Ok(explained.planned(&judged))
+}
+
+/// Over the store that the plan was made with. A pipeline that was never in a pass is not begun by being asked for.
+fn beside(store: &StoreDir, observers: Vec<(&Pipeline, Observer)>, io: &Io<'_>) -> Result<Explainer, PassError> {
+    let mut pipelines = Vec::with_capacity(observers.len());
+    for (pipeline, observer) in observers {
+        let there = store.path().join(format!("{}.redb", pipeline.name)).exists();
+        let file = there.then(|| store.pipeline(pipeline.name)).transpose()?;
+        pipelines.push(Explaining { observer, settings: pipeline.settings.clone(), store: file });
+    }
+    Explainer::new(store.sources()?, pipelines, io.clock.now())
+}
+
+/// The one who is meant. Several are listed.
+fn one(mut hits: Vec<Hit>, io: &mut Io<'_>) -> Result<Hit, Failure> {
+    match (hits.len(), hits.pop()) {
+        (1, Some(hit)) => Ok(hit),
+        (_, None) => {
+            Err(Failure::error("nobody is known by that; a person must have been read by a pass once, or add --live"))
+        }
+        (count, Some(last)) => {
+            hits.push(last);
+            for hit in hits {
+                let name = |name: Option<String>| name.unwrap_or_else(|| "-".to_owned());
+                let (username, uh_username) = (name(hit.username), name(hit.uh_username));
+                writeln!(io.err, "  {}  username {username:?}, uh-username {uh_username:?}", hit.key)?;
+            }
+            Err(Failure::usage(format!("{count} people are meant; say which by UH-ID")))
+        }
+    }
+}

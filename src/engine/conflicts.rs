@@ -1,0 +1,253 @@
+//! What passes leave open: conflicts, and records that could not be told, remembered for whoever asks between two
+//! passes. A cache, written by planning; what a pass does never depends on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reconcile_state::store::{Store, StoreDir};
+use reconcile_state::{Key, Remote};
+use serde::{Deserialize, Serialize};
+
+use super::blocking::blocking;
+use super::error::PassError;
+use super::plan::{Order, Planner};
+use crate::model::scope::Pick;
+use crate::model::{Conflict, PipelinePlan, Plan};
+
+/// Under which name it is remembered, in each pipeline's file.
+const OPEN: &str = "left open";
+/// Under which name it is remembered who last read the sources, in their file.
+const READ: &str = "sources read";
+
+/// A pass, and when it began.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// The run.
+    pub run: String,
+    /// Unix milliseconds.
+    pub at: i64,
+}
+
+/// Who last read the sources.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SourcesRead {
+    /// The last pass that asked for everybody, or for whoever changed.
+    pub everybody: Option<Told>,
+    /// The last pass of any scope.
+    pub last: Option<Told>,
+}
+
+/// A conflict as a pass found it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KnownConflict {
+    /// The kind.
+    pub kind: String,
+    /// The person.
+    pub key: Key,
+    /// Code of the rule that found it.
+    pub code: String,
+    /// Records at the target that may be meant.
+    pub candidates: Vec<KnownCandidate>,
+    /// Other people who have the same, or of whom it is called for.
+    pub rivals: Vec<KnownRival>,
+    /// The pass that found it last.
+    pub told: Told,
+}
+
+/// A record that may be meant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KnownCandidate {
+    /// What identifies it at the target.
+    pub remote: Remote,
+    /// What it was recognised by.
+    pub by: Vec<String>,
+}
+
+/// Somebody who is in the way.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KnownRival {
+    /// The person.
+    pub key: Key,
+    /// The value's attribute.
+    pub attribute: String,
+}
+
+/// What the last passes left open in one pipeline.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LeftOpen {
+    /// The last pass over everybody.
+    pub whole: Option<Told>,
+    /// The last pass of any scope.
+    pub last: Option<Told>,
+    /// Before any pass over everybody: the people that others looked at.
+    pub some: BTreeSet<Key>,
+    /// Conflicts, by key and kind.
+    pub conflicts: Vec<KnownConflict>,
+    /// People of whom nobody knows whether records are there, and of how many of their kinds.
+    pub unobserved: BTreeMap<Key, usize>,
+    /// People of whom an earlier write could not be read back, and when that was tried, in Unix milliseconds.
+    pub in_doubt: BTreeMap<Key, i64>,
+    /// People of whom an element or a reference waits for its other end.
+    pub waiting: BTreeSet<Key>,
+}
+
+impl KnownConflict {
+    fn new(conflict: &Conflict, told: &Told) -> Self {
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let candidates = conflict.candidates.iter();
+        let rivals = conflict.rivals.iter();
+        Self {
+            kind: conflict.kind.to_owned(),
+            key: conflict.key.clone(),
+            code: conflict.code.to_owned(),
+            candidates: candidates.map(|c| KnownCandidate { remote: c.remote.clone(), by: texts(&c.by) }).collect(),
+            rivals: rivals.map(|r| KnownRival { key: r.key.clone(), attribute: r.attribute.to_owned() }).collect(),
+            told: told.clone(),
+        }
+    }
+}
+
+impl LeftOpen {
+    /// Whether a pass has looked at what a target has of a person: what it did not find was not there.
+    pub fn looked(&self, key: &Key) -> bool {
+        self.whole.is_some() || self.some.contains(key)
+    }
+
+    /// What is open after a pass over everybody, or over these people alone.
+    fn after(mut self, told: Told, people: Option<&BTreeSet<&Key>>, plan: &PipelinePlan) -> Self {
+        let looked = |key: &Key| people.is_none_or(|people| people.contains(key));
+        // Whoever is gone is told of without being in scope.
+        let anew: BTreeSet<&Key> = plan.conflicts.iter().map(|conflict| &conflict.key).collect();
+        self.conflicts.retain(|known| !looked(&known.key) && !anew.contains(&known.key));
+        self.conflicts.extend(plan.conflicts.iter().map(|conflict| KnownConflict::new(conflict, &told)));
+        self.conflicts.sort_by(|a, b| (&a.key, &a.kind).cmp(&(&b.key, &b.kind)));
+        self.unobserved.retain(|key, _| !looked(key) && !plan.unobserved.contains(key));
+        for key in &plan.unobserved {
+            *self.unobserved.entry(key.clone()).or_default() += 1;
+        }
+        self.in_doubt.retain(|key, _| !looked(key));
+        self.in_doubt.extend(plan.in_doubt.iter().map(|key| (key.clone(), told.at)));
+        self.waiting.retain(|key| !looked(key));
+        self.waiting.extend(plan.waiting_for.iter().cloned());
+        match people {
+            None => (self.whole, self.some) = (Some(told.clone()), BTreeSet::new()),
+            Some(people) if self.whole.is_none() => self.some.extend(people.iter().map(|&key| key.clone())),
+            Some(_) => {}
+        }
+        self.last = Some(told);
+        self
+    }
+}
+
+/// Remembers what a plan leaves open, in every pipeline that it read. A plan over everybody replaces all that was
+/// remembered, any other what was of its `people`.
+///
+/// # Errors
+/// [`PassError::Store`]
+pub async fn remember(planner: &Planner, order: &Order, people: &[Key], plan: &Plan) -> Result<(), PassError> {
+    let whole = order.scope.pick == Pick::Everything && order.scope.limit.is_none();
+    let everybody = !matches!(order.scope.pick, Pick::Keys(_));
+    let told = Told { run: order.run.clone(), at: order.at.as_millisecond() };
+    let (directory, people) = (planner.store.clone(), (!whole).then(|| people.to_vec()));
+    let plans: Vec<_> = plan.pipelines.iter().map(|(name, plan)| (*name, open(plan))).collect();
+    blocking(move || {
+        let people: Option<BTreeSet<&Key>> = people.as_ref().map(|people| people.iter().collect());
+        let people = people.as_ref();
+        for (name, plan) in &plans {
+            keep(&directory, name, told.clone(), people, plan)?;
+        }
+        let sources = directory.sources()?;
+        let mut read: SourcesRead = sources.meta(READ)?.unwrap_or_default();
+        if everybody {
+            read.everybody = Some(told.clone());
+        }
+        read.last = Some(told);
+        Ok(sources.set_meta(READ, &read)?)
+    })
+    .await
+}
+
+/// Of a plan what is remembered; the rest of it may be large.
+fn open(plan: &PipelinePlan) -> PipelinePlan {
+    PipelinePlan {
+        in_doubt: plan.in_doubt.clone(),
+        unobserved: plan.unobserved.clone(),
+        conflicts: plan.conflicts.clone(),
+        waiting_for: plan.waiting_for.clone(),
+        ..PipelinePlan::default()
+    }
+}
+
+fn keep(
+    directory: &StoreDir,
+    name: &str,
+    told: Told,
+    people: Option<&BTreeSet<&Key>>,
+    plan: &PipelinePlan,
+) -> Result<(), PassError> {
+    let store = directory.pipeline(name)?;
+    let open = recall(&store)?.after(told, people, plan);
+    Ok(store.set_meta(OPEN, &open)?)
+}
+
+/// What the last passes left open, as a pipeline's file remembers it.
+///
+/// # Errors
+/// [`PassError::Store`]
+pub fn recall(store: &Store) -> Result<LeftOpen, PassError> {
+    Ok(store.meta(OPEN)?.unwrap_or_default())
+}
+
+/// Who last read the sources, as their file remembers it.
+///
+/// # Errors
+/// [`PassError::Store`]
+pub fn sources_read(store: &Store) -> Result<SourcesRead, PassError> {
+    Ok(store.meta(READ)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::correlate::{SEVERAL, SHARED};
+    use crate::model::{Candidate, Rival};
+
+    fn conflict(key: &str, code: &'static str) -> Conflict {
+        let candidate = Candidate { remote: Remote { id: Some("1".into()), handle: None }, by: vec!["username"] };
+        let rivals = vec![Rival { key: "other".into(), attribute: "mail" }];
+        Conflict { kind: "account", key: key.into(), code, candidates: vec![candidate], rivals }
+    }
+
+    fn plan(conflicts: Vec<Conflict>, unobserved: &[&str]) -> PipelinePlan {
+        let unobserved: Vec<Key> = unobserved.iter().map(|&key| key.into()).collect();
+        let (in_doubt, waiting_for) = (unobserved.clone(), unobserved.clone());
+        PipelinePlan { in_doubt, unobserved, conflicts, waiting_for, ..PipelinePlan::default() }
+    }
+
+    fn told(at: i64) -> Told {
+        Told { run: format!("run-{at}"), at }
+    }
+
+    fn codes(open: &LeftOpen) -> Vec<(&str, &str, i64)> {
+        open.conflicts.iter().map(|known| (known.key.as_str(), known.code.as_str(), known.told.at)).collect()
+    }
+
+    #[test]
+    fn a_whole_pass_replaces_all_and_a_narrow_one_what_is_of_its_people() {
+        let first = plan(vec![conflict("a", SEVERAL), conflict("b", SEVERAL)], &["a", "b", "b"]);
+        let open = LeftOpen::default().after(told(1), None, &first);
+        assert_eq!(codes(&open), [("a", SEVERAL, 1), ("b", SEVERAL, 1)]);
+        assert_eq!(open.unobserved, [("a".into(), 1), ("b".into(), 2)].into());
+        assert_eq!(open.conflicts[0].candidates[0].by, ["username"]);
+        assert_eq!(open.conflicts[0].rivals[0].attribute, "mail");
+
+        let (a, gone) = (Key::new("a"), conflict("gone", SHARED));
+        let narrow = open.clone().after(told(2), Some(&[&a].into()), &plan(vec![gone], &[]));
+        assert_eq!(codes(&narrow), [("b", SEVERAL, 1), ("gone", SHARED, 2)]);
+        assert_eq!(narrow.unobserved, [("b".into(), 2)].into());
+        assert_eq!((narrow.in_doubt.len(), narrow.waiting.len()), (1, 1));
+        assert_eq!((narrow.whole.as_ref(), narrow.last.as_ref()), (Some(&told(1)), Some(&told(2))));
+
+        let again = narrow.after(told(3), None, &plan(Vec::new(), &[]));
+        assert_eq!(again, LeftOpen { whole: Some(told(3)), last: Some(told(3)), ..LeftOpen::default() });
+    }
+}

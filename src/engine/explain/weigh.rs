@@ -1,0 +1,385 @@
+//! Weigh: what is called for and what was last seen of one person's records, each as a pass would weigh it.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use reconcile_state::store::{OpenIntent, Scope, Side, Store};
+use reconcile_state::{AttributeId, Claim, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Shape, Value};
+
+use super::value::{Called, Doubt, LastApplied, Next, NextChange, Sight};
+use super::{Explainer, One};
+use crate::engine::bounds::cut;
+use crate::engine::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
+use crate::engine::conflicts::Told;
+use crate::engine::diff::{Draft, Facts, Have, Step, Want, decide};
+use crate::engine::error::PassError;
+use crate::engine::processed::moved;
+use crate::engine::project::{PROTECTED, is_protected, is_protected_key, stay_away};
+use crate::engine::weigh::{GONE, scopes_read, take_removals, takes_nothing};
+use crate::model::{Action, Bounds, Call, Desired, Match, Person, Reason};
+use crate::policy::is_disabled;
+use crate::targets::port::{Because, Project, Subject};
+
+/// One record, weighed.
+#[derive(Clone)]
+pub(super) struct Weighed {
+    pub schema: Schema,
+    pub key: Key,
+    pub called: Called,
+    pub because: Vec<Because>,
+    pub claim: Option<Claim>,
+    pub applied: Option<LastApplied>,
+    pub seen: Sight,
+    pub drift: Option<Drift>,
+    pub next: Next,
+    pub waiting: Vec<Edit>,
+    pub kept: Vec<Edit>,
+}
+
+/// A person as a pipeline's records are weighed for them.
+struct Subjected<'p> {
+    key: &'p Key,
+    person: Option<&'p Person>,
+    said: (Option<Digest>, Option<Digest>),
+}
+
+impl Explainer {
+    /// Weighs a person's records in every pipeline; nothing is waited for yet.
+    pub(super) fn weigh(
+        &self,
+        key: &Key,
+        person: Option<&Person>,
+    ) -> Result<BTreeMap<&'static str, Vec<Weighed>>, PassError> {
+        let said = (self.sources.digest_of(DIRECTORY_SCOPE, key)?, self.sources.digest_of(VAULT_SCOPE, key)?);
+        let subject = Subjected { key, person, said };
+        let mut weighed = BTreeMap::new();
+        for (name, one) in &self.pipelines {
+            weighed.insert(*name, self.weigh_one(one, &subject)?);
+        }
+        Ok(weighed)
+    }
+
+    fn weigh_one(&self, one: &One, subject: &Subjected<'_>) -> Result<Vec<Weighed>, PassError> {
+        let project = &one.explaining.observer.project;
+        let follows = one.explaining.observer.terms.follows;
+        let (desired, because) = match subject.person.filter(|_| !follows) {
+            None => (Vec::new(), Vec::new()),
+            Some(person) => self.looked_up(|look| {
+                let subject = Subject::Person(person);
+                (project.desired(subject, look, self.at), project.rules(subject, look, self.at))
+            })?,
+        };
+        let mut weighed: Vec<Weighed> = Vec::new();
+        for schema in project.kinds() {
+            let desired = desired.iter().find(|desired| desired.kind == schema.kind);
+            let whole = schema.part_of.and_then(|of| weighed.iter().find(|one| one.schema.kind == of));
+            let whole = whole.map(|whole| &whole.seen);
+            let because = because.iter().filter(|because| because.kind == schema.kind).cloned().collect();
+            let record = self.record(one, schema, subject, desired, whole)?;
+            weighed.push(Weighed { because, ..record });
+        }
+        Ok(weighed)
+    }
+
+    fn record(
+        &self,
+        one: &One,
+        schema: &Schema,
+        subject: &Subjected<'_>,
+        desired: Option<&Desired>,
+        whole: Option<&Sight>,
+    ) -> Result<Weighed, PassError> {
+        let project = one.explaining.observer.project.as_ref();
+        let key = desired.map_or(subject.key, |desired| &desired.key);
+        let mut waiting = Vec::new();
+        let called = match (desired, subject.person) {
+            _ if one.explaining.observer.terms.follows => Called::Follows,
+            (Some(desired), Some(person)) => {
+                let away = stay_away(person, false).filter(|_| !is_disabled(person));
+                match away.map_or_else(|| desired.call.clone(), Call::Untouched) {
+                    Call::Untouched(reason) => Called::Untouched(reason),
+                    Call::Active(mut record) => {
+                        let bounds = bounds(one, schema, desired)?;
+                        waiting = missing(project, schema, &record, &bounds);
+                        cut(&bounds, project, schema, &mut record);
+                        Called::Active(record)
+                    }
+                    Call::Disabled(mut record, reason) => {
+                        cut(&bounds(one, schema, desired)?, project, schema, &mut record);
+                        Called::Disabled(record, reason)
+                    }
+                }
+            }
+            _ => Called::Gone,
+        };
+        let mut weighed = Weighed {
+            schema: schema.clone(),
+            key: key.clone(),
+            called,
+            because: Vec::new(),
+            claim: None,
+            applied: None,
+            seen: Sight::Unknown,
+            drift: None,
+            next: Next::Nothing,
+            waiting,
+            kept: Vec::new(),
+        };
+        let Some(store) = &one.explaining.store else {
+            let asked = matches!(weighed.called, Called::Active(_) | Called::Disabled(..));
+            weighed.drift = match weighed.called {
+                Called::Untouched(_) => Some(Drift::Untouched),
+                _ => asked.then_some(Drift::Unobserved),
+            };
+            return Ok(weighed);
+        };
+        weighed.claim = store.claim_of(schema.kind, key)?;
+        let before = store.wanted_body(schema.kind, key)?;
+        weighed.seen = self.sight(one, store, &weighed, before.as_ref(), whole)?;
+        let wanted = match &weighed.called {
+            Called::Active(record) | Called::Disabled(record, _) => Some(store.digester().record(schema, record)),
+            _ => None,
+        };
+        let shown = match &weighed.seen {
+            Sight::Present(record) => Some(store.digester().record(schema, record)),
+            _ => None,
+        };
+        let applied = store.applied_of(schema.kind, key)?;
+        weighed.applied = applied.map(|applied| LastApplied {
+            wanted: before,
+            as_wanted: wanted == Some(applied.wanted),
+            as_seen: shown.map(|shown| shown == applied.seen),
+            when: None,
+        });
+        let matches = desired.map_or(&[][..], |desired| &desired.matches);
+        if matches!(weighed.called, Called::Follows) || weighed.seen == Sight::NoWhole {
+            return Ok(weighed);
+        }
+        if let Some(doubt) = self.in_doubt(one, store, &weighed, matches) {
+            weighed.next = Next::InDoubt(doubt);
+            return Ok(weighed);
+        }
+        let digests = (wanted.unwrap_or(Digest([0; 16])), shown.unwrap_or(Digest([0; 16])));
+        self.decide(one, store, subject, weighed, (applied, digests))
+    }
+
+    fn decide(
+        &self,
+        one: &One,
+        store: &Store,
+        subject: &Subjected<'_>,
+        mut weighed: Weighed,
+        (applied, (wanted, shown)): (Option<reconcile_state::Applied>, (Digest, Digest)),
+    ) -> Result<Weighed, PassError> {
+        let (schema, key) = (weighed.schema.clone(), weighed.key.clone());
+        let open = open_of(one, schema.kind, &key);
+        let create = Action::Create.to_string();
+        let begun = open.clone().any(|open| open.intent.action == create) || is_made(store, &weighed)?;
+        // Whoever is gone is weighed where something is remembered, and nowhere else.
+        if weighed.called == Called::Gone && weighed.claim.is_none() && open.count() == 0 {
+            return Ok(weighed);
+        }
+        let remote = weighed.claim.as_ref().map(|claim| claim.remote.clone()).unwrap_or_default();
+        let failure = Cell::new(None);
+        let facts = Facts {
+            schema: &schema,
+            key: &key,
+            want: match &weighed.called {
+                Called::Active(record) => Want::Record(record, wanted, None),
+                Called::Disabled(record, reason) => Want::Record(record, wanted, Some(*reason)),
+                Called::Gone => Want::Gone,
+                Called::Untouched(_) | Called::Follows => Want::Untouched,
+            },
+            have: match &weighed.seen {
+                Sight::Present(record) => Have::Present(record, shown, &remote),
+                Sight::Absent => Have::Absent,
+                Sight::Ambiguous => Have::Ambiguous,
+                Sight::Unknown | Sight::NoWhole => Have::Unknown,
+            },
+            applied,
+            wanted_before: &|| {
+                store.wanted_body(schema.kind, &key).unwrap_or_else(|error| {
+                    failure.set(Some(error));
+                    None
+                })
+            },
+            claim: weighed.claim.as_ref(),
+            source_changed: moved(store, subject.key, subject.said)?,
+            begun,
+            now: self.at.as_millisecond(),
+        };
+        let (drift, step) = decide(&facts, &one.explaining.settings);
+        if let Some(error) = failure.take() {
+            return Err(error.into());
+        }
+        let until = weighed.claim.as_ref().and_then(|claim| claim.unsettled).map(|unsettled| unsettled.not_before);
+        weighed.drift = Some(drift);
+        weighed.next = match step {
+            Step::Nothing => Next::Nothing,
+            Step::Forget => Next::Forget,
+            Step::Report(differences) => Next::List(differences, None),
+            Step::Wait(differences) => Next::List(differences, until),
+            Step::Leave(left) => Next::List(left.edits, left.until),
+            Step::Link(differences) => Next::Link(differences),
+            Step::Change(draft) => change(one, subject, &mut weighed, draft),
+        };
+        if drift == Drift::Conflict
+            && let Some(known) = conflict(one, schema.kind, &key)
+        {
+            weighed.next = Next::Conflict(known.clone());
+        }
+        Ok(weighed)
+    }
+
+    /// What a pass last saw of the record.
+    fn sight(
+        &self,
+        one: &One,
+        store: &Store,
+        weighed: &Weighed,
+        before: Option<&Record>,
+        whole: Option<&Sight>,
+    ) -> Result<Sight, PassError> {
+        let (schema, key) = (&weighed.schema, &weighed.key);
+        if conflict(one, schema.kind, key).is_some() {
+            return Ok(Sight::Ambiguous);
+        }
+        let body = store.body(Scope::new(schema.kind, Side::Observed), key)?;
+        if schema.part_of.is_some() {
+            // A part is there with its whole, empty or not.
+            return Ok(match (whole, body) {
+                (Some(Sight::Present(_)), Some(body)) => Sight::Present(self.resolved(body, weighed, before)?),
+                (Some(Sight::Present(whole)), None) => {
+                    Sight::Present(Record::new(key.clone()).standing(whole.standing))
+                }
+                _ => Sight::NoWhole,
+            });
+        }
+        let kinds = one.explaining.observer.project.kinds().iter().filter(|schema| schema.part_of.is_none()).count();
+        Ok(match (one.left.unobserved.get(key), body) {
+            // Of several kinds it is told how many: those that were never seen come first.
+            (Some(unknown), body) if *unknown >= kinds || body.is_none() => Sight::Unknown,
+            (_, Some(body)) => Sight::Present(self.resolved(body, weighed, before)?),
+            (_, None) if one.left.looked(key) => Sight::Absent,
+            (_, None) => Sight::Unknown,
+        })
+    }
+
+    /// Puts keys in the places of ids that became known after the record was read.
+    fn resolved(&self, mut seen: Record, weighed: &Weighed, before: Option<&Record>) -> Result<Record, PassError> {
+        let wanted = match &weighed.called {
+            Called::Active(record) | Called::Disabled(record, _) => Some(record),
+            _ => None,
+        };
+        for attribute in weighed.schema.attributes() {
+            let Shape::Reference { pipeline, kind } = attribute.shape else { continue };
+            let Some(id) = seen.text(attribute.id).map(str::to_owned) else { continue };
+            let store = self.pipelines.get(pipeline).and_then(|one| one.explaining.store.as_ref());
+            let Some(store) = store else { continue };
+            let meant = [wanted, before].into_iter().flatten().filter_map(|record| match record.get(attribute.id) {
+                Some(Value::Reference(key)) => Some(key),
+                _ => None,
+            });
+            for key in meant {
+                let remote = store.claim_of(kind, key)?.map(|claim| claim.remote);
+                if remote.is_some_and(|remote: Remote| remote.id.as_deref() == Some(&id)) {
+                    seen.set(attribute.id, Value::Reference(key.clone()));
+                    break;
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The earlier write that comes first, where one may still land or was not answered for.
+    fn in_doubt(&self, one: &One, store: &Store, weighed: &Weighed, matches: &[Match]) -> Option<Doubt> {
+        let now = self.at.as_millisecond();
+        let digester = store.digester();
+        let asked: BTreeSet<Digest> =
+            matches.iter().map(|m| digester.texts(["match", m.field, m.value.as_str()])).collect();
+        let listed = one.explaining.observer.terms.listable;
+        open_of(one, weighed.schema.kind, &weighed.key).find_map(|open| {
+            let intent = &open.intent;
+            let wait = i64::try_from(intent.settle_after_ms).unwrap_or(i64::MAX);
+            let until = open.unknown_since.map(|since| since.saturating_add(wait));
+            let is_asked = listed || intent.matches.iter().all(|digest| asked.contains(digest));
+            let answered = match &weighed.seen {
+                Sight::Present(_) | Sight::Ambiguous => true,
+                Sight::Absent => is_asked,
+                Sight::Unknown | Sight::NoWhole => false,
+            };
+            // A pass has tried when it could not land any more, and was not answered.
+            let tried = one.left.in_doubt.get(&weighed.key).is_some_and(|at| until.is_some_and(|until| *at >= until));
+            (open.may_land(now) || tried || !answered).then(|| Doubt {
+                action: intent.action.clone(),
+                sent: Told { run: intent.run.clone(), at: intent.at },
+                since: open.unknown_since,
+                until,
+            })
+        })
+    }
+}
+
+/// What of a record is in question: of a part, what is in scopes that were there at the last whole reading.
+fn bounds(one: &One, schema: &Schema, desired: &Desired) -> Result<Bounds, PassError> {
+    let mut scopes = desired.scopes.clone();
+    if let (Some(_), Some(store)) = (schema.part_of, &one.explaining.store) {
+        scopes = Some(store.meta(&scopes_read(schema.kind))?.unwrap_or_default());
+    }
+    Ok(Bounds { scopes: scopes.map(Arc::new), unasked: desired.unasked.clone() })
+}
+
+/// Elements of a part that wait for their scope to be made.
+fn missing(project: &dyn Project, schema: &Schema, record: &Record, bounds: &Bounds) -> Vec<Edit> {
+    let Some(scopes) = bounds.scopes.as_ref().filter(|_| schema.part_of.is_some()) else { return Vec::new() };
+    let all = schema.attributes().iter().flat_map(|one| record.elements(one.id).map(move |element| (one.id, element)));
+    let waits = |(id, element): &(AttributeId, &str)| {
+        project.scope_of(schema.kind, *id, element).is_some_and(|scope| !scopes.contains(scope))
+    };
+    all.filter(waits).map(|(attribute, element)| Edit::Add { attribute, element: element.to_owned() }).collect()
+}
+
+/// Whether the record is part of one that we made, and nobody else has been at work in it.
+fn is_made(store: &Store, weighed: &Weighed) -> Result<bool, PassError> {
+    let Some(of) = weighed.schema.part_of else { return Ok(false) };
+    let (Called::Active(want), Sight::Present(have)) = (&weighed.called, &weighed.seen) else { return Ok(false) };
+    let whole = store.claim_of(of, &weighed.key)?;
+    let made = whole.is_some_and(|claim| claim.origin == Origin::Created);
+    Ok(made && takes_nothing(&weighed.schema, want, have))
+}
+
+/// A change to come, of which whoever is not in MetaVault keeps what only MetaVault knows, as in a pass.
+fn change(one: &One, subject: &Subjected<'_>, weighed: &mut Weighed, mut draft: Draft) -> Next {
+    if subject.person.is_some_and(|person| person.vault.is_none()) {
+        weighed.kept = take_removals(&mut draft.edits);
+    }
+    if draft.edits.is_empty() && draft.action != Action::Create {
+        return Next::List(std::mem::take(&mut weighed.kept), None);
+    }
+    let reason = match &weighed.called {
+        Called::Disabled(_, reason) => Some(*reason),
+        Called::Gone => Some(GONE),
+        _ => None,
+    };
+    let held = protected(one, subject.key, subject.person);
+    Next::Change(NextChange { action: draft.action, edits: draft.edits, cause: draft.cause, reason, held })
+}
+
+/// Why nothing is written for a person in a pipeline, where configuration says so.
+pub(super) fn protected(one: &One, key: &Key, person: Option<&Person>) -> Option<Reason> {
+    let protected = &one.explaining.settings.guard.protected;
+    let is_protected = match person {
+        Some(person) => is_protected(person, protected),
+        None => is_protected_key(key, protected),
+    };
+    is_protected.then_some(PROTECTED)
+}
+
+fn open_of<'o>(one: &'o One, kind: &'o str, key: &'o Key) -> impl Iterator<Item = &'o OpenIntent> + Clone {
+    one.open.iter().filter(move |open| open.intent.kind == kind && open.intent.key == *key)
+}
+
+fn conflict<'o>(one: &'o One, kind: &str, key: &Key) -> Option<&'o crate::engine::conflicts::KnownConflict> {
+    one.left.conflicts.iter().find(|known| known.kind == kind && known.key == *key)
+}
