@@ -58,8 +58,10 @@ pub fn foresee(
             for (&kind, rows) in rows.iter().filter(|(kind, _)| **kind != mark.kind) {
                 let Some(row) = rows.get(key) else { continue };
                 let (class, changes) = mine(kind);
+                // Of what is left alone nothing is called for that could still be missing.
+                let left_alone = matches!(row.call, Call::Untouched(_));
                 let settled = class.is_some_and(|class| said.is_settled(kind, key, class, changes));
-                if !settled || said.is_open(kind, key) || !matches!(row.call, Call::Active(_)) {
+                if said.is_open(kind, key) || !(settled || left_alone) {
                     prospect = Prospect::Unclear;
                 }
             }

@@ -20,7 +20,7 @@ use super::memory::{ELEMENTS, IDENTITY, LOADING, Memories, Memory, POPULATION};
 use super::plan::Planner;
 use super::processed::{forget, leave, remember, reopen, said};
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
-use crate::model::{ErrorKind, Link};
+use crate::model::{Address, ErrorKind, Link};
 
 /// Before the first write: the journal is told of the run, a former target's memory is put aside, and
 /// writes whose outcome has been read back since are settled.
@@ -142,7 +142,7 @@ pub async fn link(
         let memory = memories.pipelines.get(pipeline.name).filter(|_| !pipeline.anew);
         let mut claims: BTreeMap<&str, BTreeMap<Key, Option<Claim>>> = BTreeMap::new();
         let mut pairs: BTreeMap<&'static str, Vec<(Applied, Record)>> = BTreeMap::new();
-        for link in &plan.links {
+        for link in plan.links.iter().filter(|link| link.after.is_none()) {
             let before = memory.and_then(|memory| memory.claim(link.kind, &link.key));
             let claim = claim(link, before);
             if before != Some(&claim) {
@@ -165,7 +165,7 @@ pub async fn link(
             claims.entry(kind).or_default().insert(key.clone(), None);
             forgotten.entry(kind).or_default().push(key.clone());
         }
-        linked.insert(pipeline.name, plan.links.iter().filter(|link| link.new).count() as u64);
+        linked.insert(pipeline.name, plan.links.iter().filter(|link| link.new && link.after.is_none()).count() as u64);
         let claims: Vec<(String, BTreeMap<Key, Option<Claim>>)> =
             claims.into_iter().map(|(kind, claims)| (kind.to_owned(), claims)).collect();
         blocking(move || {
@@ -183,6 +183,40 @@ pub async fn link(
         .await?;
     }
     Ok(linked)
+}
+
+/// Remembers links of parts whose wholes this pass has made.
+pub async fn link_made(
+    planner: &Planner,
+    approved: &ApprovedPlan,
+    made: &BTreeMap<Address, Remote>,
+) -> Result<(), PassError> {
+    for pipeline in passing(approved) {
+        let Some(plan) = approved.planned().plan.pipelines.get(pipeline.name) else { continue };
+        let mut claims: BTreeMap<&'static str, BTreeMap<Key, Option<Claim>>> = BTreeMap::new();
+        let mut pairs: BTreeMap<&'static str, Vec<(Applied, Record)>> = BTreeMap::new();
+        for link in &plan.links {
+            let Some(remote) = link.after.as_ref().and_then(|whole| made.get(whole)) else { continue };
+            let link = Link { remote: remote.clone(), ..link.clone() };
+            claims.entry(link.kind).or_default().insert(link.key.clone(), Some(claim(&link, None)));
+            pairs.entry(link.kind).or_default().push((link.applied, link.wanted));
+        }
+        if claims.is_empty() {
+            continue;
+        }
+        let store = planner.store.pipeline(pipeline.name)?;
+        blocking(move || {
+            for (kind, claims) in &claims {
+                store.put_claims(kind, claims)?;
+            }
+            for (kind, pairs) in &pairs {
+                store.put_applied(kind, pairs)?;
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 fn claim(link: &Link, before: Option<&Claim>) -> Claim {

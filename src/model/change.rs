@@ -190,6 +190,9 @@ pub struct Link {
     /// Elements of its sets that are called for and are there by another's hand.
     #[serde(skip)]
     pub kept: BTreeSet<Element>,
+    /// The record that it is part of, where this plan makes that one: until then there is nothing to remember.
+    #[serde(skip)]
+    pub after: Option<Address>,
 }
 
 /// A change that policy says to report and not to make.

@@ -109,7 +109,7 @@ fn pipeline(
         in_doubt: plan.in_doubt.clone(),
         unobserved: plan.unobserved.clone(),
         conflicts: conflicts.collect(),
-        linked: plan.links.iter().filter(|link| link.new).count() as u64,
+        linked: plan.links.iter().filter(|link| link.new && stands(schema(link.kind))).count() as u64,
         listed: met.chain(found).collect(),
         verdict: verdict.cloned().unwrap_or_default(),
         changes: changes
@@ -117,6 +117,11 @@ fn pipeline(
             .map(|change| self::change(schema(change.kind), change, fates.get(&change.id).copied()))
             .collect(),
     }
+}
+
+/// Whether a record stands by itself: a part is linked with its whole.
+fn stands(schema: Option<&Schema>) -> bool {
+    schema.is_none_or(|schema| schema.part_of.is_none())
 }
 
 fn change(schema: Option<&Schema>, change: &Change, fate: Option<&Fate>) -> ChangeReport {

@@ -101,6 +101,7 @@ pub(crate) fn planned() -> Planned {
             differences: vec![Edit::Clear { attribute: EMAIL, from: "old@uni.example".into() }],
             new: true,
             begun: false,
+            after: None,
             kept: std::collections::BTreeSet::new(),
             applied: Applied { wanted: Digest([2; 16]), seen: Digest([3; 16]) },
             wanted: Record::new("p6".into()),

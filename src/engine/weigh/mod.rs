@@ -7,7 +7,7 @@ mod parts;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile_state::{Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
+use reconcile_state::{Digest, Drift, Edit, Intent, Key, Record, Remote, Schema, Standing};
 
 pub use self::parts::{Elements, scopes_read, takes_nothing};
 use super::bounds::called_for;
@@ -226,13 +226,13 @@ impl Judging<'_> {
                 let not_before = facts.claim.and_then(|claim| claim.unsettled).map(|unsettled| unsettled.not_before);
                 self.plan.findings.push(Finding { kind, key, drift, differences, not_before });
             }
-            Step::Link(differences) => self.link(facts, differences, beside.kept),
+            Step::Link(differences) => self.link(facts, differences, beside),
             Step::Change(draft) if self.order.adopt => {
                 // Adopting writes nothing: what is there and not yet ours is linked, what is ours already keeps
                 // what is pending, and what is not there is left.
                 match facts.have {
                     Have::Present(_, _, remote) if !facts.claim.is_some_and(|claim| claim.remote.is(remote)) => {
-                        self.link(facts, draft.edits, beside.kept);
+                        self.link(facts, draft.edits, beside);
                     }
                     Have::Present(..) => {
                         let differences = draft.edits;
@@ -257,7 +257,7 @@ impl Judging<'_> {
         }
     }
 
-    fn link(&mut self, facts: &Facts<'_>, differences: Vec<Edit>, kept: BTreeSet<Element>) {
+    fn link(&mut self, facts: &Facts<'_>, differences: Vec<Edit>, beside: Beside) {
         let (Have::Present(_, seen, remote), Want::Record(wanted, digest, _)) = (facts.have, facts.want) else {
             return;
         };
@@ -270,7 +270,8 @@ impl Judging<'_> {
             begun: facts.begun,
             applied: reconcile_state::Applied { wanted: digest, seen },
             wanted: wanted.clone(),
-            kept: called_for(wanted, kept),
+            kept: called_for(wanted, beside.kept),
+            after: beside.after.into_iter().next().filter(|_| *remote == Remote::default()),
         });
     }
 

@@ -69,7 +69,7 @@ fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
     reasons("disabled", &pipeline.disabled, out)?;
     for (kind, part) in &pipeline.parts {
         let elements = if part.elements == 1 { "1 element".to_owned() } else { format!("{} elements", part.elements) };
-        writeln!(out, "  {kind}: {elements} of {}", classes(&part.drift))?;
+        writeln!(out, "  {kind}: {elements}; {}", classes(&part.drift))?;
         reasons(&format!("{kind} untouched"), &part.untouched, out)?;
     }
     if pipeline.foreign > 0 {
