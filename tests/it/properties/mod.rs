@@ -1,6 +1,8 @@
 //! What must hold.
 
+mod marks;
 mod memory;
+mod parts;
 mod random;
 mod scope;
 mod settled;
