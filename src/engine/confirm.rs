@@ -6,13 +6,12 @@ use reconcile_state::edit::{difference, perform};
 use reconcile_state::journal::Landing;
 use reconcile_state::store::{Observed, OutcomeRecord};
 use reconcile_state::{
-    Applied, Attribute, AttributeId, Claim, Digest, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing,
-    Taken, Unsettled,
+    Applied, Attribute, Claim, Digest, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing, Taken, Unsettled,
 };
 
 use super::blocking::blocking;
 use super::bounds::{called_for, cut, leave_kept};
-use super::diff::remaining;
+use super::diff::{remaining, undo};
 use super::error::PassError;
 use super::lane::{Lane, Settled, anchor};
 use super::observe::{Look, look};
@@ -227,15 +226,23 @@ fn settle(
         taken: taken(schema, change, before, at),
         unsettled: None,
     };
-    let asked: BTreeSet<Option<AttributeId>> = change.edits.iter().map(Edit::attribute).collect();
-    let is_ours = |edit: &Edit| change.action == Action::Create || asked.contains(&edit.attribute());
+    let is_ours = |edit: &Edit| change.action == Action::Create || change.edits.iter().any(|asked| is_of(edit, asked));
+    let listed = before.map_or(&[][..], |claim| &claim.listed);
     let observed = Observed::Present(digest, seen.clone());
     let latest = Some((Some(known.clone()), digest));
     if let Some(error) = refusal {
         // Of what was refused not even that is believed which the target may rewrite.
-        let missing = difference(schema, &change.desired, seen).iter().any(is_ours);
-        if missing {
+        let missing: Vec<Edit> = difference(schema, &change.desired, seen).into_iter().filter(is_ours).collect();
+        if !missing.is_empty() {
             let mut outcome = record(Landing::Partial { code: error.code.clone() }, observed);
+            if is_bundle(schema) {
+                // What landed of it is ours by memory alone.
+                let mut wanted = change.desired.clone();
+                undo(&mut wanted, &missing);
+                let pair = Applied { wanted: lane.memory.store.digester().record(schema, &wanted), seen: digest };
+                outcome.applied = Some((pair, wanted));
+                outcome.claim = Some(Claim { listed: listed.to_vec(), ..claim.clone() });
+            }
             if change.action == Action::Create {
                 // Made in part, and ours: what is there now is where the rest goes on from.
                 outcome.applied = Some((Applied { wanted: digest, seen: digest }, seen.clone()));
@@ -248,7 +255,6 @@ fn settle(
     let (short, others): (Vec<Edit>, Vec<Edit>) =
         remaining(schema, &change.desired, seen).into_iter().partition(is_ours);
     let short: Vec<&'static str> = short.iter().map(|edit| name(lane, change, edit)).collect();
-    let listed = before.map_or(&[][..], |claim| &claim.listed);
     let is_listed = |edit: &Edit| !is_ours(edit) && listed.contains(&edit.attribute());
     let still = difference(schema, &change.desired, seen).into_iter().filter(is_listed);
     claim.listed = still.map(|edit| edit.attribute()).collect::<BTreeSet<_>>().into_iter().collect();
@@ -269,6 +275,20 @@ fn settle(
     }
     let fate = if short.is_empty() { Fate::Landed } else { Fate::NotConverged(short) };
     (fate, outcome, latest)
+}
+
+/// Whether what is left to do is what was asked for: of a set, the same element.
+fn is_of(left: &Edit, asked: &Edit) -> bool {
+    let element = |edit: &Edit| match edit {
+        Edit::Add { element, .. } | Edit::Remove { element, .. } => Some(element.clone()),
+        _ => None,
+    };
+    left.attribute() == asked.attribute() && element(left) == element(asked)
+}
+
+/// Whether nobody but memory knows which elements of a record are ours.
+fn is_bundle(schema: &Schema) -> bool {
+    schema.part_of.is_some() || schema.attributes().iter().any(|one| one.ownership == Ownership::ClaimedSet)
 }
 
 /// What we took away so far: elements that are given again are taken no longer.

@@ -4,10 +4,10 @@
 use std::cell::OnceCell;
 
 use reconcile_state::drift::classify;
-use reconcile_state::edit::{creation, difference};
+use reconcile_state::edit::{creation, difference, perform};
 use reconcile_state::{
     Applied, Attribute, AttributeId, Claim, DesiredSide, Digest, Drift, Edit, Key, ObservedSide, Ownership, Record,
-    Remote, Schema, Standing, Taken,
+    Remote, Schema, Standing, Taken, Value,
 };
 
 use crate::config::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
@@ -389,6 +389,24 @@ pub fn remaining(schema: &Schema, want: &Record, seen: &Record) -> Vec<Edit> {
     edits
 }
 
+/// The record before these edits.
+pub fn undo(record: &mut Record, edits: &[Edit]) {
+    let nothing = || Value::Text(String::new());
+    for edit in edits {
+        match edit {
+            Edit::Add { attribute, element } => {
+                perform(record, &[Edit::Remove { attribute: *attribute, element: element.clone() }]);
+            }
+            Edit::Remove { attribute, element } => {
+                perform(record, &[Edit::Add { attribute: *attribute, element: element.clone() }]);
+            }
+            Edit::Set { attribute, from, .. } => record.set(*attribute, from.clone().unwrap_or_else(nothing)),
+            Edit::Clear { attribute, from } => record.set(*attribute, from.clone()),
+            Edit::Standing { .. } => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -588,6 +606,23 @@ mod tests {
                 Step::Change(draft) => assert_eq!(draft.cause, cause),
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_is_undone_and_done_again_is_what_it_was() {
+        let set = AttributeId(1);
+        let schema =
+            Schema::new("p", "k", 0, [Attribute::set(1, "s").owned(Ownership::ScopedSet), Attribute::text(2, "t")])
+                .unwrap();
+        let elements = |all: &[&str]| Value::Set(all.iter().map(|&one| one.to_owned()).collect());
+        let have = Record::new("k".into()).with(set, elements(&["a", "b"])).with(AttributeId(2), "old");
+        for text in ["new", ""] {
+            let want = Record::new("k".into()).with(set, elements(&["b", "c"])).with(AttributeId(2), text);
+            let edits = difference(&schema, &want, &have);
+            let mut before = want.clone();
+            undo(&mut before, &edits);
+            assert_eq!(before, have);
         }
     }
 }

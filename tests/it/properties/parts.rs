@@ -191,6 +191,25 @@ fn met(tells: bool) -> School {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_meeting_lists_the_seats_that_differ_and_writes_none() {
+    for tells in [true, false] {
+        let school = met(tells);
+        let pass = school.pass().await;
+        assert_eq!(seats(&pass), [""; 0]);
+        let links = pass.planned.plan.pipelines[NAME].links.iter().filter(|link| link.kind == SEATS);
+        let differences: Vec<usize> = links.map(|link| link.differences.len()).collect();
+        assert_eq!(differences, [if tells { 2 } else { 1 }; 2]);
+        nothing_left(&school).await;
+        assert_eq!(school.seats(1), ["room1/a", "room3/z"]);
+        // What the sources move from now on is written.
+        school.call_for(1, &["room1/a", "room2/a", "room2/c"]);
+        assert_eq!(seats(&school.pass().await), [landed(1)]);
+        assert_eq!(school.seats(1), ["room1/a", "room2/c", "room3/z"]);
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn seats_and_marks_of_an_account_that_was_refused_are_deferred() {
     let school = School::with(1..=3).await;
     school.enrol(4, &["room2/a"]);
@@ -236,6 +255,23 @@ async fn an_account_closed_by_hand_and_left_so_keeps_its_seats_untouched() {
     let pass = school.pass().await;
     assert_eq!(seats(&pass), [""; 0]);
     assert_eq!(school.seats(1), ["room1/a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_row_in_the_vault_loses_nothing() {
+    let school = School::with(1..=3).await;
+    school.people.drop_row(1);
+    school.call_for(1, &["room2/a"]);
+    let pass = school.pass().await;
+    assert_eq!(seats(&pass), [landed(1)]);
+    assert_eq!(school.seats(1), ["room1/a", "room2/a"]);
+    let plan = school.plan().await;
+    assert_eq!(plan.plan.changes.len(), 0);
+    school.people.hire(1);
+    school.people.entitle(1, &[NAME]);
+    school.call_for(1, &["room2/a"]);
+    assert_eq!(seats(&school.pass().await), [landed(1)]);
+    assert_eq!(school.seats(1), ["room2/a"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -419,6 +455,25 @@ async fn a_bad_batch_is_halved_and_one_refusal_is_one_persons() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_cut_in_the_middle_is_finished_and_what_landed_in_spite_of_an_error_is_not_repeated() {
+    for school in both(4).await {
+        school.call_for(1, &["room1/a", "room2/b", "room3/c"]);
+        school.call_for(2, &["room1/a", "room2/b"]);
+        school.seated.hall().cut.insert(key(1), 1);
+        school.seated.hall().grumbles.insert(key(2));
+        let pass = school.pass().await;
+        assert_eq!(seats(&pass), ["uhid-001 update: failed TOY_NO_SEAT", "uhid-002 update: landed"]);
+        assert_eq!(school.seats(1), ["room1/a", "room2/b"]);
+        assert_eq!(seats(&school.pass().await), [landed(1)]);
+        nothing_left(&school).await;
+        // All of it is ours, however it came about.
+        (1..=2).for_each(|n| school.call_for(n, &[]));
+        school.pass().await;
+        assert_eq!((school.seats(1), school.seats(2)), (vec![], vec![]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_accepted_and_not_kept_is_tried_again_with_growing_delay() {
     for school in both(3).await {
         school.call_for(1, &["room1/a", "room2/b"]);
@@ -473,3 +528,16 @@ async fn a_narrow_scope_asks_for_what_its_people_have_and_want_and_touches_nobod
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn adopting_links_and_writes_no_seat() {
+    let mut school = met(true);
+    school.enrol(3, &["room1/a"]);
+    school.adopt = true;
+    let before = school.writes();
+    let pass = school.pass().await;
+    assert_eq!((pass.changes(), school.writes()), (0, before));
+    school.adopt = false;
+    let pass = school.pass().await;
+    assert_eq!(seats(&pass), [landed(3)]);
+    nothing_left(&school).await;
+}
