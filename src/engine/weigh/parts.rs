@@ -184,6 +184,11 @@ impl Judging<'_> {
         };
         let claim = memory.claim(schema.kind, key);
         if !parts.unread.is_empty() {
+            // What is called for there and was not when it last settled is left to do.
+            let unread = |record: Option<&Record>| self.in_scopes(schema, record, &parts.unread);
+            if unread(Some(record)) != unread(wanted_before().as_ref()) {
+                self.plan.unobserved.push(key.clone());
+            }
             let known = memory.store.body(Scope::new(schema.kind, Side::Observed), key)?;
             let within = |scope: &str| parts.unread.contains(scope);
             merge(project, schema, &mut want, wanted_before().as_ref(), &within);
@@ -244,6 +249,17 @@ impl Judging<'_> {
             record.elements(attribute.id).filter_map(|element| project.scope_of(schema.kind, attribute.id, element))
         });
         all.filter(|scope| missing(scope)).count() as u64
+    }
+
+    /// Elements in these scopes.
+    fn in_scopes(&self, schema: &Schema, record: Option<&Record>, scopes: &BTreeSet<String>) -> BTreeSet<Element> {
+        let project = self.one.observer.project.as_ref();
+        let all = schema.attributes().iter().flat_map(|attribute| {
+            let elements = record.into_iter().flat_map(|record| record.elements(attribute.id));
+            elements.map(|element| (attribute.id, element.to_owned()))
+        });
+        all.filter(|(id, element)| project.scope_of(schema.kind, *id, element).is_some_and(|s| scopes.contains(s)))
+            .collect()
     }
 
     fn tally(&self, schema: &Schema, record: &Record, into: &mut Elements) {

@@ -117,6 +117,55 @@ async fn a_room_that_vanishes_removes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn in_a_room_that_cannot_be_read_nothing_is_written_and_everywhere_else_everything_is() {
+    for mut school in both(4).await {
+        (2..=4).for_each(|n| school.call_for(n, &["room1/a", "room2/a"]));
+        school.pass().await;
+        school.seated.hall().unread.insert("room2".into());
+        school.call_for(1, &["room1/b", "room2/b"]);
+        school.call_for(2, &["room1/a"]);
+        school.unseat_by_hand(3, "room2/a");
+        let pass = school.pass().await;
+        assert_eq!(pass.doubts(NAME), ["parts-unread"]);
+        assert_eq!(seats(&pass), [landed(1)]);
+        assert_eq!(school.seats(1), ["room1/b"]);
+        let again = school.pass().await;
+        assert_eq!(seats(&again), [""; 0], "nothing that could be done is left");
+        school.seated.hall().unread.clear();
+        let everybody = std::mem::replace(&mut school.scope, Scope { pick: Pick::Changed, limit: None });
+        assert_eq!(school.plan().await.people, [key(1), key(2)], "who is left is due");
+        school.scope = everybody;
+        assert_eq!(seats(&school.pass().await), [landed(1), landed(2), landed(3)], "and nobody where nothing moved");
+        assert_eq!(school.seats(1), ["room1/b", "room2/b"]);
+        assert_eq!((school.seats(2), school.seats(3).len()), (vec!["room1/a".to_owned()], 2));
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_seat_can_be_read_accounts_go_on_and_whoever_is_new_gets_theirs_later() {
+    for (at, mut school) in both(3).await.into_iter().enumerate() {
+        if at == 0 {
+            school.seated.hall().away = true
+        } else {
+            school.seated.hall().endless = true
+        }
+        school.enrol(4, &["room2/a"]);
+        school.call_for(1, &["room2/b"]);
+        school.people.edit(2, d::SURNAME, "Changed");
+        let pass = school.pass().await;
+        assert_eq!(pass.of(NAME), ["account/uhid-002 update: landed", "account/uhid-004 create: landed"]);
+        assert_eq!(pass.doubts(NAME), [if at == 0 { "parts-unread" } else { "target-incomplete" }]);
+        school.seated.hall().calm();
+        school.scope = Scope { pick: Pick::Changed, limit: None };
+        assert_eq!(seats(&school.pass().await), [landed(1), landed(4)]);
+        assert_eq!((school.seats(1), school.seats(4)), (vec!["room2/b".to_owned()], vec!["room2/a".to_owned()]));
+        school.scope = Scope::default();
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn seats_by_another_hand_satisfy_a_desire_and_are_never_removed() {
     for school in both(3).await {
         school.seat_by_hand(1, "room2/b", Hand::Theirs);
