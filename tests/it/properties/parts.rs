@@ -259,6 +259,17 @@ async fn a_first_meeting_lists_the_seats_that_differ_and_writes_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_enforced_first_meeting_puts_the_seats_right() {
+    for (tells, after) in [(true, vec!["room1/a", "room2/a"]), (false, vec!["room1/a", "room2/a", "room3/z"])] {
+        let mut school = met(tells);
+        school.settings.first_meeting = FirstMeeting::Enforce;
+        assert_eq!(seats(&school.pass().await), [landed(1), landed(2)]);
+        assert_eq!(school.seats(2), after);
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn seats_and_marks_of_an_account_that_was_refused_are_deferred() {
     let school = School::with(1..=3).await;
     school.enrol(4, &["room2/a"]);
