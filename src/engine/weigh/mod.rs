@@ -2,6 +2,7 @@
 //!
 //! What a single record calls for is decided in `diff`; which change comes before which, in `order`.
 
+mod follow;
 mod parts;
 
 use std::cell::Cell;
@@ -14,7 +15,7 @@ use super::bounds::called_for;
 use super::collect::Collected;
 use super::contest::{Contest, contested};
 use super::correlate::{Found, SHARED};
-use super::diff::{Draft, Facts, Have, Step, Want, decide};
+use super::diff::{Draft, Facts, Have, Step, Want, decide, undo};
 use super::error::PassError;
 use super::memory::Memory;
 use super::observe::Observed;
@@ -195,9 +196,7 @@ impl Judging<'_> {
         if drift == Drift::Conflict {
             self.plan.conflicts.push(conflict(schema, key, observed, contest));
         }
-        let after = row.map(|row| row.after.clone()).unwrap_or_default();
-        let beside =
-            Beside { after, bounds: row.map(|row| row.bounds.clone()).unwrap_or_default(), ..Beside::default() };
+        let beside = Beside { bounds: row.map(|row| row.bounds.clone()).unwrap_or_default(), ..Beside::default() };
         self.step(schema, &facts, row, (drift, step), beside);
         Ok(())
     }
@@ -251,7 +250,7 @@ impl Judging<'_> {
                     }
                 }
                 if !draft.edits.is_empty() || draft.action == Action::Create {
-                    self.change(schema, facts, row, (drift, draft), beside);
+                    self.changes(schema, facts, row, (drift, draft), &beside);
                 }
             }
         }
@@ -274,15 +273,34 @@ impl Judging<'_> {
         });
     }
 
+    /// One change, or one for each group of edits that wait for different records.
+    fn changes(
+        &mut self,
+        schema: &Schema,
+        facts: &Facts<'_>,
+        row: Option<&Row>,
+        (drift, draft): (Drift, Draft),
+        beside: &Beside,
+    ) {
+        let outlooks = row.map_or(&[][..], |row| &row.outlooks);
+        let mut groups = follow::split(self.one.observer.project.as_ref(), schema, outlooks, draft.edits.clone());
+        while let Some((after, edits)) = groups.pop_first() {
+            let later: Vec<Edit> = groups.values().flatten().cloned().collect();
+            let mut beside = beside.clone();
+            beside.after.extend(after);
+            self.change(schema, facts, row, (drift, Draft { edits, ..draft.clone() }), (beside, &later));
+        }
+    }
+
     fn change(
         &mut self,
         schema: &Schema,
         facts: &Facts<'_>,
         row: Option<&Row>,
         (drift, draft): (Drift, Draft),
-        beside: Beside,
+        (beside, later): (Beside, &[Edit]),
     ) {
-        let (desired, wanted, reason) = match facts.want {
+        let (mut desired, mut wanted, reason) = match facts.want {
             Want::Record(record, digest, reason) => (record.clone(), digest, reason),
             Want::Gone | Want::Untouched => {
                 let closed = Record::new(facts.key.clone()).standing(Standing::Disabled);
@@ -297,6 +315,10 @@ impl Judging<'_> {
             }
             _ => (None, None),
         };
+        if !later.is_empty() {
+            undo(&mut desired, later);
+            wanted = self.memory.store.digester().record(schema, &desired);
+        }
         let edits = draft.edits;
         let taken_from = self.taken_from(schema, &edits);
         self.changes.push(Change {

@@ -146,9 +146,9 @@ async fn in_a_room_that_cannot_be_read_nothing_is_written_and_everywhere_else_ev
 async fn where_no_seat_can_be_read_accounts_go_on_and_whoever_is_new_gets_theirs_later() {
     for (at, mut school) in both(3).await.into_iter().enumerate() {
         if at == 0 {
-            school.seated.hall().away = true
+            school.seated.hall().away = true;
         } else {
-            school.seated.hall().endless = true
+            school.seated.hall().endless = true;
         }
         school.enrol(4, &["room2/a"]);
         school.call_for(1, &["room2/b"]);
@@ -402,7 +402,6 @@ async fn a_rule_over_elements_that_trips_writes_nothing_until_it_is_allowed() {
     ];
     for (rule, count, happens) in cases {
         let mut school = School::with(1..=6).await;
-        school.settings.guard.shrink.floor = 100;
         happens(&mut school);
         let before = school.writes();
         let pass = school.pass().await;
@@ -418,7 +417,6 @@ async fn a_rule_over_elements_that_trips_writes_nothing_until_it_is_allowed() {
 #[tokio::test(start_paused = true)]
 async fn a_room_of_few_is_not_judged_by_itself_and_shares_are_of_what_there_is() {
     let mut school = School::with(1..=6).await;
-    school.settings.guard.shrink.floor = 100;
     school.settings.guard.removals_within = Limit { number: None, percent: Some(50) };
     (1..=4).for_each(|n| school.call_for(n, &[]));
     let planned = school.plan().await;

@@ -126,9 +126,10 @@ impl Hall {
         for (_, number, edits) in due {
             for edit in edits {
                 match edit {
-                    // Who sits there by now stays.
-                    Edit::Add { element, .. } if !self.seats.contains_key(&(number, element.clone())) => {
-                        if self.rooms.contains(room_of(&element)) {
+                    // Who sits there by now stays, and without a room nobody sits.
+                    Edit::Add { element, .. } => {
+                        let free = !self.seats.contains_key(&(number, element.clone()));
+                        if free && self.rooms.contains(room_of(&element)) {
                             self.put(number, element);
                         }
                     }
@@ -152,24 +153,18 @@ impl Hall {
             let room = room_of(element);
             assert!(room.starts_with("room"), "{element} is never ours");
             assert!(!self.unread.contains(room), "{element} was not read");
-            match edit {
-                Edit::Add { .. } => {
-                    assert!(self.rooms.contains(room), "{element}: there is no such room");
-                    assert!(!self.seats.contains_key(&at), "{at:?} is given twice");
-                    if !self.drops.contains(element) {
-                        self.put(number, element.clone());
-                    }
+            if matches!(edit, Edit::Add { .. }) {
+                assert!(self.rooms.contains(room), "{element}: there is no such room");
+                assert!(!self.seats.contains_key(&at), "{at:?} is given twice");
+                if !self.drops.contains(element) {
+                    self.put(number, element.clone());
                 }
-                _ => {
-                    let hand = self.seats.remove(&at);
-                    let theirs = match hand {
-                        Some(hand) if self.is_kept(hand) => !self.ours.contains(&at),
-                        _ => false,
-                    };
-                    assert!(!theirs, "{at:?} is taken from {hand:?}");
-                    self.writes += 1;
-                }
+                continue;
             }
+            let hand = self.seats.remove(&at);
+            let theirs = hand.is_some_and(|hand| self.is_kept(hand) && !self.ours.contains(&at));
+            assert!(!theirs, "{at:?} is taken from {hand:?}");
+            self.writes += 1;
         }
     }
 

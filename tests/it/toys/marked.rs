@@ -54,7 +54,7 @@ pub struct Moods {
 #[derive(Clone)]
 pub struct Marked {
     people: Arc<People>,
-    marked: Vec<(&'static str, Mark)>,
+    systems: Vec<(&'static str, Mark)>,
     moods: Arc<Mutex<Moods>>,
 }
 
@@ -65,7 +65,7 @@ fn unreachable() -> TargetError {
 impl Marked {
     /// Beside these people, the marks of these pipelines.
     pub fn new(people: Arc<People>, marked: &[(&'static str, Mark)]) -> Self {
-        Self { people, marked: marked.to_vec(), moods: Arc::default() }
+        Self { people, systems: marked.to_vec(), moods: Arc::default() }
     }
 
     /// How it fares.
@@ -185,7 +185,7 @@ impl Writer for Marked {
 
 struct Policy {
     kinds: Vec<Schema>,
-    marked: Vec<(&'static str, Mark)>,
+    systems: Vec<(&'static str, Mark)>,
 }
 
 impl Policy {
@@ -215,7 +215,7 @@ impl Project for Policy {
         } else {
             Call::Active(Self::record(key, &clear))
         };
-        let silent = self.marked.iter().filter(|(name, _)| clear.iter().all(|outlook| outlook.pipeline != *name));
+        let silent = self.systems.iter().filter(|(name, _)| clear.iter().all(|outlook| outlook.pipeline != *name));
         vec![Desired {
             kind: KIND,
             key: key.clone(),
@@ -228,7 +228,7 @@ impl Project for Policy {
     }
 
     fn scope_of<'e>(&self, _kind: &str, _attribute: AttributeId, element: &'e str) -> Option<&'e str> {
-        self.marked.iter().any(|(_, mark)| mark.entitlement == element).then_some(element)
+        self.systems.iter().any(|(_, mark)| mark.entitlement == element).then_some(element)
     }
 
     fn tables(&self, _kind: &str) -> Option<&[&'static str]> {
@@ -247,13 +247,13 @@ impl Definition for Marked {
 
     fn open(&self, _section: toml::Table, _around: &Surroundings<'_>) -> Result<Target, OpenError> {
         let marks = Attribute::set(MARKS.0, "marks").owned(Ownership::ClaimedSet);
-        let ids = self.marked.iter().map(|&(name, mark)| Attribute::reference(mark.number, name, name, mark.kind));
+        let ids = self.systems.iter().map(|&(name, mark)| Attribute::reference(mark.number, name, name, mark.kind));
         let all: Vec<Attribute> = std::iter::once(marks).chain(ids).collect();
         let kinds = vec![Schema::new(NAME, KIND, 9, all).unwrap()];
         let (birthright, requested) = MARKED_IN;
         let observer = Observer {
             name: NAME,
-            project: Arc::new(Policy { kinds, marked: self.marked.clone() }),
+            project: Arc::new(Policy { kinds, systems: self.systems.clone() }),
             reader: Arc::new(self.clone()),
             terms: Terms {
                 settle_after: Duration::from_secs(30),

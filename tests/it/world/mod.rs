@@ -13,4 +13,4 @@ pub fn run<T>(work: impl Future<Output = T>) -> T {
 }
 
 pub use people::{Fault, MARKED_IN, People, key};
-pub use school::School;
+pub use school::{ID, SECOND, SECOND_ID, School};

@@ -62,6 +62,8 @@ impl School {
         let mut desk = Desk::new();
         let (seated, second) = (Seated::new(seated::NAME, ID.0), Seated::new(SECOND, SECOND_ID.0));
         desk.pipelines.clear();
+        // Few people are a great share of a small school.
+        desk.settings.guard.shrink.floor = 30;
         desk.add(seated.clone());
         let mut marks = vec![(seated::NAME, seated.mark())];
         if two {
