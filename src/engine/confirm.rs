@@ -6,7 +6,8 @@ use reconcile_state::edit::{difference, perform};
 use reconcile_state::journal::Landing;
 use reconcile_state::store::{Observed, OutcomeRecord};
 use reconcile_state::{
-    Applied, Attribute, Claim, Digest, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing, Taken, Unsettled,
+    Applied, Attribute, AttributeId, Claim, Digest, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing,
+    Taken, Unsettled,
 };
 
 use super::blocking::blocking;
@@ -227,7 +228,9 @@ fn settle(
         unsettled: None,
     };
     let is_ours = |edit: &Edit| change.action == Action::Create || change.edits.iter().any(|asked| is_of(edit, asked));
-    let listed = before.map_or(&[][..], |claim| &claim.listed);
+    let mut listed: BTreeSet<Option<AttributeId>> =
+        before.map(|claim| claim.listed.iter().copied().collect()).unwrap_or_default();
+    listed.extend(&change.listed);
     let observed = Observed::Present(digest, seen.clone());
     let latest = Some((Some(known.clone()), digest));
     if let Some(error) = refusal {
@@ -241,7 +244,7 @@ fn settle(
                 undo(&mut wanted, &missing);
                 let pair = Applied { wanted: lane.memory.store.digester().record(schema, &wanted), seen: digest };
                 outcome.applied = Some((pair, wanted));
-                outcome.claim = Some(Claim { listed: listed.to_vec(), ..claim.clone() });
+                outcome.claim = Some(Claim { listed: listed.iter().copied().collect(), ..claim.clone() });
             }
             if change.action == Action::Create {
                 // Made in part, and ours: what is there now is where the rest goes on from.

@@ -349,7 +349,10 @@ fn keep_listed(
     let before = (facts.wanted_before)();
     edits.into_iter().partition(|edit| {
         let moved = before.as_ref().is_some_and(|before| wanted_moved(facts.schema, edit, want, before));
-        listed.contains(&edit.attribute()) && !moved
+        // What others put into a claimed set is left whatever was listed; what we miss in it is ours to add.
+        let attribute = edit.attribute().and_then(|id| facts.schema.attribute(id));
+        let claimed = attribute.is_some_and(|attribute| attribute.ownership == Ownership::ClaimedSet);
+        listed.contains(&edit.attribute()) && !moved && !claimed
     })
 }
 

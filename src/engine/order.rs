@@ -331,6 +331,7 @@ mod tests {
             bounds: crate::model::Bounds::default(),
             taken_from: std::collections::BTreeMap::new(),
             again: 0,
+            listed: BTreeSet::new(),
             kept: BTreeSet::new(),
             remembered: None,
             matches: Vec::new(),

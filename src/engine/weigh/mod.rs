@@ -8,7 +8,7 @@ mod parts;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile_state::{Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
+use reconcile_state::{AttributeId, Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
 
 pub use self::parts::Elements;
 use super::bounds::called_for;
@@ -35,6 +35,7 @@ struct Beside {
     bounds: Bounds,
     kept: BTreeSet<Element>,
     again: u64,
+    listed: BTreeSet<Option<AttributeId>>,
 }
 
 fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Contest>) -> Conflict {
@@ -211,6 +212,7 @@ impl Judging<'_> {
     ) {
         let key = facts.key.clone();
         let kind = schema.kind;
+        let mut beside = beside;
         match step {
             Step::Nothing => {}
             Step::Forget => self.plan.forgotten.push((kind, key)),
@@ -244,6 +246,9 @@ impl Judging<'_> {
                 let kept =
                     if row.is_some_and(|row| !row.in_vault) { take_removals(&mut draft.edits) } else { Vec::new() };
                 let left = std::mem::take(&mut draft.left);
+                if drift == Drift::FirstMeeting && left.until.is_none() {
+                    beside.listed = left.edits.iter().map(Edit::attribute).collect();
+                }
                 for (differences, not_before) in [(kept, None), (left.edits, left.until)] {
                     if !differences.is_empty() {
                         self.plan.findings.push(Finding { kind, key: key.clone(), drift, differences, not_before });
@@ -350,6 +355,7 @@ impl Judging<'_> {
             bounds: beside.bounds,
             taken_from,
             again: beside.again,
+            listed: beside.listed,
             kept: beside.kept,
         });
     }

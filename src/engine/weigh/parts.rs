@@ -226,7 +226,8 @@ impl Judging<'_> {
         }
         *self.plan.drift.entry(drift).or_default() += 1;
         self.class(schema.kind, key, drift, facts.have);
-        let beside = Beside { after: whole.after.into_iter().collect(), bounds, kept, again };
+        let after = whole.after.into_iter().collect();
+        let beside = Beside { after, bounds, kept, again, ..Beside::default() };
         self.step(schema, &facts, Some(row), (drift, step), beside);
         Ok(Some(have))
     }

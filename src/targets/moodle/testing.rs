@@ -62,6 +62,7 @@ fn change(action: Action, desired: Record, edits: Vec<Edit>, remote: Option<Remo
         bounds: crate::model::Bounds::default(),
         taken_from: std::collections::BTreeMap::new(),
         again: 0,
+        listed: std::collections::BTreeSet::new(),
         kept: std::collections::BTreeSet::new(),
         remembered: None,
         matches: Vec::new(),

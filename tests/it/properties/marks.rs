@@ -312,6 +312,33 @@ async fn marks_and_ids_that_were_removed_or_changed_by_hand_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_meeting_adds_what_is_missing_and_removes_nothing() {
+    let school = School::two();
+    (1..=4).for_each(|n| school.enrol(n, &[]));
+    school.people.entitle(2, &[]);
+    school.mark_by_hand(1, SECOND, true);
+    school.mark_by_hand(2, NAME, true);
+    school.mark_by_hand(3, NAME, true);
+    school.mark_by_hand(3, SECOND, true);
+    school.people.mark(&key(4), &[Edit::Set { attribute: ID, from: None, to: "another".into() }]);
+    let pass = school.pass().await;
+    assert_eq!(marks(&pass), [line(1, "landed"), line(3, "landed"), line(4, "landed")]);
+    assert_eq!((school.marks(1), school.marks(2)), (vec![NAME.to_owned(), SECOND.to_owned()], vec![NAME.to_owned()]));
+    assert_eq!(school.marks(4), [NAME]);
+    nothing_left(&school).await;
+    let later = school.pass().await;
+    let who: Vec<String> = listed(&later).into_iter().map(|(who, _)| who).collect();
+    for n in [1, 2, 3, 4] {
+        assert!(who.contains(&key(n).to_string()), "{who:?}");
+    }
+    // Ours are ours from now on.
+    school.mark_by_hand(1, NAME, false);
+    school.mark_by_hand(3, NAME, false);
+    assert_eq!(marks(&school.pass().await), [line(1, "landed"), line(3, "landed")]);
+    nothing_left(&school).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn ids_of_accounts_that_are_listed_by_name_are_looked_up_and_written() {
     let school = School::new();
     for n in 1..=3 {
