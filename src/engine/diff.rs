@@ -135,6 +135,8 @@ pub fn decide(facts: &Facts<'_>, settings: &PipelineSettings) -> (Drift, Step) {
     match (facts.want, facts.have) {
         (Want::Record(want, ..), Have::Absent) => absent(facts, want, drift),
         (Want::Record(want, ..), Have::Present(have, ..)) => present(facts, want, have, drift, settings),
+        // What others write too is not ours to close; the entry goes with the person.
+        (Want::Gone, Have::Present(..)) if is_shared(facts.schema) => (drift, Step::Nothing),
         (Want::Gone, Have::Present(..)) if drift == Drift::Surplus => (drift, surplus(settings)),
         // We made it and never heard of it; meanwhile the person went.
         (Want::Gone, Have::Present(have, ..)) if facts.begun && have.standing == Standing::Active => {

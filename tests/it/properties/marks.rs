@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reconcile::config::OnDrift;
+use reconcile::config::{OnDrift, OnSurplus};
 use reconcile::engine::Stop;
 use reconcile::model::person::directory as d;
 use reconcile::model::{Pick, Scope};
@@ -11,7 +11,7 @@ use reconcile_state::{Edit, Record, Standing, Value};
 use crate::toys::Answer;
 use crate::toys::marked::{KIND, NAME as MARKS};
 use crate::toys::seated::{ACCOUNT, LOGIN, NAME, SEATS};
-use crate::world::{ID, Pass, SECOND, SECOND_ID, School, key, wait};
+use crate::world::{Fault, ID, Pass, SECOND, SECOND_ID, School, key, wait};
 
 /// What was done to marks.
 fn marks(pass: &Pass) -> Vec<&str> {
@@ -508,3 +508,18 @@ async fn an_entry_that_moved_since_the_plan_is_superseded() {
     nothing_left(&school).await;
     assert_eq!(school.marks(1), [NAME]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_is_never_closed() {
+    let mut school = School::with(1..=4).await;
+    school.settings.surplus = OnSurplus::Disable;
+    // Taken for gone, while the entry is still there.
+    school.people.fault(Fault::HalfMissing);
+    let pass = school.pass().await;
+    assert_eq!(pass.fate(NAME, ACCOUNT, 2), Some("disable: landed"));
+    assert_eq!((marks(&pass), school.marks(2)), (vec![], vec![NAME.to_owned()]));
+    school.people.fault(Fault::None);
+    assert_eq!(school.pass().await.fate(NAME, ACCOUNT, 2), Some("enable: landed"));
+    nothing_left(&school).await;
+}
+
