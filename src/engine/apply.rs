@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 
 use futures::StreamExt;
 use futures::future::try_join_all;
-use reconcile_state::{Digest, Edit, Key, Remote, Schema, Value};
+use reconcile_state::{AttributeId, Digest, Edit, Key, Remote, Schema, Value};
 
 use super::batch::send;
 use super::blocking::blocking;
@@ -157,7 +157,11 @@ async fn load(planner: &Planner, approved: &ApprovedPlan) -> Result<Memories, Pa
 }
 
 /// The ids of the records that a change refers to: from this pass where it made them, else from memory.
-fn references(change: &Change, lanes: &BTreeMap<&'static str, Lane<'_>>, latest: &Latest) -> BTreeMap<Key, String> {
+fn references(
+    change: &Change,
+    lanes: &BTreeMap<&'static str, Lane<'_>>,
+    latest: &Latest,
+) -> BTreeMap<AttributeId, String> {
     let mut ids = BTreeMap::new();
     let Some(lane) = lanes.get(change.pipeline) else { return ids };
     let Some(schema) = lane.schema(change.kind) else { return ids };
@@ -171,7 +175,7 @@ fn references(change: &Change, lanes: &BTreeMap<&'static str, Lane<'_>>, latest:
             memory.claim(kind, key)?.remote.id.clone()
         };
         if let Some(id) = made.or_else(known) {
-            ids.insert(key.clone(), id);
+            ids.insert(attribute.id, id);
         }
     }
     ids

@@ -523,3 +523,14 @@ async fn an_entry_is_never_closed() {
     nothing_left(&school).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn each_target_id_is_that_of_its_own_target() {
+    let school = School::two();
+    school.enrol(1, &[]);
+    school.enrol(2, &[]);
+    school.people.entitle(2, &[NAME, SECOND]);
+    school.pass().await;
+    let ids = school.people.marks(&key(2)).unwrap();
+    assert_eq!((ids.text(ID), ids.text(SECOND_ID)), (Some("2"), Some("1")));
+}
+

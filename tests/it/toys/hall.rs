@@ -62,6 +62,8 @@ pub struct Hall {
     pub writes: u64,
     /// What this program ever put there.
     ours: BTreeSet<(u64, String)>,
+    /// Who ever sat where.
+    ever: BTreeSet<(u64, String)>,
     late: Vec<(Instant, u64, Vec<Edit>)>,
 }
 
@@ -89,7 +91,13 @@ impl Hall {
     /// Somebody gives a seat, unless it is taken by the same person.
     pub fn seat(&mut self, number: u64, seat: &str, hand: Hand) {
         assert!(self.rooms.contains(room_of(seat)));
+        self.ever.insert((number, seat.to_owned()));
         self.seats.entry((number, seat.to_owned())).or_insert(hand);
+    }
+
+    /// Whether nobody can see that a seat which was there once is there no more.
+    pub fn is_hidden(&self, number: u64, seat: &str) -> bool {
+        (self.endless || self.unread.contains(room_of(seat))) && self.ever.contains(&(number, seat.to_owned()))
     }
 
     /// Somebody takes a seat away; gives whether it was there.
@@ -142,6 +150,7 @@ impl Hall {
 
     fn put(&mut self, number: u64, seat: String) {
         self.ours.insert((number, seat.clone()));
+        self.ever.insert((number, seat.clone()));
         self.seats.insert((number, seat), Hand::Ours);
         self.writes += 1;
     }

@@ -62,6 +62,16 @@ fn unreachable() -> TargetError {
     TargetError::new(ErrorKind::Connect, "TOY_NO_DIRECTORY", "told to be away").later(None)
 }
 
+/// Whether none of the edits was made already.
+fn is_new(now: &Record, edits: &[Edit]) -> bool {
+    let holds = |id: AttributeId, element: &str| now.elements(id).any(|one| one == element);
+    edits.iter().all(|edit| match edit {
+        Edit::Add { attribute, element } => !holds(*attribute, element),
+        Edit::Remove { attribute, element } => holds(*attribute, element),
+        _ => true,
+    })
+}
+
 impl Marked {
     /// Beside these people, the marks of these pipelines.
     pub fn new(people: Arc<People>, marked: &[(&'static str, Mark)]) -> Self {
@@ -86,7 +96,12 @@ impl Marked {
         let (due, late): (Vec<_>, Vec<_>) = std::mem::take(&mut moods.late).into_iter().partition(|(at, _)| *at <= now);
         moods.late = late;
         for (_, ready) in due {
-            let _ = self.land(&mut moods, &ready);
+            // Whatever has become true or been written meanwhile.
+            let witness = moods.witness.take();
+            if self.people.marks(&ready.change.key).is_some_and(|now| is_new(&now, &ready.change.edits)) {
+                let _ = self.land(&mut moods, &ready);
+            }
+            moods.witness = witness;
         }
     }
 
@@ -105,9 +120,9 @@ impl Marked {
                 Edit::Standing { .. } => panic!("an entry has no standing"),
             }
             edits.push(match edit {
-                Edit::Set { attribute, from, to: Value::Reference(of) } => {
+                Edit::Set { attribute, from, to: Value::Reference(_) } => {
                     let missing = || TargetError::new(ErrorKind::Rejected, "TOY_NO_ID", "a reference without an id");
-                    let id = ready.references.get(of).ok_or_else(missing)?;
+                    let id = ready.references.get(attribute).ok_or_else(missing)?;
                     Edit::Set { attribute: *attribute, from: from.clone(), to: Value::Text(id.clone()) }
                 }
                 other => other.clone(),

@@ -13,7 +13,7 @@ pub mod seated;
 mod shelf;
 
 pub use asked::Asked;
-pub use hall::Hand;
+pub use hall::{Hand, room_of};
 pub use listed::Listed;
 pub use marked::Marked;
 pub use seated::Seated;

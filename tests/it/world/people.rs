@@ -124,6 +124,11 @@ impl People {
         self.inner().vault.remove(&key(n));
     }
 
+    /// Whether a person has a row in MetaVault.
+    pub fn has_row(&self, n: u32) -> bool {
+        self.inner().vault.contains_key(&key(n))
+    }
+
     /// Everybody the directory has.
     pub fn keys(&self) -> Vec<Key> {
         self.inner().people.keys().cloned().collect()
