@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reconcile_state::{AttributeId, Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
 
 pub use self::parts::Elements;
-use super::bounds::called_for;
+use super::bounds::{called_for, carry};
 use super::collect::Collected;
 use super::contest::{Contest, contested};
 use super::correlate::{Found, SHARED};
@@ -36,6 +36,18 @@ struct Beside {
     kept: BTreeSet<Element>,
     again: u64,
     listed: BTreeSet<Option<AttributeId>>,
+    /// What a look before the write will show, where it is not what the record was compared as.
+    expect: Option<Digest>,
+}
+
+/// See [`Judging::carried`].
+struct Carried {
+    want: Record,
+    wanted: Digest,
+    have: Record,
+    held: Digest,
+    /// What is in question of the record, as it was read.
+    expect: Digest,
 }
 
 fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Contest>) -> Conflict {
@@ -136,28 +148,26 @@ impl Judging<'_> {
             self.plan.in_doubt.push(key.clone());
             return Ok(());
         }
-        let want = match row {
-            None => Want::Gone,
-            Some(Row { call: Call::Untouched(reason), .. }) => {
-                *self.plan.untouched.entry(*reason).or_default() += 1;
-                Want::Untouched
+        let carried = self.carried(schema, key, row, observed)?;
+        let want = match (row, &carried) {
+            (Some(Row { call: Call::Active(_), .. }), Some(carried)) => {
+                Want::Record(&carried.want, carried.wanted, None)
             }
-            Some(Row { call: Call::Active(record), digest, .. }) => Want::Record(record, *digest, None),
-            Some(Row { call: Call::Disabled(record, reason), digest, .. }) => {
-                *self.plan.disabled.entry(*reason).or_default() += 1;
-                Want::Record(record, *digest, Some(*reason))
-            }
+            (row, _) => self.want(row),
         };
-        let have = match observed.correlated.found.get(key) {
+        let have = match (observed.correlated.found.get(key), &carried) {
             _ if contest.is_some() => Have::Ambiguous,
-            Some(Found::Present(at)) => {
+            (Some(Found::Present(at)), Some(carried)) => {
+                Have::Present(&carried.have, carried.held, &observed.seen[*at].remote)
+            }
+            (Some(Found::Present(at)), None) => {
                 let seen = &observed.seen[*at];
                 Have::Present(&seen.record, observed.digests[*at], &seen.remote)
             }
-            Some(Found::Ambiguous(..)) => Have::Ambiguous,
-            None if row.is_some_and(|row| row.unclear) => Have::Unknown,
-            None if observed.proved.contains(key) => Have::Absent,
-            None => Have::Unknown,
+            (Some(Found::Ambiguous(..)), _) => Have::Ambiguous,
+            (None, _) if row.is_some_and(|row| row.unclear) => Have::Unknown,
+            (None, _) if observed.proved.contains(key) => Have::Absent,
+            (None, _) => Have::Unknown,
         };
         let claim = self.memory.claim(schema.kind, key);
         // A reading from which nothing follows settles nothing either: whose the record is stays known.
@@ -197,9 +207,52 @@ impl Judging<'_> {
         if drift == Drift::Conflict {
             self.plan.conflicts.push(conflict(schema, key, observed, contest));
         }
-        let beside = Beside { bounds: row.map(|row| row.bounds.clone()).unwrap_or_default(), ..Beside::default() };
+        let bounds = row.map(|row| row.bounds.clone()).unwrap_or_default();
+        let expect = carried.as_ref().map(|carried| carried.expect);
+        let beside = Beside { bounds, expect, ..Beside::default() };
         self.step(schema, &facts, row, (drift, step), beside);
         Ok(())
+    }
+
+    fn want<'r>(&mut self, row: Option<&'r Row>) -> Want<'r> {
+        match row {
+            None => Want::Gone,
+            Some(Row { call: Call::Untouched(reason), .. }) => {
+                *self.plan.untouched.entry(*reason).or_default() += 1;
+                Want::Untouched
+            }
+            Some(Row { call: Call::Active(record), digest, .. }) => Want::Record(record, *digest, None),
+            Some(Row { call: Call::Disabled(record, reason), digest, .. }) => {
+                *self.plan.disabled.entry(*reason).or_default() += 1;
+                Want::Record(record, *digest, Some(*reason))
+            }
+        }
+    }
+
+    /// Both sides of a record of which not everything is in question, with what was wanted of the rest.
+    fn carried(
+        &self,
+        schema: &Schema,
+        key: &Key,
+        row: Option<&Row>,
+        observed: &Observed,
+    ) -> Result<Option<Carried>, PassError> {
+        let (Some(Row { call: Call::Active(want), bounds, .. }), Some(Found::Present(at))) =
+            (row, observed.correlated.found.get(key))
+        else {
+            return Ok(None);
+        };
+        if *bounds == Bounds::default() {
+            return Ok(None);
+        }
+        let Some(known) = self.memory.store.wanted_body(schema.kind, key)? else { return Ok(None) };
+        let (mut want, mut have) = (want.clone(), observed.seen[*at].record.clone());
+        for record in [&mut want, &mut have] {
+            carry(bounds, self.one.observer.project.as_ref(), schema, record, &known);
+        }
+        let digester = self.memory.store.digester();
+        let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
+        Ok(Some(Carried { want, wanted, have, held, expect: observed.digests[*at] }))
     }
 
     fn step(
@@ -316,7 +369,7 @@ impl Judging<'_> {
         let (expect, remote) = match facts.have {
             Have::Present(_, digest, remote) => {
                 let known = facts.claim.map(|claim| claim.remote.refreshed(remote));
-                (Some(digest), Some(known.unwrap_or_else(|| remote.clone())))
+                (Some(beside.expect.unwrap_or(digest)), Some(known.unwrap_or_else(|| remote.clone())))
             }
             _ => (None, None),
         };

@@ -534,3 +534,30 @@ async fn each_target_id_is_that_of_its_own_target() {
     assert_eq!((ids.text(ID), ids.text(SECOND_ID)), (Some("2"), Some("1")));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_out_of_question_for_a_while_is_still_ours_to_take_away() {
+    let school = School::two();
+    (1..=3).for_each(|n| school.enrol(n, &["room1/a"]));
+    school.pass().await;
+    school.people.entitle(1, &[]);
+    // That somebody is absent at the second can be said meanwhile.
+    school.seated.hall().away = true;
+    for _ in 0..2 {
+        assert_eq!(marks(&school.pass().await), [""; 0]);
+    }
+    assert_eq!(school.marks(1), [NAME]);
+    school.seated.hall().calm();
+    assert_eq!(marks(&school.pass().await), [line(1, "landed")]);
+    assert_eq!(school.marks(1), [""; 0]);
+    nothing_left(&school).await;
+    // The same while something else is written.
+    school.people.entitle(2, &[SECOND]);
+    school.seated.hall().away = true;
+    assert_eq!(marks(&school.pass().await), [line(2, "landed")]);
+    assert_eq!(school.marks(2), [NAME, SECOND]);
+    assert_eq!(school.pass().await.told, [""; 0]);
+    school.seated.hall().calm();
+    school.pass().await;
+    assert_eq!(school.marks(2), [SECOND]);
+    nothing_left(&school).await;
+}
