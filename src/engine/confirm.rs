@@ -141,9 +141,15 @@ fn part(lane: &Lane<'_>, schema: &Schema, change: &Change, read: &ObservedParts)
         None => (Record::new(change.key.clone()), BTreeSet::new()),
     };
     cut(&change.bounds, project, schema, &mut record);
-    // What is called for and was not another's is ours, whether the reading tells or not.
-    let wanted = |(id, element): &Element| change.desired.elements(*id).any(|one| one == element);
-    let kept = shown.into_iter().filter(|element| change.kept.contains(element) || !wanted(element)).collect();
+    // What is or was called for and was not another's is ours, whether the reading tells or not.
+    let before = lane.memory.store.wanted_body(schema.kind, &change.key).map_err(|_| unconfirmed("memory refused"))?;
+    let ours = |(id, element): &Element| {
+        [Some(&change.desired), before.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|r| r.elements(*id).any(|one| one == element))
+    };
+    let kept = shown.into_iter().filter(|element| change.kept.contains(element) || !ours(element)).collect();
     leave_kept(schema, &mut record, &kept, Some(&change.desired));
     let remote = change.remote.clone().unwrap_or_default();
     Ok(Some(Look::Present(lane.memory.store.digester().record(schema, &record), record, remote)))

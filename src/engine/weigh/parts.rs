@@ -183,6 +183,7 @@ impl Judging<'_> {
                 .clone()
         };
         let claim = memory.claim(schema.kind, key);
+        let mut shown = have.clone();
         if !parts.unread.is_empty() {
             // What is called for there and was not when it last settled is left to do.
             let unread = |record: Option<&Record>| self.in_scopes(schema, record, &parts.unread);
@@ -197,6 +198,7 @@ impl Judging<'_> {
         let kept =
             seen.map(|part| not_ours(part, claim.map(|claim| &claim.others), &wanted_before)).unwrap_or_default();
         leave_kept(schema, &mut have, &kept, Some(&want));
+        leave_kept(schema, &mut shown, &kept, Some(&want));
         let digester = memory.store.digester();
         let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
         let nobody = Remote::default();
@@ -227,7 +229,8 @@ impl Judging<'_> {
         *self.plan.drift.entry(drift).or_default() += 1;
         self.class(schema.kind, key, drift, facts.have);
         let after = whole.after.into_iter().collect();
-        let beside = Beside { after, bounds, kept, again, ..Beside::default() };
+        let expect = Some(digester.record(schema, &shown));
+        let beside = Beside { after, bounds, kept, again, expect, ..Beside::default() };
         self.step(schema, &facts, Some(row), (drift, step), beside);
         Ok(Some(have))
     }

@@ -495,6 +495,22 @@ async fn seats_that_moved_between_plan_and_apply_are_superseded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_room_that_cannot_be_read_makes_nothing_look_moved() {
+    for school in both(4).await {
+        (1..=4).for_each(|n| school.call_for(n, &["room1/a", "room2/a"]));
+        school.pass().await;
+        school.seated.hall().unread.insert("room2".into());
+        school.call_for(1, &["room1/b", "room2/a"]);
+        let planned = school.plan().await;
+        wait(Duration::from_mins(6)).await;
+        assert_eq!(seats(&school.carry_out(planned, &Stop::default()).await), [landed(1)]);
+        assert_eq!(school.pass().await.told, [""; 0]);
+        school.seated.hall().calm();
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bad_batch_is_halved_and_one_refusal_is_one_persons() {
     let school = School::with(1..=8).await;
     (1..=8).for_each(|n| school.call_for(n, &["room1/a", "room2/b"]));
