@@ -4,6 +4,7 @@ mod marks;
 mod memory;
 mod parts;
 mod random;
+mod random_parts;
 mod scope;
 mod settled;
 mod sources;

@@ -16,7 +16,7 @@ use crate::world::{Desk, Fault, key, run, wait};
 const PEOPLE: u32 = 6;
 
 /// So many worlds in every run; more by PROPTEST_CASES.
-fn cases() -> u32 {
+pub(super) fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32)
 }
 
