@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 
 use futures::StreamExt;
 use futures::future::try_join_all;
-use reconcile_state::{Digest, Edit, Key, Remote, Schema, Value};
+use reconcile_state::{AttributeId, Digest, Edit, Key, Remote, Schema, Value};
 
 use super::batch::send;
 use super::blocking::blocking;
@@ -76,7 +76,8 @@ pub async fn apply(
             Some((name, lane))
         })
         .collect();
-    let mut run = Run::new(approved);
+    let follows = planner.observers.iter().filter(|(observer, _)| observer.terms.follows);
+    let mut run = Run::new(approved, follows.map(|(observer, _)| observer.name).collect());
     let all = run.pending.len();
     loop {
         run.defer();
@@ -175,7 +176,11 @@ async fn load(planner: &Planner, approved: &ApprovedPlan) -> Result<Memories, Pa
 }
 
 /// The ids of the records that a change refers to: from this pass where it made them, else from memory.
-fn references(change: &Change, lanes: &BTreeMap<&'static str, Lane<'_>>, latest: &Latest) -> BTreeMap<Key, String> {
+fn references(
+    change: &Change,
+    lanes: &BTreeMap<&'static str, Lane<'_>>,
+    latest: &Latest,
+) -> BTreeMap<AttributeId, String> {
     let mut ids = BTreeMap::new();
     let Some(lane) = lanes.get(change.pipeline) else { return ids };
     let Some(schema) = lane.schema(change.kind) else { return ids };
@@ -189,7 +194,7 @@ fn references(change: &Change, lanes: &BTreeMap<&'static str, Lane<'_>>, latest:
             memory.claim(kind, key)?.remote.id.clone()
         };
         if let Some(id) = made.or_else(known) {
-            ids.insert(key.clone(), id);
+            ids.insert(attribute.id, id);
         }
     }
     ids
@@ -197,18 +202,27 @@ fn references(change: &Change, lanes: &BTreeMap<&'static str, Lane<'_>>, latest:
 
 /// The changes of a plan on their way.
 struct Run<'a> {
+    /// Pipelines that say what the others came to.
+    follows: BTreeSet<&'static str>,
     pending: BTreeMap<usize, &'a Change>,
     fates: BTreeMap<ChangeId, Fate>,
     latest: Latest,
 }
 
 impl<'a> Run<'a> {
-    fn new(approved: &'a ApprovedPlan) -> Self {
-        Self { pending: approved.changes().iter().enumerate().collect(), fates: BTreeMap::new(), latest: Latest::new() }
+    fn new(approved: &'a ApprovedPlan, follows: BTreeSet<&'static str>) -> Self {
+        let pending = approved.changes().iter().enumerate().collect();
+        Self { follows, pending, fates: BTreeMap::new(), latest: Latest::new() }
     }
 
-    fn landed(&self, id: &ChangeId) -> bool {
-        matches!(self.fates.get(id), Some(Fate::Landed | Fate::NotConverged(_)))
+    /// Whether a change that this one requires has landed: for a mark that is all of it, for a reference that the
+    /// record is there.
+    fn landed(&self, change: &Change, id: &ChangeId) -> bool {
+        match self.fates.get(id) {
+            Some(Fate::Landed) => true,
+            Some(Fate::NotConverged(_)) => !self.follows.contains(change.pipeline),
+            _ => false,
+        }
     }
 
     /// Takes out what requires a change that did not land, or is not to be applied at all.
@@ -216,7 +230,7 @@ impl<'a> Run<'a> {
         loop {
             let waiting: BTreeSet<ChangeId> = self.pending.values().map(|change| change.id).collect();
             let broken =
-                |change: &Change| change.requires.iter().find(|id| !self.landed(id) && !waiting.contains(*id)).copied();
+                |c: &Change| c.requires.iter().find(|id| !self.landed(c, id) && !waiting.contains(*id)).copied();
             let deferred: Vec<(usize, ChangeId, ChangeId)> =
                 self.pending.iter().filter_map(|(&at, change)| Some((at, change.id, broken(change)?))).collect();
             if deferred.is_empty() {
@@ -233,7 +247,7 @@ impl<'a> Run<'a> {
         let ready: Vec<usize> = self
             .pending
             .iter()
-            .filter(|(_, change)| change.requires.iter().all(|id| self.landed(id)))
+            .filter(|(_, change)| change.requires.iter().all(|id| self.landed(change, id)))
             .map(|(&at, _)| at)
             .collect();
         ready.into_iter().filter_map(|at| self.pending.remove(&at)).collect()

@@ -22,6 +22,24 @@ pub fn cut(bounds: &Bounds, project: &dyn Project, schema: &Schema, record: &mut
     });
 }
 
+/// Puts what is remembered in the place of what is not in question: neither side forgets it.
+pub fn carry(bounds: &Bounds, project: &dyn Project, schema: &Schema, record: &mut Record, known: &Record) {
+    for id in &bounds.unasked {
+        record.set(*id, known.get(*id).cloned().unwrap_or_else(|| Value::Text(String::new())));
+    }
+    let Some(scopes) = &bounds.scopes else { return };
+    for attribute in schema.attributes().iter().filter(|attribute| attribute.ownership.is_scoped()) {
+        let outside = |element: &&str| {
+            project.scope_of(schema.kind, attribute.id, element).is_some_and(|scope| !scopes.contains(scope))
+        };
+        let more: BTreeSet<String> = known.elements(attribute.id).filter(outside).map(str::to_owned).collect();
+        if !more.is_empty() {
+            let all = record.elements(attribute.id).map(str::to_owned).chain(more).collect();
+            record.set(attribute.id, Value::Set(all));
+        }
+    }
+}
+
 /// Leaves out elements that are there by another's hand and that nobody calls for.
 pub fn leave_kept(schema: &Schema, record: &mut Record, kept: &BTreeSet<Element>, want: Option<&Record>) {
     if kept.is_empty() {

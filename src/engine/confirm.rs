@@ -12,7 +12,7 @@ use reconcile_state::{
 
 use super::blocking::blocking;
 use super::bounds::{called_for, cut, leave_kept};
-use super::diff::remaining;
+use super::diff::{remaining, undo};
 use super::error::PassError;
 use super::lane::{Lane, Settled, anchor};
 use super::observe::{Look, look};
@@ -141,9 +141,15 @@ fn part(lane: &Lane<'_>, schema: &Schema, change: &Change, read: &ObservedParts)
         None => (Record::new(change.key.clone()), BTreeSet::new()),
     };
     cut(&change.bounds, project, schema, &mut record);
-    // What is called for and was not another's is ours, whether the reading tells or not.
-    let wanted = |(id, element): &Element| change.desired.elements(*id).any(|one| one == element);
-    let kept = shown.into_iter().filter(|element| change.kept.contains(element) || !wanted(element)).collect();
+    // What is or was called for and was not another's is ours, whether the reading tells or not.
+    let before = lane.memory.store.wanted_body(schema.kind, &change.key).map_err(|_| unconfirmed("memory refused"))?;
+    let ours = |(id, element): &Element| {
+        [Some(&change.desired), before.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|r| r.elements(*id).any(|one| one == element))
+    };
+    let kept = shown.into_iter().filter(|element| change.kept.contains(element) || !ours(element)).collect();
     leave_kept(schema, &mut record, &kept, Some(&change.desired));
     let remote = change.remote.clone().unwrap_or_default();
     Ok(Some(Look::Present(lane.memory.store.digester().record(schema, &record), record, remote)))
@@ -227,15 +233,25 @@ fn settle(
         taken: taken(schema, change, before, at),
         unsettled: None,
     };
-    let asked: BTreeSet<Option<AttributeId>> = change.edits.iter().map(Edit::attribute).collect();
-    let is_ours = |edit: &Edit| change.action == Action::Create || asked.contains(&edit.attribute());
+    let is_ours = |edit: &Edit| change.action == Action::Create || change.edits.iter().any(|asked| is_of(edit, asked));
+    let mut listed: BTreeSet<Option<AttributeId>> =
+        before.map(|claim| claim.listed.iter().copied().collect()).unwrap_or_default();
+    listed.extend(&change.listed);
     let observed = Observed::Present(digest, seen.clone());
     let latest = Some((Some(known.clone()), digest));
     if let Some(error) = refusal {
         // Of what was refused not even that is believed which the target may rewrite.
-        let missing = difference(schema, &change.desired, seen).iter().any(is_ours);
-        if missing {
+        let missing: Vec<Edit> = difference(schema, &change.desired, seen).into_iter().filter(is_ours).collect();
+        if !missing.is_empty() {
             let mut outcome = record(Landing::Partial { code: error.code.clone() }, observed);
+            if is_bundle(schema) {
+                // What landed of it is ours by memory alone.
+                let mut wanted = change.desired.clone();
+                undo(&mut wanted, &missing);
+                let pair = Applied { wanted: lane.memory.store.digester().record(schema, &wanted), seen: digest };
+                outcome.applied = Some((pair, wanted));
+                outcome.claim = Some(Claim { listed: listed.iter().copied().collect(), ..claim.clone() });
+            }
             if change.action == Action::Create {
                 // Made in part, and ours: what is there now is where the rest goes on from.
                 outcome.applied = Some((Applied { wanted: digest, seen: digest }, seen.clone()));
@@ -248,7 +264,6 @@ fn settle(
     let (short, others): (Vec<Edit>, Vec<Edit>) =
         remaining(schema, &change.desired, seen).into_iter().partition(is_ours);
     let short: Vec<&'static str> = short.iter().map(|edit| name(lane, change, edit)).collect();
-    let listed = before.map_or(&[][..], |claim| &claim.listed);
     let is_listed = |edit: &Edit| !is_ours(edit) && listed.contains(&edit.attribute());
     let still = difference(schema, &change.desired, seen).into_iter().filter(is_listed);
     claim.listed = still.map(|edit| edit.attribute()).collect::<BTreeSet<_>>().into_iter().collect();
@@ -269,6 +284,20 @@ fn settle(
     }
     let fate = if short.is_empty() { Fate::Landed } else { Fate::NotConverged(short) };
     (fate, outcome, latest)
+}
+
+/// Whether what is left to do is what was asked for: of a set, the same element.
+fn is_of(left: &Edit, asked: &Edit) -> bool {
+    let element = |edit: &Edit| match edit {
+        Edit::Add { element, .. } | Edit::Remove { element, .. } => Some(element.clone()),
+        _ => None,
+    };
+    left.attribute() == asked.attribute() && element(left) == element(asked)
+}
+
+/// Whether nobody but memory knows which elements of a record are ours.
+fn is_bundle(schema: &Schema) -> bool {
+    schema.part_of.is_some() || schema.attributes().iter().any(|one| one.ownership == Ownership::ClaimedSet)
 }
 
 /// What we took away so far: elements that are given again are taken no longer.

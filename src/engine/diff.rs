@@ -4,10 +4,10 @@
 use std::cell::OnceCell;
 
 use reconcile_state::drift::classify;
-use reconcile_state::edit::{creation, difference};
+use reconcile_state::edit::{creation, difference, perform};
 use reconcile_state::{
     Applied, Attribute, AttributeId, Claim, DesiredSide, Digest, Drift, Edit, Key, ObservedSide, Ownership, Record,
-    Remote, Schema, Standing, Taken,
+    Remote, Schema, Standing, Taken, Value,
 };
 
 use crate::config::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
@@ -135,6 +135,8 @@ pub fn decide(facts: &Facts<'_>, settings: &PipelineSettings) -> (Drift, Step) {
     match (facts.want, facts.have) {
         (Want::Record(want, ..), Have::Absent) => absent(facts, want, drift),
         (Want::Record(want, ..), Have::Present(have, ..)) => present(facts, want, have, drift, settings),
+        // What others write too is not ours to close; the entry goes with the person.
+        (Want::Gone, Have::Present(..)) if is_shared(facts.schema) => (drift, Step::Nothing),
         (Want::Gone, Have::Present(..)) if drift == Drift::Surplus => (drift, surplus(settings)),
         // We made it and never heard of it; meanwhile the person went.
         (Want::Gone, Have::Present(have, ..)) if facts.begun && have.standing == Standing::Active => {
@@ -349,7 +351,10 @@ fn keep_listed(
     let before = (facts.wanted_before)();
     edits.into_iter().partition(|edit| {
         let moved = before.as_ref().is_some_and(|before| wanted_moved(facts.schema, edit, want, before));
-        listed.contains(&edit.attribute()) && !moved
+        // What others put into a claimed set is left whatever was listed; what we miss in it is ours to add.
+        let attribute = edit.attribute().and_then(|id| facts.schema.attribute(id));
+        let claimed = attribute.is_some_and(|attribute| attribute.ownership == Ownership::ClaimedSet);
+        listed.contains(&edit.attribute()) && !moved && !claimed
     })
 }
 
@@ -387,6 +392,24 @@ pub fn remaining(schema: &Schema, want: &Record, seen: &Record) -> Vec<Edit> {
         attribute.is_none_or(|attribute| !free(attribute))
     });
     edits
+}
+
+/// The record before these edits.
+pub fn undo(record: &mut Record, edits: &[Edit]) {
+    let nothing = || Value::Text(String::new());
+    for edit in edits {
+        match edit {
+            Edit::Add { attribute, element } => {
+                perform(record, &[Edit::Remove { attribute: *attribute, element: element.clone() }]);
+            }
+            Edit::Remove { attribute, element } => {
+                perform(record, &[Edit::Add { attribute: *attribute, element: element.clone() }]);
+            }
+            Edit::Set { attribute, from, .. } => record.set(*attribute, from.clone().unwrap_or_else(nothing)),
+            Edit::Clear { attribute, from } => record.set(*attribute, from.clone()),
+            Edit::Standing { .. } => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -588,6 +611,23 @@ mod tests {
                 Step::Change(draft) => assert_eq!(draft.cause, cause),
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_is_undone_and_done_again_is_what_it_was() {
+        let set = AttributeId(1);
+        let schema =
+            Schema::new("p", "k", 0, [Attribute::set(1, "s").owned(Ownership::ScopedSet), Attribute::text(2, "t")])
+                .unwrap();
+        let elements = |all: &[&str]| Value::Set(all.iter().map(|&one| one.to_owned()).collect());
+        let have = Record::new("k".into()).with(set, elements(&["a", "b"])).with(AttributeId(2), "old");
+        for text in ["new", ""] {
+            let want = Record::new("k".into()).with(set, elements(&["b", "c"])).with(AttributeId(2), text);
+            let edits = difference(&schema, &want, &have);
+            let mut before = want.clone();
+            undo(&mut before, &edits);
+            assert_eq!(before, have);
         }
     }
 }

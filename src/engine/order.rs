@@ -104,8 +104,14 @@ fn address(change: &Change) -> Address {
     (change.pipeline, change.kind, change.key.clone())
 }
 
+/// Whether others can refer to the record only once this change has landed: it makes it, or meets it.
+fn makes_known(change: &Change) -> bool {
+    let met = change.remembered.is_none() && change.remote.as_ref().is_some_and(|remote| remote.id.is_some());
+    change.action == Action::Create || met
+}
+
 fn wait(changes: &mut Vec<Change>, pipelines: &mut BTreeMap<&'static str, PipelinePlan>, around: &Surroundings<'_>) {
-    let planned: BTreeSet<Address> = changes.iter().filter(|c| c.action == Action::Create).map(address).collect();
+    let planned: BTreeSet<Address> = changes.iter().filter(|c| makes_known(c)).map(address).collect();
     for change in changes.iter_mut() {
         let waiting = drop_waiting(change, &planned, around);
         if waiting > 0
@@ -176,8 +182,8 @@ fn identify(changes: &mut [Change], around: &Surroundings<'_>) {
         change.id = id(change, around.digester);
         first.entry(address(change)).or_insert(change.id);
         all.entry(address(change)).or_default().push(change.id);
-        if change.action == Action::Create {
-            makers.insert(address(change), change.id);
+        if makes_known(change) {
+            makers.entry(address(change)).or_insert(change.id);
         }
     }
     let mut vacated: BTreeMap<usize, BTreeSet<ChangeId>> = BTreeMap::new();
@@ -246,14 +252,14 @@ fn open_circles(changes: Vec<Change>, ordered: &BTreeSet<usize>, around: &Surrou
     let stuck: BTreeSet<Address> = changes
         .iter()
         .enumerate()
-        .filter(|(at, change)| !ordered.contains(at) && change.action == Action::Create)
+        .filter(|(at, change)| !ordered.contains(at) && makes_known(change))
         .map(|(_, change)| address(change))
         .collect();
     let needs = around.held.needs(&changes, around.schemas);
     let givers: BTreeSet<usize> = needs.iter().filter_map(|need| need.giver).collect();
     let mut opened = Vec::with_capacity(changes.len());
     for (at, mut change) in changes.into_iter().enumerate() {
-        let opens = change.action == Action::Create || givers.contains(&at);
+        let opens = makes_known(&change) || givers.contains(&at);
         let schema = around.schema(&change).filter(|_| !ordered.contains(&at) && opens);
         let Some(schema) = schema else {
             opened.push(change);
@@ -325,6 +331,7 @@ mod tests {
             bounds: crate::model::Bounds::default(),
             taken_from: std::collections::BTreeMap::new(),
             again: 0,
+            listed: BTreeSet::new(),
             kept: BTreeSet::new(),
             remembered: None,
             matches: Vec::new(),

@@ -15,9 +15,9 @@ use super::memory::Memories;
 use super::progress::{Progress, Step};
 use crate::config::Protected;
 use crate::model::person::{directory, vault};
-use crate::model::{Address, Bounds, Call, Desired, Match, Person, Reason};
+use crate::model::{Bounds, Call, Desired, Match, Outlook, Person, Reason};
 use crate::policy::is_disabled;
-use crate::targets::port::{Project, Subject};
+use crate::targets::port::{Lookup, Project, Subject};
 
 /// Left alone: a reading that proves nothing did not show the person.
 pub const NOT_READ: Reason = Reason("not-read");
@@ -46,8 +46,8 @@ pub struct Row {
     pub protected: Option<Reason>,
     /// What of the record is in question.
     pub bounds: Bounds,
-    /// Records whose changes in this plan must land first.
-    pub after: BTreeSet<Address>,
+    /// How the person will stand elsewhere, where something must land for it first.
+    pub outlooks: Vec<Outlook>,
 }
 
 /// One pipeline's rows: by kind, in key order.
@@ -94,6 +94,8 @@ impl Projector {
             let away = stay_away(&person, unread.contains(key));
             let in_vault = person.vault.is_some();
             let disabled = away != Some(NOT_READ) && is_disabled(&person);
+            let outlooks = self.look.outlooks(key).iter().filter(|outlook| !outlook.after.is_empty());
+            let outlooks: Vec<Outlook> = outlooks.cloned().collect();
             for (name, project, protected) in &self.pipelines {
                 let moved = self.memories.pipelines[name].processed.moved(key, &said.0, &said.1);
                 let protected = is_protected(&person, protected).then_some(PROTECTED);
@@ -103,7 +105,7 @@ impl Projector {
                     let row = self.row(project.as_ref(), &desired, away.filter(|_| !disabled));
                     rows.entry(desired.kind)
                         .or_default()
-                        .insert(desired.key, Row { moved, in_vault, protected, ..row });
+                        .insert(desired.key, Row { moved, in_vault, protected, outlooks: outlooks.clone(), ..row });
                 }
             }
         }
@@ -178,7 +180,7 @@ impl Projector {
             in_vault: true,
             unclear: false,
             bounds,
-            after: BTreeSet::new(),
+            outlooks: Vec::new(),
         }
     }
 }

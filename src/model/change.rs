@@ -124,6 +124,10 @@ pub struct Change {
     /// and, as far as the reader tells, those that are not.
     #[serde(skip)]
     pub kept: BTreeSet<Element>,
+    /// Attributes (`None`: the standing) in which the record differs at a first meeting beside what is written:
+    /// they are only listed.
+    #[serde(skip)]
+    pub listed: BTreeSet<Option<AttributeId>>,
 }
 
 impl Change {

@@ -10,8 +10,9 @@ use super::error::TargetError;
 pub struct Ready {
     /// The change.
     pub change: Change,
-    /// The ids at the target of the records its references name, in the order of the keys.
-    pub references: std::collections::BTreeMap<reconcile_state::Key, String>,
+    /// The ids at their targets of the records that its references name, by the reference's attribute: two of
+    /// them may name one person's records at different targets.
+    pub references: std::collections::BTreeMap<reconcile_state::AttributeId, String>,
 }
 
 /// Changes that share one real request.

@@ -58,6 +58,7 @@ pub(crate) fn change(key: &str, action: Action, edits: Vec<Edit>) -> Change {
         bounds: crate::model::Bounds::default(),
         taken_from: std::collections::BTreeMap::new(),
         again: 0,
+        listed: std::collections::BTreeSet::new(),
         kept: std::collections::BTreeSet::new(),
         remembered: None,
         matches: vec![username],

@@ -85,13 +85,14 @@ async fn write(target: &Target, n: u32, edits: Vec<Edit>) -> Outcome {
         after: BTreeSet::new(),
         bounds: reconcile::model::Bounds::default(),
         taken_from: std::collections::BTreeMap::new(),
+        listed: BTreeSet::new(),
         again: 0,
         kept: BTreeSet::new(),
         remembered: None,
         matches: Vec::new(),
         desired: Record::new(key.clone()),
     };
-    let ready = Ready { change, references: BTreeMap::from([(key, "9:a".to_owned())]) };
+    let ready = Ready { change, references: BTreeMap::from([(ID, "9:a".to_owned())]) };
     let batch: Batch = target.writer.batches(vec![ready]).remove(0);
     target.writer.write(&batch).await.remove(0)
 }

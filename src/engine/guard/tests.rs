@@ -58,6 +58,7 @@ fn change(at: usize, action: Action, edits: Vec<Edit>) -> Change {
         bounds: crate::model::Bounds::default(),
         taken_from: std::collections::BTreeMap::new(),
         again: 0,
+        listed: BTreeSet::new(),
         kept: BTreeSet::new(),
         remembered: None,
         matches: Vec::new(),

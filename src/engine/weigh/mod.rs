@@ -2,19 +2,20 @@
 //!
 //! What a single record calls for is decided in `diff`; which change comes before which, in `order`.
 
+mod follow;
 mod parts;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile_state::{Digest, Drift, Edit, Intent, Key, Record, Remote, Schema, Standing};
+use reconcile_state::{AttributeId, Digest, Drift, Edit, Intent, Key, Record, Remote, Schema, Standing};
 
 pub use self::parts::{Elements, scopes_read, takes_nothing};
-use super::bounds::called_for;
+use super::bounds::{called_for, carry};
 use super::collect::Collected;
 use super::contest::{Contest, contested};
 use super::correlate::{Found, SHARED};
-use super::diff::{Draft, Facts, Have, Step, Want, decide};
+use super::diff::{Draft, Facts, Have, Step, Want, decide, undo};
 use super::error::PassError;
 use super::memory::Memory;
 use super::observe::Observed;
@@ -34,6 +35,19 @@ struct Beside {
     bounds: Bounds,
     kept: BTreeSet<Element>,
     again: u64,
+    listed: BTreeSet<Option<AttributeId>>,
+    /// What a look before the write will show, where it is not what the record was compared as.
+    expect: Option<Digest>,
+}
+
+/// See [`Judging::carried`].
+struct Carried {
+    want: Record,
+    wanted: Digest,
+    have: Record,
+    held: Digest,
+    /// What is in question of the record, as it was read.
+    expect: Digest,
 }
 
 fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Contest>) -> Conflict {
@@ -134,28 +148,26 @@ impl Judging<'_> {
             self.plan.in_doubt.push(key.clone());
             return Ok(());
         }
-        let want = match row {
-            None => Want::Gone,
-            Some(Row { call: Call::Untouched(reason), .. }) => {
-                *self.plan.untouched.entry(*reason).or_default() += 1;
-                Want::Untouched
+        let carried = self.carried(schema, key, row, observed)?;
+        let want = match (row, &carried) {
+            (Some(Row { call: Call::Active(_), .. }), Some(carried)) => {
+                Want::Record(&carried.want, carried.wanted, None)
             }
-            Some(Row { call: Call::Active(record), digest, .. }) => Want::Record(record, *digest, None),
-            Some(Row { call: Call::Disabled(record, reason), digest, .. }) => {
-                *self.plan.disabled.entry(*reason).or_default() += 1;
-                Want::Record(record, *digest, Some(*reason))
-            }
+            (row, _) => self.want(row),
         };
-        let have = match observed.correlated.found.get(key) {
+        let have = match (observed.correlated.found.get(key), &carried) {
             _ if contest.is_some() => Have::Ambiguous,
-            Some(Found::Present(at)) => {
+            (Some(Found::Present(at)), Some(carried)) => {
+                Have::Present(&carried.have, carried.held, &observed.seen[*at].remote)
+            }
+            (Some(Found::Present(at)), None) => {
                 let seen = &observed.seen[*at];
                 Have::Present(&seen.record, observed.digests[*at], &seen.remote)
             }
-            Some(Found::Ambiguous(..)) => Have::Ambiguous,
-            None if row.is_some_and(|row| row.unclear) => Have::Unknown,
-            None if observed.proved.contains(key) => Have::Absent,
-            None => Have::Unknown,
+            (Some(Found::Ambiguous(..)), _) => Have::Ambiguous,
+            (None, _) if row.is_some_and(|row| row.unclear) => Have::Unknown,
+            (None, _) if observed.proved.contains(key) => Have::Absent,
+            (None, _) => Have::Unknown,
         };
         let claim = self.memory.claim(schema.kind, key);
         // A reading from which nothing follows settles nothing either: whose the record is stays known.
@@ -195,11 +207,52 @@ impl Judging<'_> {
         if drift == Drift::Conflict {
             self.plan.conflicts.push(conflict(schema, key, observed, contest));
         }
-        let after = row.map(|row| row.after.clone()).unwrap_or_default();
-        let beside =
-            Beside { after, bounds: row.map(|row| row.bounds.clone()).unwrap_or_default(), ..Beside::default() };
+        let bounds = row.map(|row| row.bounds.clone()).unwrap_or_default();
+        let expect = carried.as_ref().map(|carried| carried.expect);
+        let beside = Beside { bounds, expect, ..Beside::default() };
         self.step(schema, &facts, row, (drift, step), beside);
         Ok(())
+    }
+
+    fn want<'r>(&mut self, row: Option<&'r Row>) -> Want<'r> {
+        match row {
+            None => Want::Gone,
+            Some(Row { call: Call::Untouched(reason), .. }) => {
+                *self.plan.untouched.entry(*reason).or_default() += 1;
+                Want::Untouched
+            }
+            Some(Row { call: Call::Active(record), digest, .. }) => Want::Record(record, *digest, None),
+            Some(Row { call: Call::Disabled(record, reason), digest, .. }) => {
+                *self.plan.disabled.entry(*reason).or_default() += 1;
+                Want::Record(record, *digest, Some(*reason))
+            }
+        }
+    }
+
+    /// Both sides of a record of which not everything is in question, with what was wanted of the rest.
+    fn carried(
+        &self,
+        schema: &Schema,
+        key: &Key,
+        row: Option<&Row>,
+        observed: &Observed,
+    ) -> Result<Option<Carried>, PassError> {
+        let (Some(Row { call: Call::Active(want), bounds, .. }), Some(Found::Present(at))) =
+            (row, observed.correlated.found.get(key))
+        else {
+            return Ok(None);
+        };
+        if *bounds == Bounds::default() {
+            return Ok(None);
+        }
+        let Some(known) = self.memory.store.wanted_body(schema.kind, key)? else { return Ok(None) };
+        let (mut want, mut have) = (want.clone(), observed.seen[*at].record.clone());
+        for record in [&mut want, &mut have] {
+            carry(bounds, self.one.observer.project.as_ref(), schema, record, &known);
+        }
+        let digester = self.memory.store.digester();
+        let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
+        Ok(Some(Carried { want, wanted, have, held, expect: observed.digests[*at] }))
     }
 
     fn step(
@@ -212,6 +265,7 @@ impl Judging<'_> {
     ) {
         let key = facts.key.clone();
         let kind = schema.kind;
+        let mut beside = beside;
         match step {
             Step::Nothing => {}
             Step::Forget => self.plan.forgotten.push((kind, key)),
@@ -245,13 +299,16 @@ impl Judging<'_> {
                 let kept =
                     if row.is_some_and(|row| !row.in_vault) { take_removals(&mut draft.edits) } else { Vec::new() };
                 let left = std::mem::take(&mut draft.left);
+                if drift == Drift::FirstMeeting && left.until.is_none() {
+                    beside.listed = left.edits.iter().map(Edit::attribute).collect();
+                }
                 for (differences, not_before) in [(kept, None), (left.edits, left.until)] {
                     if !differences.is_empty() {
                         self.plan.findings.push(Finding { kind, key: key.clone(), drift, differences, not_before });
                     }
                 }
                 if !draft.edits.is_empty() || draft.action == Action::Create {
-                    self.change(schema, facts, row, (drift, draft), beside);
+                    self.changes(schema, facts, row, (drift, draft), &beside);
                 }
             }
         }
@@ -275,15 +332,34 @@ impl Judging<'_> {
         });
     }
 
+    /// One change, or one for each group of edits that wait for different records.
+    fn changes(
+        &mut self,
+        schema: &Schema,
+        facts: &Facts<'_>,
+        row: Option<&Row>,
+        (drift, draft): (Drift, Draft),
+        beside: &Beside,
+    ) {
+        let outlooks = row.map_or(&[][..], |row| &row.outlooks);
+        let mut groups = follow::split(self.one.observer.project.as_ref(), schema, outlooks, draft.edits.clone());
+        while let Some((after, edits)) = groups.pop_first() {
+            let later: Vec<Edit> = groups.values().flatten().cloned().collect();
+            let mut beside = beside.clone();
+            beside.after.extend(after);
+            self.change(schema, facts, row, (drift, Draft { edits, ..draft.clone() }), (beside, &later));
+        }
+    }
+
     fn change(
         &mut self,
         schema: &Schema,
         facts: &Facts<'_>,
         row: Option<&Row>,
         (drift, draft): (Drift, Draft),
-        beside: Beside,
+        (beside, later): (Beside, &[Edit]),
     ) {
-        let (desired, wanted, reason) = match facts.want {
+        let (mut desired, mut wanted, reason) = match facts.want {
             Want::Record(record, digest, reason) => (record.clone(), digest, reason),
             Want::Gone | Want::Untouched => {
                 let closed = Record::new(facts.key.clone()).standing(Standing::Disabled);
@@ -294,10 +370,14 @@ impl Judging<'_> {
         let (expect, remote) = match facts.have {
             Have::Present(_, digest, remote) => {
                 let known = facts.claim.map(|claim| claim.remote.refreshed(remote));
-                (Some(digest), Some(known.unwrap_or_else(|| remote.clone())))
+                (Some(beside.expect.unwrap_or(digest)), Some(known.unwrap_or_else(|| remote.clone())))
             }
             _ => (None, None),
         };
+        if !later.is_empty() {
+            undo(&mut desired, later);
+            wanted = self.memory.store.digester().record(schema, &desired);
+        }
         let edits = draft.edits;
         let taken_from = self.taken_from(schema, &edits);
         self.changes.push(Change {
@@ -329,6 +409,7 @@ impl Judging<'_> {
             bounds: beside.bounds,
             taken_from,
             again: beside.again,
+            listed: beside.listed,
             kept: beside.kept,
         });
     }

@@ -189,9 +189,12 @@ impl Judging<'_> {
                 .clone()
         };
         let claim = memory.claim(schema.kind, key);
+        let mut shown = have.clone();
         if !parts.unread.is_empty() {
-            if self.is_in(schema, record, &parts.unread) {
-                self.plan.waiting_for.push(key.clone());
+            // What is called for there and was not when it last settled is left to do.
+            let unread = |record: Option<&Record>| self.in_scopes(schema, record, &parts.unread);
+            if unread(Some(record)) != unread(wanted_before().as_ref()) {
+                self.plan.unobserved.push(key.clone());
             }
             let known = memory.store.body(Scope::new(schema.kind, Side::Observed), key)?;
             let within = |scope: &str| parts.unread.contains(scope);
@@ -201,6 +204,7 @@ impl Judging<'_> {
         let kept =
             seen.map(|part| not_ours(part, claim.map(|claim| &claim.others), &wanted_before)).unwrap_or_default();
         leave_kept(schema, &mut have, &kept, Some(&want));
+        leave_kept(schema, &mut shown, &kept, Some(&want));
         let digester = memory.store.digester();
         let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
         let nobody = Remote::default();
@@ -231,7 +235,9 @@ impl Judging<'_> {
         }
         *self.told(schema).drift.entry(drift).or_default() += 1;
         self.class(schema.kind, key, drift, facts.have);
-        let beside = Beside { after: whole.after.into_iter().collect(), bounds, kept, again };
+        let after = whole.after.into_iter().collect();
+        let expect = Some(digester.record(schema, &shown));
+        let beside = Beside { after, bounds, kept, again, expect, ..Beside::default() };
         self.step(schema, &facts, Some(row), (drift, step), beside);
         Ok(Some(have))
     }
@@ -273,13 +279,15 @@ impl Judging<'_> {
         all.filter(|scope| missing(scope)).count() as u64
     }
 
-    /// Whether a record has elements in one of these scopes.
-    fn is_in(&self, schema: &Schema, record: &Record, scopes: &BTreeSet<String>) -> bool {
+    /// Elements in these scopes.
+    fn in_scopes(&self, schema: &Schema, record: Option<&Record>, scopes: &BTreeSet<String>) -> BTreeSet<Element> {
         let project = self.one.observer.project.as_ref();
-        schema.attributes().iter().any(|attribute| {
-            let mine = record.elements(attribute.id);
-            mine.filter_map(|element| project.scope_of(schema.kind, attribute.id, element)).any(|s| scopes.contains(s))
-        })
+        let all = schema.attributes().iter().flat_map(|attribute| {
+            let elements = record.into_iter().flat_map(|record| record.elements(attribute.id));
+            elements.map(|element| (attribute.id, element.to_owned()))
+        });
+        all.filter(|(id, element)| project.scope_of(schema.kind, *id, element).is_some_and(|s| scopes.contains(s)))
+            .collect()
     }
 
     fn tally(&self, schema: &Schema, record: &Record, into: &mut Elements) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
-use reconcile_state::{AttributeId, Digester, Drift, Edit, Key, Record, Remote, Value};
+use reconcile_state::{AttributeId, Digester, Drift, Edit, Record, Remote, Value};
 
 use super::definition::Portal;
 use super::project::BY_ID;
@@ -51,6 +51,8 @@ fn target(directory: &Directory, more: &str, ldap: &str) -> Target {
 
 fn ready(key: &str, edits: Vec<Edit>, id: Option<&str>) -> Ready {
     let digest = Digester::new([0; 32]).texts([key]);
+    let named = |edit: &Edit| edit.attribute().zip(id.map(str::to_owned));
+    let references = edits.iter().filter_map(named).collect();
     let change = Change {
         id: digest,
         pipeline: PIPELINE,
@@ -70,13 +72,14 @@ fn ready(key: &str, edits: Vec<Edit>, id: Option<&str>) -> Ready {
         after: BTreeSet::new(),
         bounds: crate::model::Bounds::default(),
         taken_from: BTreeMap::new(),
+        listed: BTreeSet::new(),
         again: 0,
         kept: BTreeSet::new(),
         remembered: None,
         matches: Vec::new(),
         desired: Record::new(key.into()),
     };
-    Ready { change, references: id.map(|id| (Key::new(key), id.to_owned())).into_iter().collect::<BTreeMap<_, _>>() }
+    Ready { change, references }
 }
 
 async fn write(target: &Target, ready: Ready) -> Outcome {

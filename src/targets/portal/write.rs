@@ -231,7 +231,7 @@ impl MarkWriter {
                 }
                 Edit::Set { attribute, to, .. } => {
                     let id = match to {
-                        Value::Reference(key) => ready.references.get(key).ok_or_else(unnamed)?,
+                        Value::Reference(_) => ready.references.get(attribute).ok_or_else(unnamed)?,
                         Value::Text(id) => id,
                         _ => return Err(odd()),
                     };

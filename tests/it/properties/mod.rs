@@ -1,8 +1,11 @@
 //! What must hold.
 
 mod explain;
+mod marks;
 mod memory;
+mod parts;
 mod random;
+mod random_parts;
 mod scope;
 mod settled;
 mod sources;

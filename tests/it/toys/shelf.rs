@@ -210,11 +210,11 @@ impl Shelf {
     }
 }
 
-fn resolve(edit: &Edit, references: &BTreeMap<Key, String>) -> Result<Edit, TargetError> {
+fn resolve(edit: &Edit, references: &BTreeMap<AttributeId, String>) -> Result<Edit, TargetError> {
     match edit {
-        Edit::Set { attribute, from, to: Value::Reference(key) } => {
+        Edit::Set { attribute, from, to: Value::Reference(_) } => {
             let missing = || TargetError::new(ErrorKind::Rejected, "TOY_NO_REFERENCE", "no id for a reference");
-            let id = references.get(key).ok_or_else(missing)?;
+            let id = references.get(attribute).ok_or_else(missing)?;
             Ok(Edit::Set { attribute: *attribute, from: from.clone(), to: Value::Text(id.clone()) })
         }
         other => Ok(other.clone()),

@@ -13,7 +13,7 @@ use reconcile::engine::{self, ApprovedPlan, Consent, Judged, Order, Planner, Sto
 use reconcile::model::pass::{Fate, Planned};
 use reconcile::model::{KeyField, Pick, Scope};
 use reconcile::targets::Registry;
-use reconcile::targets::port::{AnyWriter, Surroundings, Target};
+use reconcile::targets::port::{AnyWriter, Definition, Observer, Surroundings, Target};
 use reconcile_state::store::StoreDir;
 use reconcile_state::trust::ShrinkLimit;
 use reconcile_state::{Intent, Key};
@@ -66,8 +66,10 @@ pub struct Desk {
     pub store: Arc<StoreDir>,
     /// The time.
     pub clock: Arc<PausedClock>,
-    /// Settings of both pipelines.
+    /// Settings of all pipelines.
     pub settings: PipelineSettings,
+    /// Settings of single ones, instead.
+    pub special: BTreeMap<&'static str, PipelineSettings>,
     /// The scope of the next passes.
     pub scope: Scope,
     /// Whether the next passes only link.
@@ -109,6 +111,7 @@ impl Desk {
             store,
             clock: Arc::new(PausedClock::new()),
             settings: settings(),
+            special: BTreeMap::new(),
             scope: Scope::default(),
             adopt: false,
             allow: BTreeSet::new(),
@@ -116,6 +119,12 @@ impl Desk {
             runs: AtomicU32::new(0),
             _place: place,
         }
+    }
+
+    /// Puts another target into reach.
+    pub fn add(&mut self, target: impl Definition + 'static) {
+        self.pipelines.push(target.name());
+        self.registry = self.registry.clone().with(target);
     }
 
     /// The same with these people, carried through once.
@@ -150,12 +159,17 @@ impl Desk {
         Planner {
             directory: self.people.clone(),
             vault: self.people.clone(),
-            observers: self.targets().into_iter().map(|target| (target.observer, self.settings.clone())).collect(),
+            observers: self.targets().into_iter().map(|target| self.observed(target)).collect(),
             shrink: self.settings.guard.shrink,
             store: self.store.clone(),
             clock: self.clock.clone(),
             progress: Arc::new(engine::Silent),
         }
+    }
+
+    fn observed(&self, Target { observer, .. }: Target) -> (Observer, PipelineSettings) {
+        let settings = self.special.get(observer.name).unwrap_or(&self.settings).clone();
+        (observer, settings)
     }
 
     fn order(&self) -> Order {

@@ -3,6 +3,7 @@
 mod clock;
 mod desk;
 mod people;
+mod school;
 
 pub use desk::{Desk, Pass, wait};
 /// Runs what a property test does in a runtime of its own, whose time stands still.
@@ -11,4 +12,5 @@ pub fn run<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(work)
 }
 
-pub use people::{Fault, key};
+pub use people::{Fault, MARKED_IN, People, key};
+pub use school::{ID, SECOND, SECOND_ID, School};

@@ -7,11 +7,13 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use reconcile::model::person::{directory as d, vault as v};
-use reconcile::model::{Check, KeyField, Person};
-use reconcile::policy::entitlement;
+use reconcile::model::{Check, KeyField};
 use reconcile::sources::port::{Directory, DirectoryEntry, DirectoryPage, Listing, Vault, VaultEntry, VaultReading};
 use reconcile::sources::{Origin, SourceError, SourceErrorKind};
-use reconcile_state::{AttributeId, Key, Record, Value};
+use reconcile_state::edit::perform;
+use reconcile_state::{AttributeId, Edit, Key, Record, Value};
+
+use crate::toys::marked::MARKS;
 
 /// What is wrong with the directory's next readings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,6 +41,7 @@ pub struct People(Mutex<Inner>);
 struct Inner {
     people: BTreeMap<Key, (Record, u64)>,
     vault: BTreeMap<Key, Record>,
+    marks: BTreeMap<Key, Record>,
     tables: BTreeMap<&'static str, u64>,
     clock: u64,
     fault: Fault,
@@ -47,6 +50,9 @@ struct Inner {
 }
 
 const PAGE: usize = 4;
+
+/// The directory attributes that hold marks, of birthright and of requested entitlements.
+pub const MARKED_IN: (&str, &str) = ("marks-2", "marks-6");
 
 /// The key of the nth person.
 pub fn key(n: u32) -> Key {
@@ -110,6 +116,40 @@ impl People {
         let mut inner = self.inner();
         inner.people.remove(&key(n));
         inner.vault.remove(&key(n));
+        inner.marks.remove(&key(n));
+    }
+
+    /// Drops a person's row in MetaVault.
+    pub fn drop_row(&self, n: u32) {
+        self.inner().vault.remove(&key(n));
+    }
+
+    /// Whether a person has a row in MetaVault.
+    pub fn has_row(&self, n: u32) -> bool {
+        self.inner().vault.contains_key(&key(n))
+    }
+
+    /// Everybody the directory has.
+    pub fn keys(&self) -> Vec<Key> {
+        self.inner().people.keys().cloned().collect()
+    }
+
+    /// The marks and ids in somebody's entry, as they are now; nothing where there is none.
+    pub fn marks(&self, key: &Key) -> Option<Record> {
+        let inner = self.inner();
+        inner.people.get(key)?;
+        Some(inner.marks.get(key).cloned().unwrap_or_else(|| Record::new(key.clone())))
+    }
+
+    /// Writes marks and ids into an entry: it moves, and the person does not.
+    pub fn mark(&self, key: &Key, edits: &[Edit]) {
+        let mut inner = self.inner();
+        inner.clock += 1;
+        let csn = inner.clock;
+        if let Some((_, last)) = inner.people.get_mut(key) {
+            *last = csn;
+            perform(inner.marks.entry(key.clone()).or_insert_with(|| Record::new(key.clone())), edits);
+        }
     }
 
     /// What is wrong from now on.
@@ -207,19 +247,23 @@ impl Directory for People {
         async move { Ok(keys.iter().filter_map(|key| self.inner().entry(key)).collect()) }.boxed()
     }
 
-    /// Nobody bears a mark here.
     fn unmarked<'a>(
         &'a self,
         entitlements: &'a [&'a str],
-        _marks: (&'a str, &'a str),
+        marks: (&'a str, &'a str),
     ) -> BoxFuture<'a, Result<Vec<Key>, SourceError>> {
+        assert_eq!(marks, MARKED_IN);
         async move {
             let inner = self.inner();
-            let entitled = |record: &Record| {
-                let person = Person { directory: record.clone(), vault: None };
-                entitlements.iter().any(|system| entitlement(&person, system).is_held())
+            let is_marked = |key: &Key, system: &str| {
+                inner.marks.get(key).is_some_and(|marks| marks.elements(MARKS).any(|mark| mark == system))
             };
-            Ok(inner.people.iter().filter(|(_, (record, _))| entitled(record)).map(|(key, _)| key.clone()).collect())
+            let lacks = |(key, (record, _)): &(&Key, &(Record, u64))| {
+                let entitled = |system: &&&str| record.elements(d::REQUESTED).any(|text| text == **system);
+                let enabled = record.get(d::DISABLED) != Some(&Value::Flag(true));
+                enabled && entitlements.iter().filter(entitled).any(|system| !is_marked(key, system))
+            };
+            Ok(inner.people.iter().filter(lacks).map(|(key, _)| key.clone()).collect())
         }
         .boxed()
     }
