@@ -49,7 +49,8 @@ impl Explainer {
             others.insert(key.clone(), self.weigh(key, self.person(key)?.as_ref())?);
         }
         let theirs = others.get(key).and_then(|weighed| weighed.get(pipeline)).into_iter().flatten();
-        let made = |next: &Next| matches!(next, Next::Change(change) if change.action == Action::Create);
+        // Made, or met and remembered before the first write.
+        let made = |next: &Next| matches!(next, Next::Change(_) | Next::Link(_));
         Ok(theirs.filter(|one| one.schema.kind == kind).any(|one| made(&one.next)))
     }
 }

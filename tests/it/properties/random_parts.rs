@@ -361,8 +361,8 @@ fn begin(school: &School) -> (u64, BTreeMap<(u64, String), Hand>) {
 
 async fn live(school: &mut School, events: &[Event]) -> Result<(), TestCaseError> {
     let (stranger, theirs) = begin(school);
-    let mut past = Past::default();
-    past.forgot = events.iter().any(|event| matches!(event, Event::Torn(_) | Event::LoseAnswers(2, _)));
+    let forgot = events.iter().any(|event| matches!(event, Event::Torn(_) | Event::LoseAnswers(2, _)));
+    let mut past = Past { forgot, ..Past::default() };
     for event in events {
         people(school, event);
         hands(school, event, &mut past);
