@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use futures::future::{BoxFuture, FutureExt};
 use reconcile_state::journal::{Intent, Landing};
 use reconcile_state::store::{Observed, OutcomeRecord};
-use reconcile_state::{Claim, Digest, Key, Origin, Remote};
+use reconcile_state::{Applied, Claim, Digest, Key, Origin, Remote};
 
 use super::blocking::blocking;
 use super::confirm::{confirm, look_at_parts};
@@ -102,11 +102,15 @@ async fn answered(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Result<
     let at = lane.now();
     let landed = written.iter().filter(|(_, _, outcome)| outcome.error.is_none() && outcome.failed.is_empty());
     let records: Vec<OutcomeRecord> = landed
-        .map(|(_, intent, _)| OutcomeRecord {
+        .map(|(ready, intent, _)| OutcomeRecord {
             intent: *intent,
             at,
             landing: Landing::Landed,
-            applied: None,
+            // What is read back settles it; until then it is remembered that we have been at work here.
+            applied: Some((
+                Applied { wanted: ready.change.wanted, seen: ready.change.wanted },
+                ready.change.desired.clone(),
+            )),
             observed: Observed::Unread,
             claim: None,
         })

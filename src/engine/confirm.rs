@@ -36,8 +36,16 @@ pub async fn confirm(lane: &Lane<'_>, written: Vec<(Ready, u64, Outcome)>) -> Re
         records.push(record);
         settled.push((Done { change: ready.change, fate }, latest));
     }
-    let store = lane.memory.store.clone();
-    blocking(move || Ok(store.record_outcomes(&records)?)).await?;
+    let mut made: BTreeMap<&'static str, Vec<Key>> = BTreeMap::new();
+    for (done, _) in settled.iter().filter(|(done, latest)| done.change.action == Action::Create && latest.is_some()) {
+        made.entry(done.change.kind).or_default().push(done.change.key.clone());
+    }
+    let (store, kinds) = (lane.memory.store.clone(), lane.observer.project.kinds().to_vec());
+    blocking(move || {
+        store.record_outcomes(&records)?;
+        made.iter().try_for_each(|(kind, keys)| parts::begin_empty(&store, &kinds, kind, keys))
+    })
+    .await?;
     Ok(settled)
 }
 

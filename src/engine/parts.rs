@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::StreamExt;
+use reconcile_state::store::Store;
 use reconcile_state::trust::{Doubt, Trust};
-use reconcile_state::{Key, Record, Remote};
+use reconcile_state::{Applied, Key, Record, Remote, Schema};
 
 use super::correlate::Found;
+use super::error::PassError;
 use super::observe::Observed;
 use super::progress::{Progress, Step};
 use crate::model::{Element, TargetError};
@@ -138,4 +140,21 @@ pub fn wholes(observed: &Observed, remembered: &dyn Fn(&Key) -> Option<Remote>) 
         before.map_or_else(|| seen.clone(), |before| before.refreshed(seen))
     };
     found.map(|(key, seen)| (key.clone(), known(key, seen))).collect()
+}
+
+/// Remembers of wholes that were just made that their parts were empty then: whatever stands there later is no
+/// stranger's state that is met for the first time.
+///
+/// # Errors
+/// [`PassError::Store`]
+pub fn begin_empty(store: &Store, kinds: &[Schema], whole: &str, keys: &[Key]) -> Result<(), PassError> {
+    for schema in kinds.iter().filter(|schema| schema.part_of == Some(whole)) {
+        let empty = |key: &Key| {
+            let record = Record::new(key.clone());
+            let digest = store.digester().record(schema, &record);
+            (Applied { wanted: digest, seen: digest }, record)
+        };
+        store.put_applied(schema.kind, &keys.iter().map(empty).collect::<Vec<_>>())?;
+    }
+    Ok(())
 }

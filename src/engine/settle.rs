@@ -17,6 +17,7 @@ use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
 use super::error::PassError;
 use super::guard::ApprovedPlan;
 use super::memory::{ELEMENTS, IDENTITY, LOADING, Memories, Memory, POPULATION};
+use super::parts::begin_empty;
 use super::plan::Planner;
 use super::processed::{forget, leave, remember, reopen, said};
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
@@ -33,7 +34,7 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
         let plan = approved.planned().plan.pipelines.get(pipeline.name);
         let numbers: BTreeMap<u64, Option<Remote>> =
             plan.into_iter().flat_map(|plan| plan.read_back.iter().cloned()).collect();
-        let first = pipeline.first_load;
+        let (first, kinds) = (pipeline.first_load, pipeline.schemas.clone());
         blocking(move || {
             memory.store.record_note(note)?;
             if first {
@@ -42,7 +43,12 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
             if let Some(aside) = aside {
                 return put_aside(&memory, &aside, at);
             }
-            read_back(&memory, at, &numbers)
+            read_back(&memory, at, &numbers)?;
+            let made = |open: &&OpenIntent| numbers.get(&open.number).is_some_and(Option::is_some);
+            for OpenIntent { intent, .. } in memory.open.iter().filter(made) {
+                begin_empty(&memory.store, &kinds, &intent.kind, std::slice::from_ref(&intent.key))?;
+            }
+            Ok(())
         })
         .await?;
     }

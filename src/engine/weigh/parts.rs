@@ -37,8 +37,10 @@ struct Whole<'w> {
     remote: Option<&'w Remote>,
     /// The change that makes or opens it.
     after: Option<Address>,
-    /// Whether it is ours from its beginning: then its part is no stranger's.
+    /// Whether it is ours from its beginning: then its part is no stranger's, as long as nobody else was at work.
     made: bool,
+    /// Whether it was made so lately that nobody was told of it yet.
+    fresh: bool,
 }
 
 impl Judging<'_> {
@@ -121,12 +123,14 @@ impl Judging<'_> {
                     (Standing::Disabled, Some(Action::Enable)) => after(),
                     (Standing::Disabled, _) => return Err(WHOLE_CLOSED),
                 };
-                let made = claim.is_some_and(|claim| claim.origin == Origin::Created && claim.remote.is(&seen.remote))
-                    || self.memory.begun(kind, key).next().is_some();
-                Ok(Whole { remote: Some(&seen.remote), after, made })
+                let made = claim.is_some_and(|claim| claim.origin == Origin::Created && claim.remote.is(&seen.remote));
+                let fresh = self.memory.begun(kind, key).next().is_some();
+                Ok(Whole { remote: Some(&seen.remote), after, made, fresh })
             }
             // What is only linked writes nothing, so nothing is made either.
-            (None, Some(Action::Create)) if !self.order.adopt => Ok(Whole { remote: None, after: after(), made: true }),
+            (None, Some(Action::Create)) if !self.order.adopt => {
+                Ok(Whole { remote: None, after: after(), made: true, fresh: true })
+            }
             (None, _) => Err(WHOLE_MISSING),
         }
     }
@@ -210,6 +214,7 @@ impl Judging<'_> {
         let nobody = Remote::default();
         let remote = whole.remote.unwrap_or(&nobody);
         let applied = self.applied(schema.kind, &digester.key(key));
+        let ours = memory.open_of(schema.kind, key).next().is_some();
         let met = applied.is_none() || claim.is_some_and(|claim| !claim.remote.is(remote));
         let facts = Facts {
             schema,
@@ -220,7 +225,7 @@ impl Judging<'_> {
             wanted_before: &wanted_before,
             claim,
             source_changed: row.moved,
-            begun: met && whole.made && takes_nothing(schema, &want, &have),
+            begun: met && (whole.fresh || ours || (whole.made && takes_nothing(schema, &want, &have))),
             now,
         };
         self.settle_open(schema.kind, key);
