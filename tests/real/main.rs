@@ -17,6 +17,7 @@ mod connections;
 mod damage;
 mod doubt;
 mod drift;
+mod enrolments;
 mod explain;
 mod interruption;
 mod marks_target;

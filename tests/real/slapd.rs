@@ -1,6 +1,7 @@
 //! A real `slapd` for one test: started through `tests/servers/slapd.sh`, stopped by its pid file, also when
 //! the test fails. Clients are the OpenLDAP tools, so that nothing of the program's own client is trusted here.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
@@ -83,6 +84,22 @@ impl Slapd {
         entries.sort_unstable();
         assert!(entries.len() > 3, "an empty directory proves nothing");
         entries.join("\n")
+    }
+
+    /// Values of these attributes, by UH-ID and attribute.
+    pub fn values(&self, attributes: &[&str]) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
+        let mut args = vec!["-LLL", "-o", "ldif-wrap=no", "-b", "dc=meta", "(objectClass=idautoPerson)", "idautoID"];
+        args.extend(attributes);
+        let mut people = BTreeMap::new();
+        for entry in self.tool("ldapsearch", &args, "").split("\n\n") {
+            let pairs: Vec<(&str, &str)> = entry.lines().filter_map(|line| line.split_once(": ")).collect();
+            let Some((_, uhid)) = pairs.iter().find(|(name, _)| *name == "idautoID") else { continue };
+            let values: &mut BTreeMap<String, BTreeSet<String>> = people.entry((*uhid).to_owned()).or_default();
+            for (name, value) in pairs {
+                values.entry(name.to_owned()).or_default().insert(value.to_owned());
+            }
+        }
+        people
     }
 
     /// Applies LDIF changes.
