@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reconcile_state::{AttributeId, Digest, Drift, Edit, Intent, Key, Record, Schema, Standing};
 
 pub use self::parts::Elements;
-use super::bounds::{called_for, carry};
+use super::bounds::{added, called_for, carry};
 use super::collect::Collected;
 use super::contest::{Contest, contested};
 use super::correlate::{Found, SHARED};
@@ -318,6 +318,9 @@ impl Judging<'_> {
         let (Have::Present(_, seen, remote), Want::Record(wanted, digest, _)) = (facts.have, facts.want) else {
             return;
         };
+        let mut kept = called_for(wanted, kept);
+        // What is only listed as missing is another's where it turns up.
+        kept.extend(differences.iter().filter_map(added).filter(|_| facts.schema.part_of.is_some()));
         self.plan.links.push(Link {
             kind: facts.schema.kind,
             key: facts.key.clone(),
@@ -327,7 +330,7 @@ impl Judging<'_> {
             begun: facts.begun,
             applied: reconcile_state::Applied { wanted: digest, seen },
             wanted: wanted.clone(),
-            kept: called_for(wanted, kept),
+            kept,
         });
     }
 

@@ -259,6 +259,24 @@ async fn a_first_meeting_lists_the_seats_that_differ_and_writes_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_seat_that_was_only_listed_is_whoevers_who_gives_it() {
+    for written_between in [false, true] {
+        let school = met(false);
+        school.pass().await;
+        if written_between {
+            school.call_for(1, &["room1/a", "room2/a", "room2/c"]);
+            assert_eq!(seats(&school.pass().await), [landed(1)]);
+        }
+        school.seat_by_hand(1, "room2/a", Hand::Theirs);
+        school.pass().await;
+        school.call_for(1, &[]);
+        school.pass().await;
+        assert_eq!(school.seats(1), ["room1/a", "room2/a", "room3/z"]);
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_enforced_first_meeting_puts_the_seats_right() {
     for (tells, after) in [(true, vec!["room1/a", "room2/a"]), (false, vec!["room1/a", "room2/a", "room3/z"])] {
         let mut school = met(tells);
