@@ -15,7 +15,7 @@ use super::bounds::{added, called_for, carry};
 use super::collect::Collected;
 use super::contest::{Contest, contested};
 use super::correlate::{Found, SHARED};
-use super::diff::{Draft, Facts, Have, Step, Want, decide, undo};
+use super::diff::{Draft, Facts, Have, Step, Want, decide, is_whole, undo};
 use super::error::PassError;
 use super::memory::Memory;
 use super::observe::Observed;
@@ -127,12 +127,13 @@ impl Judging<'_> {
         }
     }
 
-    fn class(&mut self, kind: &'static str, key: &Key, drift: Drift, have: Have<'_>) {
-        let standing = match have {
+    fn class(&mut self, facts: &Facts<'_>, drift: Drift, step: &Step) {
+        let standing = match facts.have {
             Have::Present(record, ..) => Some(record.standing),
             _ => None,
         };
-        self.classes.insert((kind, key.clone()), Class { drift, standing });
+        let class = Class { drift, standing, whole: is_whole(facts, step) };
+        self.classes.insert((facts.schema.kind, facts.key.clone()), class);
     }
 
     fn record(
@@ -200,7 +201,7 @@ impl Judging<'_> {
             return Err(error.into());
         }
         *self.plan.drift.entry(drift).or_default() += 1;
-        self.class(schema.kind, key, drift, have);
+        self.class(&facts, drift, &step);
         if drift == Drift::Unobserved {
             self.plan.unobserved.push(key.clone());
         }

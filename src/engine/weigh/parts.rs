@@ -226,7 +226,7 @@ impl Judging<'_> {
             return Err(error.into());
         }
         *self.plan.drift.entry(drift).or_default() += 1;
-        self.class(schema.kind, key, drift, facts.have);
+        self.class(&facts, drift, &step);
         let after = whole.after.into_iter().collect();
         let expect = Some(digester.record(schema, &shown));
         let beside = Beside { after, bounds, kept, again, expect, ..Beside::default() };
