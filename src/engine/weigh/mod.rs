@@ -297,8 +297,9 @@ impl Judging<'_> {
                 }
             }
             Step::Change(mut draft) => {
-                let kept =
-                    if row.is_some_and(|row| !row.in_vault) { take_removals(&mut draft.edits) } else { Vec::new() };
+                let of_vault = self.one.observer.project.tables(kind).is_none_or(|tables| !tables.is_empty());
+                let keeps = of_vault && row.is_some_and(|row| !row.in_vault);
+                let kept = if keeps { take_removals(&mut draft.edits) } else { Vec::new() };
                 let left = std::mem::take(&mut draft.left);
                 if drift == Drift::FirstMeeting && left.until.is_none() {
                     beside.listed = left.edits.iter().map(Edit::attribute).collect();

@@ -579,3 +579,15 @@ async fn what_drift_leaves_undone_beside_a_change_makes_nobody_complete() {
         nothing_left(&school).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_row_in_the_vault_loses_the_mark_with_the_account() {
+    let school = School::with(1..=3).await;
+    school.people.drop_row(1);
+    school.people.entitle(1, &[]);
+    let pass = school.pass().await;
+    assert_eq!(pass.fate(NAME, ACCOUNT, 1), Some("disable: landed"));
+    assert_eq!(marks(&pass), [line(1, "landed")]);
+    assert_eq!(school.marks(1), [""; 0]);
+    nothing_left(&school).await;
+}
