@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use reconcile_state::{AttributeId, Record, Schema, Value};
+use reconcile_state::{AttributeId, Edit, Record, Schema, Value};
 
 use crate::model::{Bounds, Element};
 use crate::targets::port::Project;
@@ -61,6 +61,14 @@ fn retain(schema: &Schema, record: &mut Record, keeps: impl Fn(AttributeId, &str
         }
         let kept = elements.iter().filter(|element| keeps(attribute.id, element)).cloned().collect();
         record.set(attribute.id, Value::Set(kept));
+    }
+}
+
+/// The element that an edit puts into a set.
+pub fn added(edit: &Edit) -> Option<Element> {
+    match edit {
+        Edit::Add { attribute, element } => Some((*attribute, element.clone())),
+        _ => None,
     }
 }
 

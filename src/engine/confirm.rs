@@ -11,7 +11,7 @@ use reconcile_state::{
 };
 
 use super::blocking::blocking;
-use super::bounds::{called_for, cut, leave_kept};
+use super::bounds::{added, called_for, cut, leave_kept};
 use super::diff::{remaining, undo};
 use super::error::PassError;
 use super::lane::{Lane, Settled, anchor};
@@ -237,7 +237,7 @@ fn settle(
             Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
         },
         listed: Vec::new(),
-        others: called_for(&change.desired, change.kept.clone()),
+        others: others(change, before),
         taken: taken(schema, change, before, at),
         unsettled: None,
     };
@@ -306,6 +306,16 @@ fn is_of(left: &Edit, asked: &Edit) -> bool {
 /// Whether nobody but memory knows which elements of a record are ours.
 fn is_bundle(schema: &Schema) -> bool {
     schema.part_of.is_some() || schema.attributes().iter().any(|one| one.ownership == Ownership::ClaimedSet)
+}
+
+/// What is called for and was there by another's hand, or is not there and was never ours to put there.
+fn others(change: &Change, before: Option<&Claim>) -> BTreeSet<Element> {
+    let known = before.into_iter().flat_map(|claim| &claim.others).cloned();
+    let mut others = called_for(&change.desired, change.kept.iter().cloned().chain(known).collect());
+    change.edits.iter().filter_map(added).for_each(|element| {
+        others.remove(&element);
+    });
+    others
 }
 
 /// What we took away so far: elements that are given again are taken no longer.

@@ -383,6 +383,14 @@ fn wanted_moved(schema: &Schema, edit: &Edit, want: &Record, before: &Record) ->
     form(want) != form(before)
 }
 
+/// Whether nothing that differs is left as it is where this step has landed.
+pub fn is_whole(facts: &Facts<'_>, step: &Step) -> bool {
+    let (Want::Record(want, ..), Have::Present(have, ..), Step::Change(draft)) = (facts.want, facts.have, step) else {
+        return true;
+    };
+    difference(facts.schema, want, have).iter().all(|edit| draft.edits.contains(edit))
+}
+
 /// What a record read back still lacks of what was wanted, beyond what its target may rewrite.
 pub fn remaining(schema: &Schema, want: &Record, seen: &Record) -> Vec<Edit> {
     let free = |attribute: &Attribute| attribute.rewritten || attribute.ownership == Ownership::WriteOnce;

@@ -19,6 +19,8 @@ pub struct Class {
     pub drift: Drift,
     /// Its standing at the target.
     pub standing: Option<Standing>,
+    /// Whether a change of it, if there is one, leaves nothing that differs.
+    pub whole: bool,
 }
 
 /// How each record of a pipeline was classed: what [`foresee`] goes by beside the plan.
@@ -106,7 +108,7 @@ impl<'p> Said<'p> {
             Drift::InSync => true,
             // Without a change it is either settled as it is, and then linked, or left as it is.
             Drift::Adopt | Drift::FirstMeeting | Drift::Behind | Drift::Drifted | Drift::Diverged => {
-                !changes.is_empty() || self.settled.contains(&(kind, key))
+                (class.whole && !changes.is_empty()) || self.settled.contains(&(kind, key))
             }
             Drift::Missing | Drift::Lost => !changes.is_empty(),
             _ => false,

@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use reconcile_state::{AttributeId, Digest, Drift, Edit, Intent, Key, Record, Remote, Schema, Standing};
 
 pub use self::parts::{Elements, scopes_read, takes_nothing};
-use super::bounds::{called_for, carry};
+use super::bounds::{added, called_for, carry};
 use super::collect::Collected;
 use super::contest::{Contest, contested};
 use super::correlate::{Found, SHARED};
-use super::diff::{Draft, Facts, Have, Step, Want, decide, undo};
+use super::diff::{Draft, Facts, Have, Step, Want, decide, is_whole, undo};
 use super::error::PassError;
 use super::memory::Memory;
 use super::observe::Observed;
@@ -127,12 +127,13 @@ impl Judging<'_> {
         }
     }
 
-    fn class(&mut self, kind: &'static str, key: &Key, drift: Drift, have: Have<'_>) {
-        let standing = match have {
+    fn class(&mut self, facts: &Facts<'_>, drift: Drift, step: &Step) {
+        let standing = match facts.have {
             Have::Present(record, ..) => Some(record.standing),
             _ => None,
         };
-        self.classes.insert((kind, key.clone()), Class { drift, standing });
+        let class = Class { drift, standing, whole: is_whole(facts, step) };
+        self.classes.insert((facts.schema.kind, facts.key.clone()), class);
     }
 
     fn record(
@@ -200,7 +201,7 @@ impl Judging<'_> {
             return Err(error.into());
         }
         *self.plan.drift.entry(drift).or_default() += 1;
-        self.class(schema.kind, key, drift, have);
+        self.class(&facts, drift, &step);
         if drift == Drift::Unobserved {
             self.plan.unobserved.push(key.clone());
         }
@@ -296,8 +297,9 @@ impl Judging<'_> {
                 }
             }
             Step::Change(mut draft) => {
-                let kept =
-                    if row.is_some_and(|row| !row.in_vault) { take_removals(&mut draft.edits) } else { Vec::new() };
+                let of_vault = self.one.observer.project.tables(kind).is_none_or(|tables| !tables.is_empty());
+                let keeps = of_vault && row.is_some_and(|row| !row.in_vault);
+                let kept = if keeps { take_removals(&mut draft.edits) } else { Vec::new() };
                 let left = std::mem::take(&mut draft.left);
                 if drift == Drift::FirstMeeting && left.until.is_none() {
                     beside.listed = left.edits.iter().map(Edit::attribute).collect();
@@ -318,6 +320,9 @@ impl Judging<'_> {
         let (Have::Present(_, seen, remote), Want::Record(wanted, digest, _)) = (facts.have, facts.want) else {
             return;
         };
+        let mut kept = called_for(wanted, beside.kept);
+        // What is only listed as missing is another's where it turns up.
+        kept.extend(differences.iter().filter_map(added).filter(|_| facts.schema.part_of.is_some()));
         self.plan.links.push(Link {
             kind: facts.schema.kind,
             key: facts.key.clone(),
@@ -327,7 +332,7 @@ impl Judging<'_> {
             begun: facts.begun,
             applied: reconcile_state::Applied { wanted: digest, seen },
             wanted: wanted.clone(),
-            kept: called_for(wanted, beside.kept),
+            kept,
             after: beside.after.into_iter().next().filter(|_| *remote == Remote::default()),
         });
     }

@@ -175,11 +175,7 @@ impl Judging<'_> {
         let Ok(whole) = whole else { return Ok(None) };
         let mut want = record.clone();
         cut(&bounds, project, schema, &mut want);
-        let waiting = self.waiting(schema, record, parts);
-        if waiting > 0 {
-            self.plan.waiting += waiting;
-            self.plan.waiting_for.push(key.clone());
-        }
+        self.wait(schema, key, record, parts);
         let before = OnceCell::new();
         let failure = Cell::new(None);
         let wanted_before = || {
@@ -193,20 +189,20 @@ impl Judging<'_> {
                 .clone()
         };
         let claim = memory.claim(schema.kind, key);
-        let mut shown = have.clone();
+        let (mut shown, mut due) = (have.clone(), false);
         if !parts.unread.is_empty() {
             // What is called for there and was not when it last settled is left to do.
             let unread = |record: Option<&Record>| self.in_scopes(schema, record, &parts.unread);
-            if unread(Some(record)) != unread(wanted_before().as_ref()) {
-                self.plan.unobserved.push(key.clone());
-            }
+            due = unread(Some(record)) != unread(wanted_before().as_ref());
             let known = memory.store.body(Scope::new(schema.kind, Side::Observed), key)?;
             let within = |scope: &str| parts.unread.contains(scope);
             merge(project, schema, &mut want, wanted_before().as_ref(), &within);
             merge(project, schema, &mut have, known.as_ref(), &within);
         }
-        let kept =
-            seen.map(|part| not_ours(part, claim.map(|claim| &claim.others), &wanted_before)).unwrap_or_default();
+        let others = claim.map(|claim| &claim.others);
+        let mut kept = seen.map(|part| not_ours(part, others, &wanted_before)).unwrap_or_default();
+        // Whose it was where nothing was read is not forgotten.
+        kept.extend(others.into_iter().flatten().filter(|one| is_within(project, schema, one, &parts.unread)).cloned());
         leave_kept(schema, &mut have, &kept, Some(&want));
         leave_kept(schema, &mut shown, &kept, Some(&want));
         let digester = memory.store.digester();
@@ -230,7 +226,10 @@ impl Judging<'_> {
         };
         self.settle_open(schema.kind, key);
         let (drift, step) = decide(&facts, self.one.settings);
-        let step = self.within(schema, step, parts);
+        let (step, left_out) = self.within(schema, step, parts);
+        if due || left_out {
+            self.plan.unobserved.push(key.clone());
+        }
         let again = match (&step, drift) {
             (Step::Change(draft), Drift::Drifted | Drift::Diverged) => put_back(&draft.edits, wanted_before().as_ref()),
             _ => 0,
@@ -239,7 +238,7 @@ impl Judging<'_> {
             return Err(error.into());
         }
         *self.told(schema).drift.entry(drift).or_default() += 1;
-        self.class(schema.kind, key, drift, facts.have);
+        self.class(&facts, drift, &step);
         let after = whole.after.into_iter().collect();
         let expect = Some(digester.record(schema, &shown));
         let beside = Beside { after, bounds, kept, again, expect, ..Beside::default() };
@@ -274,14 +273,18 @@ impl Judging<'_> {
         self.plan.read_back.extend(self.memory.open_of(kind, key).map(|open| (open.number, None)));
     }
 
-    /// Elements that are called for in scopes that are not there.
-    fn waiting(&self, schema: &Schema, record: &Record, parts: &ObservedParts) -> u64 {
+    /// Counts elements that are called for in scopes that are not there.
+    fn wait(&mut self, schema: &Schema, key: &Key, record: &Record, parts: &ObservedParts) {
         let project = self.one.observer.project.as_ref();
         let missing = |scope: &str| !parts.read.contains(scope) && !parts.unread.contains(scope);
         let all = schema.attributes().iter().flat_map(|attribute| {
             record.elements(attribute.id).filter_map(|element| project.scope_of(schema.kind, attribute.id, element))
         });
-        all.filter(|scope| missing(scope)).count() as u64
+        let waiting = all.filter(|scope| missing(scope)).count() as u64;
+        if waiting > 0 {
+            self.plan.waiting += waiting;
+            self.plan.waiting_for.push(key.clone());
+        }
     }
 
     /// Elements in these scopes.
@@ -291,8 +294,7 @@ impl Judging<'_> {
             let elements = record.into_iter().flat_map(|record| record.elements(attribute.id));
             elements.map(|element| (attribute.id, element.to_owned()))
         });
-        all.filter(|(id, element)| project.scope_of(schema.kind, *id, element).is_some_and(|s| scopes.contains(s)))
-            .collect()
+        all.filter(|one| is_within(project, schema, one, scopes)).collect()
     }
 
     fn tally(&self, schema: &Schema, record: &Record, into: &mut Elements) {
@@ -309,31 +311,21 @@ impl Judging<'_> {
         }
     }
 
-    /// What was not read is not written.
-    fn within(&self, schema: &Schema, mut step: Step, parts: &ObservedParts) -> Step {
-        if parts.unread.is_empty() {
-            return step;
-        }
+    /// What was not read is not written; gives whether anything is left out for it.
+    fn within(&self, schema: &Schema, step: Step, parts: &ObservedParts) -> (Step, bool) {
+        let Step::Change(mut draft) = step else { return (step, false) };
         let project = self.one.observer.project.as_ref();
-        let known = |edit: &Edit| match edit {
+        let all = draft.edits.len();
+        draft.edits.retain(|edit| match edit {
             Edit::Add { attribute, element } | Edit::Remove { attribute, element } => {
                 let scope = project.scope_of(schema.kind, *attribute, element);
                 scope.is_none_or(|scope| !parts.unread.contains(scope))
             }
             _ => true,
-        };
-        match &mut step {
-            Step::Change(draft) => {
-                draft.edits.retain(known);
-                if draft.edits.is_empty() {
-                    return Step::Nothing;
-                }
-            }
-            Step::Link(edits) | Step::Report(edits) | Step::Wait(edits) => edits.retain(known),
-            Step::Leave(left) => left.edits.retain(known),
-            Step::Nothing | Step::Forget => {}
-        }
-        step
+        });
+        let left_out = draft.edits.len() < all;
+        let step = if draft.edits.is_empty() { Step::Nothing } else { Step::Change(draft) };
+        (step, left_out)
     }
 
     fn keep_parts(
@@ -362,6 +354,15 @@ impl Judging<'_> {
 /// Whether what is there is part of what is called for: then nobody else has been at work in a whole of ours.
 pub fn takes_nothing(schema: &Schema, want: &Record, have: &Record) -> bool {
     !difference(schema, want, have).iter().any(|edit| matches!(edit, Edit::Remove { .. }))
+}
+
+fn is_within(
+    project: &dyn crate::targets::port::Project,
+    schema: &Schema,
+    (id, element): &Element,
+    scopes: &BTreeSet<String>,
+) -> bool {
+    project.scope_of(schema.kind, *id, element).is_some_and(|scope| scopes.contains(scope))
 }
 
 /// Elements by another's hand: of those that the reading does not tell, what we do not remember putting there.

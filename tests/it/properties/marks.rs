@@ -561,3 +561,33 @@ async fn what_is_out_of_question_for_a_while_is_still_ours_to_take_away() {
     assert_eq!(school.marks(2), [SECOND]);
     nothing_left(&school).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_drift_leaves_undone_beside_a_change_makes_nobody_complete() {
+    for drift in [OnDrift::Report, OnDrift::Ignore] {
+        let mut school = School::with(1..=3).await;
+        school.settings.drift = drift;
+        school.mark_by_hand(1, NAME, false);
+        school.unseat_by_hand(1, "room1/a");
+        school.call_for(1, &["room1/a", "room2/a"]);
+        let pass = school.pass().await;
+        assert_eq!(pass.fate(NAME, SEATS, 1), Some("update: landed"));
+        assert_eq!((marks(&pass), school.seats(1)), (vec![], vec!["room2/a".to_owned()]));
+        school.settings.drift = OnDrift::Enforce;
+        school.pass().await;
+        assert_eq!((school.marks(1), school.seats(1).len()), (vec![NAME.to_owned()], 2));
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_row_in_the_vault_loses_the_mark_with_the_account() {
+    let school = School::with(1..=3).await;
+    school.people.drop_row(1);
+    school.people.entitle(1, &[]);
+    let pass = school.pass().await;
+    assert_eq!(pass.fate(NAME, ACCOUNT, 1), Some("disable: landed"));
+    assert_eq!(marks(&pass), [line(1, "landed")]);
+    assert_eq!(school.marks(1), [""; 0]);
+    nothing_left(&school).await;
+}

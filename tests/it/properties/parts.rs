@@ -260,6 +260,56 @@ async fn a_first_meeting_lists_the_seats_that_differ_and_writes_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_seat_that_was_only_listed_is_whoevers_who_gives_it() {
+    for written_between in [false, true] {
+        let school = met(false);
+        school.pass().await;
+        if written_between {
+            school.call_for(1, &["room1/a", "room2/a", "room2/c"]);
+            assert_eq!(seats(&school.pass().await), [landed(1)]);
+        }
+        school.seat_by_hand(1, "room2/a", Hand::Theirs);
+        school.pass().await;
+        school.call_for(1, &[]);
+        school.pass().await;
+        assert_eq!(school.seats(1), ["room1/a", "room2/a", "room3/z"]);
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_a_seat_is_outlasts_a_room_that_cannot_be_read() {
+    for school in both(3).await {
+        school.seat_by_hand(1, "room2/b", Hand::Theirs);
+        school.call_for(1, &["room1/a", "room2/b"]);
+        school.pass().await;
+        school.seated.hall().unread.insert("room2".into());
+        for chairs in [["room1/b"].as_slice(), &["room1/b", "room2/b"], &["room1/b"]] {
+            school.call_for(1, chairs);
+            school.pass().await;
+        }
+        school.seated.hall().calm();
+        school.pass().await;
+        assert_eq!(school.seats(1), ["room1/b", "room2/b"]);
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_listed_stays_listed_while_its_room_cannot_be_read() {
+    let school = met(true);
+    school.pass().await;
+    school.seated.hall().unread.insert("room2".into());
+    school.pass().await;
+    assert_eq!(school.marks(1), [""; 0]);
+    school.seated.hall().calm();
+    let pass = school.pass().await;
+    let links = pass.planned.plan.pipelines[NAME].links.iter().filter(|link| link.kind == SEATS);
+    assert_eq!(links.map(|link| link.differences.len()).collect::<Vec<_>>(), [2, 2]);
+    assert_eq!(school.marks(1), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_enforced_first_meeting_puts_the_seats_right() {
     for (tells, after) in [(true, vec!["room1/a", "room2/a"]), (false, vec!["room1/a", "room2/a", "room3/z"])] {
         let mut school = met(tells);

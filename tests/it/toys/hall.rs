@@ -165,6 +165,8 @@ impl Hall {
             if matches!(edit, Edit::Add { .. }) {
                 assert!(self.rooms.contains(room), "{element}: there is no such room");
                 assert!(!self.seats.contains_key(&at), "{at:?} is given twice");
+                // What was accepted may turn up whenever it likes.
+                self.ours.insert(at);
                 if !self.drops.contains(element) {
                     self.put(number, element.clone());
                 }
