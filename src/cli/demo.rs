@@ -9,8 +9,8 @@ use clap::Parser;
 use super::args::Args;
 use super::exit::{Exit, Failure};
 use super::io::{Io, Terminal};
-use super::one_pass::one_pass;
-use crate::sim::campus::CampusPlan;
+use super::run::command;
+use crate::sim::campus::{CampusPlan, Standing, attribute};
 use crate::sim::stage::Stage;
 use crate::targets::Registry;
 
@@ -32,13 +32,16 @@ pub(super) async fn run(registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Fa
              hardly anybody has an account yet. All of it runs inside this process."
         ),
     )?;
+    scene(io, "0. Is everything there?", "Connections, rights, tables, functions: each finding with its fix.")?;
+    demo.command(io, &["check"], Exit::Done).await?;
     scene(
         io,
         "1. What would be done?",
         "Planning only reads, and the plan is kept, so that exactly it can be approved. The guard judges every plan before\n\
          anything is written; to a first load it says no until somebody has approved it. `orphan-rows` counts rows of\n\
          MetaVault that belong to no person in it, `not-in-directory` people whom the directory does not have: both\n\
-         are left out. Exit code 2 means that the plan holds changes that have not been made.",
+         are left out. Accounts come first, then the enrolments in courses that exist, then the marks in the directory\n\
+         that say who has been given what. Exit code 2 means that the plan holds changes that have not been made.",
     )?;
     demo.command(io, &["--plan", "--out", PLAN], Exit::Changes).await?;
     scene(io, "2. The first load", "Nothing is remembered yet, so the guard wants a plan that somebody read.")?;
@@ -46,16 +49,33 @@ pub(super) async fn run(registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Fa
     scene(
         io,
         "3. And again?",
-        "Nothing is left to write. What stands open is said: people whom only a person can tell apart (conflicts).",
+        "Nothing is left to write. What stands open is said: people whom only a person can tell apart (conflicts), and\n\
+         marks that somebody else set long ago, which are listed and left.",
     )?;
     demo.command(io, &["--plan"], Exit::Done).await?;
+    scene(
+        io,
+        "Why is somebody as they are?",
+        "From memory, without asking anybody: what should be, by which rule, what was seen, and what comes next.",
+    )?;
+    let somebody = format!("username={}", somebody(&stage));
+    demo.command(io, &["explain", &somebody], Exit::Done).await?;
     let done: Vec<String> = stage.sites.iter().flat_map(|site| site.tamper()).collect();
     scene(io, "4. Somebody changes things behind our back", &done.join("\n"))?;
     demo.command(io, &["--plan"], Exit::Changes).await?;
     scene(io, "5. Repair", "The same pass, this time acting.")?;
     demo.command(io, &["--yes"], Exit::Done).await?;
     demo.command(io, &["--plan"], Exit::Done).await?;
+    scene(io, "6. What was done?", "The journal holds who, when, what and what came of it; no names and no values.")?;
+    demo.command(io, &["journal", "--limit", "6"], Exit::Done).await?;
     Ok(Exit::Done)
+}
+
+/// The user name of a student without oddities.
+fn somebody(stage: &Stage) -> String {
+    let people = stage.campus.people.iter().filter(|person| person.oddity.is_none() && person.kind.studies());
+    let mut named = people.filter(|person| person.standing == Standing::Active);
+    named.find_map(|person| person.text(attribute::USERNAME)).unwrap_or_default().to_owned()
 }
 
 fn scene(io: &mut Io<'_>, title: &str, text: &str) -> std::io::Result<()> {
@@ -90,7 +110,7 @@ impl Demo<'_> {
             progress: std::sync::Arc::clone(&io.progress),
         };
         let args = Args::try_parse_from(args).map_err(|error| Failure::usage(error.to_string()))?;
-        let exit = one_pass(&args, self.registry, &mut inner).await?;
+        let exit = Box::pin(command(&args, self.registry, &mut inner)).await?;
         writeln!(io.out, "\n(exit code {})\n", exit as u8)?;
         if exit == expected {
             Ok(())

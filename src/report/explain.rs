@@ -95,7 +95,7 @@ pub struct KindReport {
     pub kind: &'static str,
     /// The kind whose record it is part of.
     pub part_of: Option<&'static str>,
-    /// `active`, `disabled`, `untouched`, `gone` or `follows`.
+    /// `active`, `disabled`, `untouched` or `gone`.
     pub called: &'static str,
     /// Why it is closed or left alone.
     pub reason: Option<Reason>,
@@ -349,7 +349,6 @@ fn kind(pipeline: &str, one: &KindExplained) -> KindReport {
         Called::Disabled(record, reason) => ("disabled", Some(*reason), values(schema, record)),
         Called::Untouched(reason) => ("untouched", Some(*reason), Vec::new()),
         Called::Gone => ("gone", None, Vec::new()),
-        Called::Follows => ("follows", None, Vec::new()),
     };
     let (observed, standing, seen) = match &one.seen {
         Sight::Present(record) => ("present", Some(record.standing), values(schema, record)),

@@ -162,13 +162,13 @@ impl University {
         let mut ldif = String::new();
         for (at, person) in people.iter().step_by(100).enumerate() {
             let dn = person.dn();
-            let _ = write!(ldif, "dn: {dn}\nchangetype: modify\nreplace: sn\nsn: Nytt-Navn\n\n");
+            let _ = write!(ldif, "dn: {dn}\nchangetype: modify\nreplace: sn\nsn: Nytt-Navn {at}\n\n");
             if at < 30 {
                 let _ = write!(ldif, "dn: {dn}\nchangetype: modify\nreplace: idautoDisabled\nidautoDisabled: TRUE\n\n");
             }
         }
         for person in people.iter().skip(31).step_by(100) {
-            let _ = write!(ldif, "dn: {}\nchangetype: modify\ndelete: idautoPersonAppRoles5\n\n", person.dn());
+            let _ = write!(ldif, "dn: {}\nchangetype: modify\nreplace: idautoPersonAppRoles5\n\n", person.dn());
         }
         rig.slapd.modify(&ldif);
         // Half a percent of the rows go, as many come.

@@ -24,6 +24,7 @@ struct Looked {
     claims: BTreeMap<Place, Option<Claim>>,
     missing: Mutex<BTreeSet<Place>>,
     semesters: Vec<Semester>,
+    outlooks: Vec<Outlook>,
 }
 
 impl Lookup for Looked {
@@ -45,15 +46,19 @@ impl Lookup for Looked {
     }
 
     fn outlooks(&self, _key: &Key) -> &[Outlook] {
-        &[]
+        &self.outlooks
     }
 }
 
 impl Explainer {
     /// Runs a projection with what it looks up.
-    pub(super) fn looked_up<T>(&self, project: impl Fn(&dyn Lookup) -> T) -> Result<T, PassError> {
+    pub(super) fn looked_up<T>(
+        &self,
+        outlooks: &[Outlook],
+        project: impl Fn(&dyn Lookup) -> T,
+    ) -> Result<T, PassError> {
         let semesters = self.sources.meta(SEMESTERS)?.unwrap_or_default();
-        let mut look = Looked { semesters, ..Looked::default() };
+        let mut look = Looked { semesters, outlooks: outlooks.to_vec(), ..Looked::default() };
         let mut projected = project(&look);
         for _ in 0..ROUNDS {
             let missing = std::mem::take(look.missing.get_mut().unwrap_or_else(PoisonError::into_inner));

@@ -7,6 +7,7 @@
 mod find;
 mod live;
 mod look;
+mod outlook;
 mod recent;
 mod refer;
 mod value;

@@ -45,7 +45,7 @@ pub struct Said {
 pub struct PipelineExplained {
     /// Its name.
     pub name: &'static str,
-    /// Whether what it calls for follows from the other pipelines, which only a pass knows.
+    /// Whether what it calls for follows from the other pipelines.
     pub follows: bool,
     /// The last pass over everybody.
     pub whole: Option<Told>,
@@ -103,8 +103,6 @@ pub enum Called {
     Untouched(Reason),
     /// Nobody says anything of the person any more.
     Gone,
-    /// Only a pass can say: it follows from the other pipelines.
-    Follows,
 }
 
 /// What settled when the record was last written or linked.

@@ -17,7 +17,7 @@ use crate::engine::error::PassError;
 use crate::engine::processed::moved;
 use crate::engine::project::{PROTECTED, is_protected, is_protected_key, stay_away};
 use crate::engine::weigh::{GONE, scopes_read, take_removals, takes_nothing};
-use crate::model::{Action, Bounds, Call, Desired, Match, Person, Reason};
+use crate::model::{Action, Bounds, Call, Desired, Match, Outlook, Person, Reason};
 use crate::policy::is_disabled;
 use crate::targets::port::{Because, Project, Subject};
 
@@ -54,18 +54,22 @@ impl Explainer {
         let said = (self.sources.digest_of(DIRECTORY_SCOPE, key)?, self.sources.digest_of(VAULT_SCOPE, key)?);
         let subject = Subjected { key, person, said };
         let mut weighed = BTreeMap::new();
-        for (name, one) in &self.pipelines {
-            weighed.insert(*name, self.weigh_one(one, &subject)?);
+        let follows = |one: &One| one.explaining.observer.terms.follows;
+        for (name, one) in self.pipelines.iter().filter(|(_, one)| !follows(one)) {
+            weighed.insert(*name, self.weigh_one(one, &subject, &[])?);
+        }
+        let outlooks = self.outlooks(&weighed);
+        for (name, one) in self.pipelines.iter().filter(|(_, one)| follows(one)) {
+            weighed.insert(*name, self.weigh_one(one, &subject, &outlooks)?);
         }
         Ok(weighed)
     }
 
-    fn weigh_one(&self, one: &One, subject: &Subjected<'_>) -> Result<Vec<Weighed>, PassError> {
+    fn weigh_one(&self, one: &One, subject: &Subjected<'_>, outlooks: &[Outlook]) -> Result<Vec<Weighed>, PassError> {
         let project = &one.explaining.observer.project;
-        let follows = one.explaining.observer.terms.follows;
-        let (desired, because) = match subject.person.filter(|_| !follows) {
+        let (desired, because) = match subject.person {
             None => (Vec::new(), Vec::new()),
-            Some(person) => self.looked_up(|look| {
+            Some(person) => self.looked_up(outlooks, |look| {
                 let subject = Subject::Person(person);
                 (project.desired(subject, look, self.at), project.rules(subject, look, self.at))
             })?,
@@ -94,7 +98,6 @@ impl Explainer {
         let key = desired.map_or(subject.key, |desired| &desired.key);
         let mut waiting = Vec::new();
         let called = match (desired, subject.person) {
-            _ if one.explaining.observer.terms.follows => Called::Follows,
             (Some(desired), Some(person)) => {
                 let away = stay_away(person, false).filter(|_| !is_disabled(person));
                 match away.map_or_else(|| desired.call.clone(), Call::Untouched) {
@@ -153,7 +156,7 @@ impl Explainer {
             when: None,
         });
         let matches = desired.map_or(&[][..], |desired| &desired.matches);
-        if matches!(weighed.called, Called::Follows) || weighed.seen == Sight::NoWhole {
+        if weighed.seen == Sight::NoWhole {
             return Ok(weighed);
         }
         if let Some(doubt) = self.in_doubt(one, store, &weighed, matches) {
@@ -189,7 +192,7 @@ impl Explainer {
                 Called::Active(record) => Want::Record(record, wanted, None),
                 Called::Disabled(record, reason) => Want::Record(record, wanted, Some(*reason)),
                 Called::Gone => Want::Gone,
-                Called::Untouched(_) | Called::Follows => Want::Untouched,
+                Called::Untouched(_) => Want::Untouched,
             },
             have: match &weighed.seen {
                 Sight::Present(record) => Have::Present(record, shown, &remote),

@@ -118,7 +118,6 @@ fn kind(
         ("disabled", Some(reason)) => format!("to be closed where it is there: {reason}"),
         ("untouched", Some(reason)) => format!("nothing: {reason}"),
         ("gone", _) => "nothing: the person is gone from the sources".to_owned(),
-        ("follows", _) => "follows from the pipelines above".to_owned(),
         _ => "to be there and open".to_owned(),
     };
     writeln!(out, "    called for   {called}")?;
@@ -268,7 +267,6 @@ pub(super) fn candidates(conflict: &ConflictReport, indent: &str, out: &mut dyn 
 /// Why nothing is done.
 fn nothing(one: &KindReport) -> String {
     let why = match (one.called, one.observed, one.drift) {
-        ("follows", ..) => "what it does follows from the pipelines above; --live plans it",
         ("gone", _, None) => "nothing: nothing is remembered of the person here",
         (_, "no-whole", _) => "comes with the record it is part of",
         (_, _, Some(Drift::InSync)) => "nothing: in sync",

@@ -167,7 +167,11 @@ impl Inspector {
             }
             Ok((rows, _)) if !rows.is_empty() && !rows.iter().any(|row| row.auth == self.settings.auth) => {
                 let found = format!("{} accounts, none with the method `{}`", rows.len(), self.settings.auth);
-                Check::warning(what, found, "set report.auth to the text that stands for the method, or check `auth`")
+                Check::warning(
+                    what,
+                    found,
+                    "right while nobody of ours has an account; otherwise set report.auth to the text that stands for the method",
+                )
             }
             Ok((rows, _)) => Check::good(what, format!("{} accounts, all columns found", rows.len())),
         }
@@ -216,7 +220,11 @@ impl Inspector {
             Err(error) => failed(what, &error, fix),
             Ok(rows) if !rows.is_empty() && !rows.iter().any(|row| row.manual) => {
                 let found = format!("{} rows, none by the manual method", rows.len());
-                Check::warning(what, found, "set enrolments.report.manual to the text of the manual method")
+                Check::warning(
+                    what,
+                    found,
+                    "right while nobody is enrolled by this program; otherwise set enrolments.report.manual to the method's text",
+                )
             }
             Ok(rows) => Check::good(what, format!("{} rows, all columns found", rows.len())),
         }
