@@ -22,6 +22,7 @@ use super::lane::{Lane, Settled};
 use super::memory::Memories;
 use super::plan::Planner;
 use super::progress::{Progress, Step};
+use super::replaced::look_for_replaced;
 use super::settle;
 use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
@@ -159,6 +160,7 @@ async fn wave(
         progress.tell(Some(name), Step::Confirm, count as u64, Some(count as u64));
         tell(count);
     }
+    look_for_replaced(lane, &all).await?;
     Ok(all)
 }
 

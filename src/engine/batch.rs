@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use futures::future::{BoxFuture, FutureExt};
 use reconcile_state::journal::{Intent, Landing};
 use reconcile_state::store::{Observed, OutcomeRecord};
-use reconcile_state::{Applied, Claim, Digest, Key, Origin, Remote};
+use reconcile_state::{Applied, Digest, Key, Remote};
 
 use super::blocking::blocking;
 use super::confirm::{confirm, look_at_parts};
@@ -14,6 +14,7 @@ use super::correlate::SEVERAL;
 use super::error::PassError;
 use super::lane::{Lane, Refreshed, Settled, anchor};
 use super::observe::{Look, look};
+use super::replaced::meet_anew;
 use crate::model::pass::{Done, Fate};
 use crate::model::{Action, Anchor, Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, TargetError};
 
@@ -237,13 +238,7 @@ async fn replace(lane: &Lane<'_>, change: &Change, found: Remote) -> Result<Targ
         Ok(None) => return Ok(unread()),
         Err(error) => return Ok(error),
     }
-    let (store, kind, key) = (lane.memory.store.clone(), change.kind, change.key.clone());
-    let claim = Claim::new(found, Origin::Adopted);
-    blocking(move || {
-        store.forget_applied(kind, std::slice::from_ref(&key))?;
-        Ok(store.put_claims(kind, &[(key, Some(claim))].into())?)
-    })
-    .await?;
+    meet_anew(lane, change.kind, [(change.key.clone(), found)].into()).await?;
     Ok(replaced())
 }
 

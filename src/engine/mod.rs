@@ -28,6 +28,7 @@ mod plan;
 mod processed;
 mod progress;
 mod project;
+mod replaced;
 mod settle;
 mod stop;
 mod weigh;

@@ -432,7 +432,10 @@ impl Judging<'_> {
 
     fn read_back(&mut self, kind: &str, key: &Key, have: Have<'_>) {
         let made = match have {
-            Have::Present(_, _, remote) if self.memory.claim(kind, key).is_none() => {
+            // Made once more, where what we made before is gone.
+            Have::Present(_, _, remote)
+                if self.memory.claim(kind, key).is_none_or(|claim| !claim.remote.is(remote)) =>
+            {
                 self.memory.begun(kind, key).next().map(|_| remote.clone())
             }
             _ => None,

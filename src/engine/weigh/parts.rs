@@ -33,8 +33,9 @@ pub fn scopes_read(kind: &str) -> String {
 }
 
 /// What a part hangs on.
-struct Whole<'w> {
-    remote: Option<&'w Remote>,
+struct Whole {
+    /// As it was seen; with the id that is remembered, where the reader tells only names.
+    remote: Option<Remote>,
     /// The change that makes or opens it.
     after: Option<Address>,
     /// Whether it is ours from its beginning: then its part is no stranger's, as long as nobody else was at work.
@@ -102,13 +103,13 @@ impl Judging<'_> {
         conflicts.map(|conflict| conflict.key.clone()).chain(self.plan.in_doubt.iter().cloned()).collect()
     }
 
-    fn whole<'w>(
+    fn whole(
         &self,
-        (kind, observed): (&'static str, &'w Observed),
+        (kind, observed): (&'static str, &Observed),
         key: &Key,
         planned: &BTreeMap<Key, Action>,
         unclear: &BTreeSet<Key>,
-    ) -> Result<Whole<'w>, Reason> {
+    ) -> Result<Whole, Reason> {
         if unclear.contains(key) {
             return Err(WHOLE_UNCLEAR);
         }
@@ -123,9 +124,12 @@ impl Judging<'_> {
                     (Standing::Disabled, Some(Action::Enable)) => after(),
                     (Standing::Disabled, _) => return Err(WHOLE_CLOSED),
                 };
-                let made = claim.is_some_and(|claim| claim.origin == Origin::Created && claim.remote.is(&seen.remote));
+                let claim = claim.filter(|claim| claim.remote.is(&seen.remote));
+                let made = claim.is_some_and(|claim| claim.origin == Origin::Created);
                 let fresh = self.memory.begun(kind, key).next().is_some();
-                Ok(Whole { remote: Some(&seen.remote), after, made, fresh })
+                let known = claim.map(|claim| claim.remote.refreshed(&seen.remote));
+                let remote = Some(known.unwrap_or_else(|| seen.remote.clone()));
+                Ok(Whole { remote, after, made, fresh })
             }
             // What is only linked writes nothing, so nothing is made either.
             (None, Some(Action::Create)) if !self.order.adopt => {
@@ -141,7 +145,7 @@ impl Judging<'_> {
         schema: &Schema,
         key: &Key,
         row: &Row,
-        whole: Result<Whole<'_>, Reason>,
+        whole: Result<Whole, Reason>,
         parts: &ObservedParts,
     ) -> Result<Option<Record>, PassError> {
         let now = self.order.at.as_millisecond();
@@ -207,8 +211,7 @@ impl Judging<'_> {
         leave_kept(schema, &mut shown, &kept, Some(&want));
         let digester = memory.store.digester();
         let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
-        let nobody = Remote::default();
-        let remote = whole.remote.unwrap_or(&nobody);
+        let remote = &whole.remote.unwrap_or_default();
         let applied = self.applied(schema.kind, &digester.key(key));
         let ours = memory.open_of(schema.kind, key).next().is_some();
         let met = applied.is_none() || claim.is_some_and(|claim| !claim.remote.is(remote));
