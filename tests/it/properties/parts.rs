@@ -369,6 +369,29 @@ async fn an_account_closed_by_hand_and_left_so_keeps_its_seats_untouched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_says_what_it_leaves_different_beside_what_it_writes() {
+    let mut school = School::with(1..=3).await;
+    school.settings.drift = reconcile::config::OnDrift::Report;
+    school.unseat_by_hand(1, "room1/a");
+    school.call_for(1, &["room1/a", "room1/b"]);
+    school.seat_by_hand(2, "room1/b", Hand::Manual);
+    school.call_for(2, &[]);
+    let pass = school.pass().await;
+    let (attribute, element) = (crate::toys::seated::CHAIRS, |seat: &str| seat.to_owned());
+    let of = |n: u32| {
+        let change = pass.planned.plan.changes.iter().find(|c| c.kind == SEATS && c.key == key(n)).unwrap();
+        (change.edits.clone(), change.left.clone())
+    };
+    let (add, remove) = (
+        |seat: &str| reconcile_state::Edit::Add { attribute, element: element(seat) },
+        |seat: &str| reconcile_state::Edit::Remove { attribute, element: element(seat) },
+    );
+    assert_eq!(of(1), (vec![add("room1/b")], vec![add("room1/a")]));
+    assert_eq!(of(2), (vec![remove("room1/a")], vec![remove("room1/b")]));
+    assert_eq!((school.seats(1), school.seats(2)), (vec!["room1/b".to_owned()], vec!["room1/b".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_no_row_in_the_vault_loses_nothing() {
     let school = School::with(1..=3).await;
     school.people.drop_row(1);
