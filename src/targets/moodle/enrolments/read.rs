@@ -14,7 +14,7 @@ use super::super::client::Client;
 use super::super::config::Settings;
 use super::super::schema::COURSES;
 use super::super::wire::{Call, FIXED_FIELDS, Participant, User};
-use super::config::{Enrolments, ParticipantsReport};
+use super::config::{Enrolments, ParticipantsReport, Removal};
 use super::courses::{Catalogue, Courses};
 use super::report::{check_distinct, memberships};
 use crate::model::{ErrorKind, TargetError};
@@ -108,8 +108,10 @@ impl EnrolmentReader {
             let found = gathered.found.entry(*at).or_default();
             found.id = ids.get(at).copied();
             match (row.manual, row.role.is_empty()) {
-                // Suspended by us, or left without a role by somebody: nothing that is called for is there.
-                (true, true) => {}
+                // Suspended by us: nothing that is called for is there, and it is enrolled again when it returns.
+                (true, true) if self.enrolments.removal == Removal::Suspend => {}
+                // Left without a role by somebody: it gets a role and no second enrolment.
+                (true, true) => found.others.extend([format!("{course}/")]),
                 (true, false) => found.ours.extend([format!("{course}/{}", row.role)]),
                 (false, _) => found.others.extend([format!("{course}/{}", row.role)]),
             }

@@ -71,7 +71,9 @@ async fn a_suspended_or_expired_enrolment_is_there() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_is_in_a_course_without_a_role_is_told_to_the_writer_only() {
-    for (more, method, known) in [(BY_REPORT, "self", true), (BY_REPORT, MANUAL, false), ("", MANUAL, true)] {
+    let known =
+        [(BY_REPORT, "self", true), (BY_REPORT, MANUAL, true), (SUSPEND, MANUAL, false), ("", MANUAL, true)];
+    for (more, method, known) in known {
         let site = site(more);
         let kari = site.add("kari", "oidc");
         site.put(site.course("A"), kari, method, &[]);
