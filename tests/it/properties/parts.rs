@@ -507,6 +507,37 @@ async fn a_room_of_few_is_not_judged_by_itself_and_shares_are_of_what_there_is()
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_is_no_part_of_what_removals_are_a_share_of() {
+    let school = School::with(1..=6).await;
+    (1..=6).for_each(|n| school.call_for(n, &["room1/a", "room8/a", "room9/a"]));
+    let planned = school.plan().await;
+    assert_eq!(planned.plan.pipelines[NAME].waiting, 12);
+    assert_eq!(planned.pipelines[0].elements[SEATS], [("room1".to_owned(), 6)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn seats_of_an_account_that_took_the_place_of_ours_were_not_given_by_us() {
+    for tells in [true, false] {
+        let mut school = School::new();
+        school.seated.hall().tells = tells;
+        (1..=3).for_each(|n| school.enrol(n, &["room1/a"]));
+        school.pass().await;
+        school.settings.first_meeting = FirstMeeting::Enforce;
+        let ours = school.number(1);
+        let account = school.seated.shelf().rows.remove(&(ACCOUNT, ours)).unwrap();
+        school.seated.hall().unseat(ours, "room1/a");
+        school.seated.shelf().put(ACCOUNT, account);
+        school.seat_by_hand(1, "room1/a", Hand::Theirs);
+        school.call_for(1, &[]);
+        school.pass().await;
+        // The target id follows once the new account is known.
+        school.pass().await;
+        assert_eq!(school.seats(1), ["room1/a"], "tells: {tells}");
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crash_at_any_moment_gives_nothing_twice_and_loses_nothing() {
     for tells in [true, false] {
         for millis in (0..400).step_by(20) {
