@@ -194,6 +194,10 @@ impl Inspector {
             && let Some(course) = courses.values().next_back()
         {
             found.push(self.check_roles(enrolments, *course).await);
+        } else if enrolments.report.is_some() && !site.lists(function::ENROLLED) {
+            let unlisted = format!("{} is not listed", function::ENROLLED);
+            let fix = "add it to the external service: what vanishes from the report is then looked for before it is made again";
+            found.push(Check::warning("vanished enrolments", unlisted, fix));
         }
         found
     }
