@@ -120,7 +120,8 @@ impl LeftOpen {
         self.conflicts.retain(|known| !looked(&known.key) && !anew.contains(&known.key));
         self.conflicts.extend(plan.conflicts.iter().map(|conflict| KnownConflict::new(conflict, &told)));
         self.conflicts.sort_by(|a, b| (&a.key, &a.kind).cmp(&(&b.key, &b.kind)));
-        self.unobserved.retain(|key, _| !looked(key) && !plan.unobserved.contains(key));
+        let unobserved: BTreeSet<&Key> = plan.unobserved.iter().collect();
+        self.unobserved.retain(|key, _| !looked(key) && !unobserved.contains(key));
         for key in &plan.unobserved {
             *self.unobserved.entry(key.clone()).or_default() += 1;
         }

@@ -332,6 +332,7 @@ mod tests {
             taken_from: std::collections::BTreeMap::new(),
             again: 0,
             listed: BTreeSet::new(),
+            left: Vec::new(),
             kept: BTreeSet::new(),
             remembered: None,
             matches: Vec::new(),

@@ -128,6 +128,10 @@ pub struct Change {
     /// they are only listed.
     #[serde(skip)]
     pub listed: BTreeSet<Option<AttributeId>>,
+    /// Elements in which its sets differ beside the edits, and which this leaves as they are: an addition is called
+    /// for and not there, a removal is there and not called for.
+    #[serde(skip)]
+    pub left: Vec<Edit>,
 }
 
 impl Change {

@@ -59,6 +59,7 @@ pub(crate) fn change(key: &str, action: Action, edits: Vec<Edit>) -> Change {
         taken_from: std::collections::BTreeMap::new(),
         again: 0,
         listed: std::collections::BTreeSet::new(),
+        left: Vec::new(),
         kept: std::collections::BTreeSet::new(),
         remembered: None,
         matches: vec![username],

@@ -86,6 +86,7 @@ async fn write(target: &Target, n: u32, edits: Vec<Edit>) -> Outcome {
         bounds: reconcile::model::Bounds::default(),
         taken_from: std::collections::BTreeMap::new(),
         listed: BTreeSet::new(),
+        left: Vec::new(),
         again: 0,
         kept: BTreeSet::new(),
         remembered: None,

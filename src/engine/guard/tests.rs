@@ -59,6 +59,7 @@ fn change(at: usize, action: Action, edits: Vec<Edit>) -> Change {
         taken_from: std::collections::BTreeMap::new(),
         again: 0,
         listed: BTreeSet::new(),
+        left: Vec::new(),
         kept: BTreeSet::new(),
         remembered: None,
         matches: Vec::new(),

@@ -8,6 +8,7 @@ mod parts;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use reconcile_state::edit::difference;
 use reconcile_state::{AttributeId, Digest, Drift, Edit, Intent, Key, Record, Remote, Schema, Standing};
 
 pub use self::parts::{Elements, scopes_read, takes_nothing};
@@ -64,6 +65,11 @@ fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Co
 pub fn take_removals(edits: &mut Vec<Edit>) -> Vec<Edit> {
     let takes_away = |edit: &mut Edit| matches!(edit, Edit::Clear { .. } | Edit::Remove { .. });
     edits.extract_if(.., takes_away).collect()
+}
+
+/// What differs beside these edits: a writer that makes one thing of several elements must not take it for done.
+fn left_as_it_is(schema: &Schema, want: &Record, have: &Record, edits: &[Edit]) -> Vec<Edit> {
+    difference(schema, want, have).into_iter().filter(|edit| !edits.contains(edit)).collect()
 }
 
 /// Turns what is called for and what was read into changes and the rest of a plan.
@@ -385,6 +391,10 @@ impl Judging<'_> {
         }
         let edits = draft.edits;
         let taken_from = self.taken_from(schema, &edits);
+        let left = match facts.have {
+            Have::Present(have, ..) if schema.part_of.is_some() => left_as_it_is(schema, &desired, have, &edits),
+            _ => Vec::new(),
+        };
         self.changes.push(Change {
             id: Digest([0; 16]),
             pipeline: schema.pipeline,
@@ -416,6 +426,7 @@ impl Judging<'_> {
             again: beside.again,
             listed: beside.listed,
             kept: beside.kept,
+            left,
         });
     }
 

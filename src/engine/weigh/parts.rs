@@ -78,7 +78,9 @@ impl Judging<'_> {
         self.tell(schema.kind, total, total);
         self.told(schema).elements = read.values().sum();
         self.keep_parts(schema, &records, parts, whole_scope && parts.trust.is_trusted())?;
-        for (scope, count) in wanted {
+        // What waits for a scope that is not there is no part of what others are held against.
+        let there = |scope: &String| parts.read.contains(scope) || parts.unread.contains(scope);
+        for (scope, count) in wanted.into_iter().filter(|(scope, _)| there(scope)) {
             let most = read.entry(scope).or_default();
             *most = count.max(*most);
         }
@@ -203,18 +205,21 @@ impl Judging<'_> {
             merge(project, schema, &mut want, wanted_before().as_ref(), &within);
             merge(project, schema, &mut have, known.as_ref(), &within);
         }
-        let others = claim.map(|claim| &claim.others);
-        let mut kept = seen.map(|part| not_ours(part, others, &wanted_before)).unwrap_or_default();
+        let remote = &whole.remote.unwrap_or_default();
+        // What was put into another record under this key says nothing of this one.
+        let replaced = claim.is_some_and(|claim| !claim.remote.is(remote));
+        let others = claim.filter(|_| !replaced).map(|claim| &claim.others);
+        let put_here = || if replaced { None } else { wanted_before() };
+        let mut kept = seen.map(|part| not_ours(part, others, &put_here)).unwrap_or_default();
         // Whose it was where nothing was read is not forgotten.
         kept.extend(others.into_iter().flatten().filter(|one| is_within(project, schema, one, &parts.unread)).cloned());
         leave_kept(schema, &mut have, &kept, Some(&want));
         leave_kept(schema, &mut shown, &kept, Some(&want));
         let digester = memory.store.digester();
         let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
-        let remote = &whole.remote.unwrap_or_default();
         let applied = self.applied(schema.kind, &digester.key(key));
         let ours = memory.open_of(schema.kind, key).next().is_some();
-        let met = applied.is_none() || claim.is_some_and(|claim| !claim.remote.is(remote));
+        let met = applied.is_none() || replaced;
         let facts = Facts {
             schema,
             key,

@@ -8,7 +8,7 @@ use super::accounts::{Row, accounts};
 use super::answer::CONNECTION_FAILED;
 use super::client::Client;
 use super::config::Settings;
-use super::enrolments::{Catalogue, Enrolments, memberships};
+use super::enrolments::{Catalogue, Courses, Enrolments, memberships, unshown};
 use super::wire::{Call, Participant, Report, SiteInfo, User, function};
 use crate::model::{Check, ErrorKind, TargetError};
 use crate::targets::port::Identity;
@@ -193,16 +193,20 @@ impl Inspector {
         } else {
             Check::good(what, format!("{} have an ID number {shown}", courses.len()))
         }];
-        found.push(self.check_participants(enrolments).await);
+        found.push(self.check_participants(enrolments, &courses).await);
         if site.lists(function::ENROLLED)
             && let Some(course) = courses.values().next_back()
         {
             found.push(self.check_roles(enrolments, *course).await);
+        } else if enrolments.report.is_some() && !site.lists(function::ENROLLED) {
+            let unlisted = format!("{} is not listed", function::ENROLLED);
+            let fix = "add it to the external service: what vanishes from the report is then looked for before it is made again";
+            found.push(Check::warning("vanished enrolments", unlisted, fix));
         }
         found
     }
 
-    async fn check_participants(&self, enrolments: &Enrolments) -> Check {
+    async fn check_participants(&self, enrolments: &Enrolments, courses: &Courses) -> Check {
         let what = "report of enrolments";
         let Some(config) = &enrolments.report else {
             let fix = "make a custom report of source \"Course participants\" and set [moodle.enrolments.report]";
@@ -218,15 +222,20 @@ impl Inspector {
         };
         match memberships(report, config) {
             Err(error) => failed(what, &error, fix),
-            Ok(rows) if !rows.is_empty() && !rows.iter().any(|row| row.manual) => {
-                let found = format!("{} rows, none by the manual method", rows.len());
+            Ok(all) if !unshown(&all, courses).is_empty() => {
+                let found = format!("{} courses of ours stand in none of its rows", unshown(&all, courses).len());
+                let fix = "take every condition out of the report, and give each course an enrolment method";
+                Check::problem(what, found, fix)
+            }
+            Ok(all) if !all.rows.is_empty() && !all.rows.iter().any(|row| row.manual) => {
+                let found = format!("{} rows, none by the manual method", all.rows.len());
                 Check::warning(
                     what,
                     found,
                     "right while nobody is enrolled by this program; otherwise set enrolments.report.manual to the method's text",
                 )
             }
-            Ok(rows) => Check::good(what, format!("{} rows, all columns found", rows.len())),
+            Ok(all) => Check::good(what, format!("{} rows, all columns found", all.rows.len())),
         }
     }
 

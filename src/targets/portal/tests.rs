@@ -73,6 +73,7 @@ fn ready(key: &str, edits: Vec<Edit>, id: Option<&str>) -> Ready {
         bounds: crate::model::Bounds::default(),
         taken_from: BTreeMap::new(),
         listed: BTreeSet::new(),
+        left: Vec::new(),
         again: 0,
         kept: BTreeSet::new(),
         remembered: None,

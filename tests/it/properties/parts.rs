@@ -369,6 +369,29 @@ async fn an_account_closed_by_hand_and_left_so_keeps_its_seats_untouched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_says_what_it_leaves_different_beside_what_it_writes() {
+    let mut school = School::with(1..=3).await;
+    school.settings.drift = reconcile::config::OnDrift::Report;
+    school.unseat_by_hand(1, "room1/a");
+    school.call_for(1, &["room1/a", "room1/b"]);
+    school.seat_by_hand(2, "room1/b", Hand::Manual);
+    school.call_for(2, &[]);
+    let pass = school.pass().await;
+    let (attribute, element) = (crate::toys::seated::CHAIRS, |seat: &str| seat.to_owned());
+    let of = |n: u32| {
+        let change = pass.planned.plan.changes.iter().find(|c| c.kind == SEATS && c.key == key(n)).unwrap();
+        (change.edits.clone(), change.left.clone())
+    };
+    let (add, remove) = (
+        |seat: &str| reconcile_state::Edit::Add { attribute, element: element(seat) },
+        |seat: &str| reconcile_state::Edit::Remove { attribute, element: element(seat) },
+    );
+    assert_eq!(of(1), (vec![add("room1/b")], vec![add("room1/a")]));
+    assert_eq!(of(2), (vec![remove("room1/a")], vec![remove("room1/b")]));
+    assert_eq!((school.seats(1), school.seats(2)), (vec!["room1/b".to_owned()], vec!["room1/b".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_no_row_in_the_vault_loses_nothing() {
     let school = School::with(1..=3).await;
     school.people.drop_row(1);
@@ -481,6 +504,37 @@ async fn a_room_of_few_is_not_judged_by_itself_and_shares_are_of_what_there_is()
     let planned = school.plan().await;
     assert_eq!(planned.pipelines[0].elements[SEATS]["room1"], 6);
     assert!(school.judge(planned).verdicts[NAME].passes(), "three of six");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_no_part_of_what_removals_are_a_share_of() {
+    let school = School::with(1..=6).await;
+    (1..=6).for_each(|n| school.call_for(n, &["room1/a", "room8/a", "room9/a"]));
+    let planned = school.plan().await;
+    assert_eq!(planned.plan.pipelines[NAME].waiting, 12);
+    assert_eq!(planned.pipelines[0].elements[SEATS], [("room1".to_owned(), 6)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn seats_of_an_account_that_took_the_place_of_ours_were_not_given_by_us() {
+    for tells in [true, false] {
+        let mut school = School::new();
+        school.seated.hall().tells = tells;
+        (1..=3).for_each(|n| school.enrol(n, &["room1/a"]));
+        school.pass().await;
+        school.settings.first_meeting = FirstMeeting::Enforce;
+        let ours = school.number(1);
+        let account = school.seated.shelf().rows.remove(&(ACCOUNT, ours)).unwrap();
+        school.seated.hall().unseat(ours, "room1/a");
+        school.seated.shelf().put(ACCOUNT, account);
+        school.seat_by_hand(1, "room1/a", Hand::Theirs);
+        school.call_for(1, &[]);
+        school.pass().await;
+        // The target id follows once the new account is known.
+        school.pass().await;
+        assert_eq!(school.seats(1), ["room1/a"], "tells: {tells}");
+        nothing_left(&school).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,12 +25,14 @@ pub struct Catalogue {
     institution: String,
     listed: Mutex<Option<Arc<Courses>>>,
     readings: AtomicU64,
+    lists: AtomicU64,
 }
 
 impl Catalogue {
     /// The courses of an institution; nothing is read yet.
     pub fn new(client: Arc<Client>, institution: &str) -> Self {
-        Self { client, institution: institution.to_owned(), listed: Mutex::new(None), readings: AtomicU64::new(0) }
+        let (readings, lists) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { client, institution: institution.to_owned(), listed: Mutex::new(None), readings, lists }
     }
 
     /// The courses as they are now.
@@ -41,6 +43,7 @@ impl Catalogue {
         let mut listed = self.listed.lock().await;
         let courses = Arc::new(ours(self.client.call(&Call::Courses).await?, &self.institution)?);
         *listed = Some(Arc::clone(&courses));
+        self.lists.fetch_add(1, Ordering::Relaxed);
         Ok(courses)
     }
 
@@ -52,6 +55,11 @@ impl Catalogue {
     /// How often all enrolments were read.
     pub fn readings(&self) -> u64 {
         self.readings.load(Ordering::Relaxed)
+    }
+
+    /// How often courses were listed: each reading of enrolments begins with it.
+    pub fn lists(&self) -> u64 {
+        self.lists.load(Ordering::Relaxed)
     }
 
     /// The courses as they were last read, or as they are now.

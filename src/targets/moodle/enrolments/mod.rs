@@ -22,10 +22,10 @@ mod write;
 
 pub(super) use config::EnrolmentsConfig;
 pub use config::{Enrolments, ParticipantsColumns, ParticipantsReport, Removal};
-pub use courses::Catalogue;
+pub use courses::{Catalogue, Courses};
 pub use project::{EnrolmentRules, scope_of};
 pub use read::EnrolmentReader;
-pub(super) use report::memberships;
+pub(super) use report::{memberships, unshown};
 pub use write::EnrolmentWriter;
 
 /// Why enrolments are left alone.

@@ -14,9 +14,9 @@ use super::super::client::Client;
 use super::super::config::Settings;
 use super::super::schema::COURSES;
 use super::super::wire::{Call, FIXED_FIELDS, Participant, User};
-use super::config::{Enrolments, ParticipantsReport};
+use super::config::{Enrolments, ParticipantsReport, Removal};
 use super::courses::{Catalogue, Courses};
-use super::report::{check_distinct, memberships};
+use super::report::{check_distinct, filtered, memberships, unshown};
 use crate::model::{ErrorKind, TargetError};
 use crate::targets::port::{End, Page, Parts, Seen};
 
@@ -95,11 +95,13 @@ impl EnrolmentReader {
         managed: &Courses,
     ) -> Result<Gathered, TargetError> {
         let (names, ids) = self.names(parts).await?;
-        let rows = memberships(self.client.call(&Call::Report(config.id)).await?, config)?;
-        check_distinct(&rows, managed)?;
-        let read = managed.keys().map(ToString::to_string).collect();
-        let mut gathered = Gathered { read, ..Gathered::default() };
-        for row in rows {
+        let memberships = memberships(self.client.call(&Call::Report(config.id)).await?, config)?;
+        check_distinct(&memberships.rows, managed)?;
+        let unread = unshown(&memberships, managed);
+        let read = managed.keys().map(ToString::to_string).filter(|course| !unread.contains(course)).collect();
+        let failed = (!unread.is_empty()).then(|| filtered(unread.len()));
+        let mut gathered = Gathered { read, unread, failed, ..Gathered::default() };
+        for row in memberships.rows {
             let course = row.course.as_ref().filter(|key| managed.contains_key(*key));
             let (Some(course), Some(at)) = (course, names.get(&row.username)) else {
                 gathered.strangers += 1;
@@ -108,8 +110,10 @@ impl EnrolmentReader {
             let found = gathered.found.entry(*at).or_default();
             found.id = ids.get(at).copied();
             match (row.manual, row.role.is_empty()) {
-                // Suspended by us, or left without a role by somebody: nothing that is called for is there.
-                (true, true) => {}
+                // Suspended by us: nothing that is called for is there, and it is enrolled again when it returns.
+                (true, true) if self.enrolments.removal == Removal::Suspend => {}
+                // Left without a role by somebody: it gets a role and no second enrolment.
+                (true, true) => found.others.extend([format!("{course}/")]),
                 (true, false) => found.ours.extend([format!("{course}/{}", row.role)]),
                 (false, _) => found.others.extend([format!("{course}/{}", row.role)]),
             }

@@ -25,32 +25,59 @@ pub struct Membership {
     pub role: String,
 }
 
+/// All rows of a report.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Memberships {
+    /// Who is where.
+    pub rows: Vec<Membership>,
+    /// Courses that any row is about, also where nobody is: a report without a condition shows every course.
+    pub courses: BTreeSet<CourseKey>,
+}
+
 /// Reads a report.
 ///
 /// # Errors
 /// A header that is missing or stands twice; fewer rows than the report counts.
-pub fn memberships(report: Report, config: &ParticipantsReport) -> Result<Vec<Membership>, TargetError> {
+pub fn memberships(report: Report, config: &ParticipantsReport) -> Result<Memberships, TargetError> {
     let table = Table::new(SETTING, report.data, &wanted(config))?;
     let (total, count) = (table.total(), table.rows().len());
     if total != count as u64 {
         let message = format!("it has {total} rows by its own count and shows {count}; all must be on one page");
         return Err(malformed(SETTING, &message));
     }
-    let mut rows = Vec::with_capacity(count);
+    let (mut rows, mut courses) = (Vec::with_capacity(count), BTreeSet::new());
     for row in table.rows() {
+        let course = CourseKey::parse(row.cell("course").trim());
+        courses.extend(course.as_ref().filter(|key| !courses.contains(*key)).cloned());
         let username = row.cell("username").trim().to_lowercase();
         // One row stands for each enrolment instance that nobody uses.
         if username.is_empty() {
             continue;
         }
         rows.push(Membership {
-            course: CourseKey::parse(row.cell("course").trim()),
+            course,
             username,
             manual: row.cell("method").trim() == config.manual.trim(),
             role: row.cell("role").trim().to_owned(),
         });
     }
-    Ok(rows)
+    Ok(Memberships { rows, courses })
+}
+
+/// Courses of ours that stand in no row: the report is filtered, or they have no enrolment method at all. What is
+/// there nobody can say, so that nobody is enrolled a second time there.
+pub fn unshown(memberships: &Memberships, courses: &Courses) -> BTreeSet<String> {
+    let shown = |key: &&CourseKey| memberships.courses.contains(*key);
+    courses.keys().filter(|key| !shown(key)).map(ToString::to_string).collect()
+}
+
+/// The error of a reading in which courses are [`unshown`].
+pub fn filtered(count: usize) -> TargetError {
+    let what = format!(
+        "{count} courses of ours stand in none of its rows; take every condition out of the report, and give each \
+         course an enrolment method"
+    );
+    malformed(SETTING, &what)
 }
 
 /// Checks that no manual enrolment in these courses stands twice. A course has one manual instance, but any number
@@ -94,7 +121,7 @@ mod tests {
         let data = json!({"headers": headers, "rows": rows, "totalrowcount": total});
         let report = serde_json::from_value(json!({"data": data, "warnings": []})).unwrap();
         let config = settings("[enrolments]\nreport = { id = 2 }").enrolments.unwrap().report.unwrap();
-        memberships(report, &config)
+        memberships(report, &config).map(|read| read.rows)
     }
 
     fn with(at: usize, text: &'static str) -> Vec<&'static str> {

@@ -126,6 +126,19 @@ fn by_course(change: &Change) -> Result<BTreeMap<&str, Roles<'_>>, TargetError> 
         let Some(roles) = courses.get_mut(course).filter(|roles| !roles.add.contains_key(role)) else { continue };
         roles.held.insert(role);
     }
+    // What differs and is only told: called for and not there, or there and not called for.
+    for edit in &change.left {
+        let (Edit::Add { attribute: COURSES, element } | Edit::Remove { attribute: COURSES, element }) = edit else {
+            continue;
+        };
+        let Some((course, role)) = element.rsplit_once('/') else { continue };
+        let Some(roles) = courses.get_mut(course) else { continue };
+        if matches!(edit, Edit::Remove { .. }) {
+            roles.held.insert(role);
+        } else if !change.kept.contains(&(COURSES, element.clone())) {
+            roles.held.remove(role);
+        }
+    }
     Ok(courses)
 }
 
@@ -191,6 +204,29 @@ mod tests {
             sent(&[], &["student", "teacher"], &[], Removal::Suspend),
             ["Suspend student", "Unassign student", "Unassign teacher"]
         );
+    }
+
+    #[test]
+    fn what_differs_and_is_left_is_neither_held_nor_gone() {
+        let sent = |want: &[&str], held: &[&str], written: &[&str]| {
+            let elements = |roles: &[&str]| roles.iter().map(|role| format!("{A}/{role}")).collect::<BTreeSet<_>>();
+            let mut ready = enrolment_change("k", "7", elements(want), elements(held));
+            let written = elements(written);
+            let is_written = |edit: &Edit| match edit {
+                Edit::Add { element, .. } | Edit::Remove { element, .. } => written.contains(element),
+                _ => false,
+            };
+            let (edits, left) = std::mem::take(&mut ready.change.edits).into_iter().partition(is_written);
+            (ready.change.edits, ready.change.left) = (edits, left);
+            let steps = steps(&ready.change, Removal::Unenrol).unwrap();
+            steps.iter().map(|step| format!("{:?} {}", step.stage, step.role)).collect::<Vec<_>>()
+        };
+        // Unenrolled by hand, and that is only told: a role without an enrolment would let nobody in.
+        assert_eq!(sent(&["student", "teacher"], &[], &["teacher"]), ["Enrol teacher"]);
+        // Somebody made a teacher of a student by hand, and that is only told: it is not taken with the enrolment.
+        assert_eq!(sent(&[], &["student", "teacher"], &["student"]), ["Unassign student"]);
+        // The last role that is there goes with the enrolment, whatever else would be called for.
+        assert_eq!(sent(&["teacher"], &["student"], &["student"]), ["Unenrol "]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::super::accounts::ids;
 use super::super::answer::{ENROL_FAILED, UPDATE_FAILED};
 use super::super::client::{Client, Failure};
 use super::super::config::Settings;
-use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Place};
+use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Participant, Place, function};
 use super::batches::batches;
 use super::config::Enrolments;
 use super::courses::{Catalogue, Courses};
@@ -28,6 +28,14 @@ pub struct EnrolmentWriter {
     catalogue: Arc<Catalogue>,
     /// What the site refused of a course whoever the person was, since all courses were last read.
     refused: Mutex<Refusals>,
+    /// Who is in the courses that were looked at, since enrolments were last read.
+    members: tokio::sync::Mutex<Members>,
+}
+
+#[derive(Default)]
+struct Members {
+    since: u64,
+    courses: BTreeMap<u64, BTreeSet<u64>>,
 }
 
 #[derive(Default)]
@@ -61,7 +69,14 @@ impl EnrolmentWriter {
         enrolments: Enrolments,
         catalogue: Arc<Catalogue>,
     ) -> Self {
-        Self { client, settings, enrolments, catalogue, refused: Mutex::default() }
+        Self {
+            client,
+            settings,
+            enrolments,
+            catalogue,
+            refused: Mutex::default(),
+            members: tokio::sync::Mutex::default(),
+        }
     }
 
     /// What may share a batch.
@@ -88,6 +103,8 @@ impl EnrolmentWriter {
                 Err(error) => ledger.refuse(at, as_enrolment(error)),
             }
         }
+        let enrol = stages.remove(&Stage::Enrol).unwrap_or_default();
+        stages.insert(Stage::Enrol, self.leave_enrolled(enrol, &changes, &mut ledger).await);
         for stage in Stage::ALL {
             let pieces = stages.remove(&stage).unwrap_or_default();
             if let Err(error) = self.send_stage(stage, pieces, changes.len(), &mut ledger).await {
@@ -171,6 +188,59 @@ impl EnrolmentWriter {
             }
         }
         Ok(())
+    }
+
+    /// Leaves out who is enrolled although the report does not show it, as one with a condition may: to enrol again
+    /// would send mail and end a suspension. Looked at is what was there once and vanished, course by course.
+    async fn leave_enrolled(&self, pieces: Vec<Piece>, changes: &[&Change], ledger: &mut Ledger) -> Vec<Piece> {
+        let vanished = |piece: &Piece| changes.get(piece.change).is_some_and(|change| change.again > 0);
+        if self.enrolments.report.is_none() || !pieces.iter().any(vanished) {
+            return pieces;
+        }
+        // Without the right to look the report alone is believed; `reconcile check` says so.
+        if self.client.site().await.is_ok_and(|site| !site.lists(function::ENROLLED)) {
+            return pieces;
+        }
+        let mut left = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            if !vanished(&piece) {
+                left.push(piece);
+                continue;
+            }
+            match self.is_member(piece.course, piece.user).await {
+                Ok(false) => left.push(piece),
+                Ok(true) => {
+                    let message = format!(
+                        "{}: the account is enrolled there and the participants report does not show it; take every \
+                         condition out of the report",
+                        piece.step.course
+                    );
+                    let error = TargetError::new(ErrorKind::Conflict, ENROL_FAILED, message);
+                    ledger.fail(piece.change, &piece.step, &error);
+                }
+                Err(mut error) => {
+                    ENROL_FAILED.clone_into(&mut error.code);
+                    ledger.fail(piece.change, &piece.step, &error.effect(Effect::None));
+                }
+            }
+        }
+        left
+    }
+
+    async fn is_member(&self, course: u64, user: u64) -> Result<bool, TargetError> {
+        let mut members = self.members.lock().await;
+        let since = self.catalogue.lists();
+        if members.since != since {
+            *members = Members { since, ..Members::default() };
+        }
+        if let Some(known) = members.courses.get(&course) {
+            return Ok(known.contains(&user));
+        }
+        let people: Vec<Participant> = self.client.call(&Call::Enrolled(course)).await?;
+        let people: BTreeSet<u64> = people.into_iter().map(|person| person.id).collect();
+        let is_there = people.contains(&user);
+        members.courses.insert(course, people);
+        Ok(is_there)
     }
 
     async fn send(&self, stage: Stage, pieces: &[Piece]) -> Result<(), Failure> {

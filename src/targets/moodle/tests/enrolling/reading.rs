@@ -71,7 +71,8 @@ async fn a_suspended_or_expired_enrolment_is_there() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_is_in_a_course_without_a_role_is_told_to_the_writer_only() {
-    for (more, method, known) in [(BY_REPORT, "self", true), (BY_REPORT, MANUAL, false), ("", MANUAL, true)] {
+    let known = [(BY_REPORT, "self", true), (BY_REPORT, MANUAL, true), (SUSPEND, MANUAL, false), ("", MANUAL, true)];
+    for (more, method, known) in known {
         let site = site(more);
         let kari = site.add("kari", "oidc");
         site.put(site.course("A"), kari, method, &[]);
@@ -168,6 +169,24 @@ async fn half_a_report_or_one_with_rows_twice_is_no_reading() {
         site.gate.faults().next(1, Some("core_reportbuilder_retrieve_report"), fault.clone());
         assert_eq!(site.parts(&[]).await.unwrap_err().kind, ErrorKind::Malformed, "{fault:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_course_that_stands_in_no_row_of_the_report_was_not_read() {
+    let site = site(BY_REPORT);
+    let kari = site.add("kari", "oidc");
+    let (a, b) = (site.course("A"), site.course("B"));
+    for course in [a, b] {
+        site.put(course, kari, MANUAL, &["student"]);
+    }
+    // What a condition of the report would hide.
+    site.world().edit_course(b, |course| course.manual = None);
+    let ask = Parts { wholes: vec![whole(&("kari", kari))], all: true, ..within() };
+    let pages: Vec<_> = site.target.observer.reader.observe(ENROLMENTS, Ask::Parts(ask)).collect().await;
+    let [Ok(page), Err(error)] = &pages[..] else { panic!("a page and an error: {pages:?}") };
+    assert_eq!((&page.read, &page.unread, page.end), (&[key("A")].into(), &[key("B")].into(), None));
+    assert_eq!(elements_of(&page.seen[0]), elements(&["A/student"]));
+    assert!(error.kind == ErrorKind::Malformed && error.message.contains("condition"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,6 +73,56 @@ async fn who_is_there_by_another_method_gets_a_role_and_no_second_enrolment() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_enrolled_and_lost_the_role_by_hand_gets_the_role_and_is_not_enrolled_again() {
+    for more in ["", BY_REPORT] {
+        let site = site(more);
+        let [kari, boss] = ["kari", "boss"].map(|name| site.add(name, "oidc"));
+        let a = site.course("A");
+        site.put(a, boss, MANUAL, &["editingteacher"]);
+        site.put(a, kari, MANUAL, &[]);
+        site.world().edit_member(a, kari, |member| member.methods.get_mut(MANUAL).unwrap().suspended = true);
+        let page = site.page(&[("kari", kari)]).await;
+        let mut ready = change(kari, &["A/student"], &[]);
+        ready.change.kept = page.seen.into_iter().flat_map(|seen| seen.kept).collect();
+        assert_eq!(landed(&site.write_one(ready).await), 1);
+        assert_eq!(site.roles(a, kari), [5]);
+        assert!(site.world().member(a, kari).unwrap().methods[MANUAL].suspended, "{more}");
+        assert_eq!(site.world().mail().sent, 0, "{more}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_vanished_from_the_report_and_is_there_all_the_same_is_not_made_again() {
+    let site = site(BY_REPORT);
+    let [kari, ola, boss] = ["kari", "ola", "boss"].map(|name| site.add(name, "oidc"));
+    let a = site.course("A");
+    site.put(a, boss, MANUAL, &["editingteacher"]);
+    site.put(a, kari, MANUAL, &["student"]);
+    site.world().edit_member(a, kari, |member| member.methods.get_mut(MANUAL).unwrap().suspended = true);
+    // As a report that shows active enrolments only would have it.
+    let again = |user| {
+        let mut ready = change(user, &["A/student"], &[]);
+        ready.change.again = 1;
+        ready
+    };
+    let outcomes = site.write(vec![again(kari), again(ola)]).await;
+    let [hidden, gone] = &outcomes[..] else { panic!("two: {outcomes:?}") };
+    assert_eq!((hidden.error.as_ref(), hidden.landed.len(), hidden.failed.len()), (None, 0, 1));
+    let error = &hidden.failed[0].1;
+    assert!(error.effect == Effect::None && error.message.contains("condition"), "{error}");
+    assert_eq!((landed(gone), site.roles(a, ola)), (1, vec![5]));
+    assert!(site.world().member(a, kari).unwrap().methods[MANUAL].suspended);
+    assert_eq!(site.world().calls()["core_enrol_get_enrolled_users"], 1, "one look for all");
+    // Somebody unenrolled since, and everything was read again.
+    site.world().edit_member(a, kari, |member| {
+        member.methods.clear();
+        member.roles.clear();
+    });
+    site.page(&[]).await;
+    assert_eq!(landed(&site.write_one(again(kari)).await), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_suspended_removal_keeps_the_enrolment_and_reads_as_gone_until_it_returns() {
     let site = site(SUSPEND);
     let kari = site.add("kari", "oidc");
