@@ -127,6 +127,10 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         pass.drop_impossible(&schemas);
         let outlooks = pass.outlooks(&leading, &rows, &classes);
         pass.identify(&leading, &outlooks).await?;
+        // What is met in this plan is known to those that refer to it, as it will be when they are written.
+        for (name, plan) in &pass.pipelines {
+            plan.links.iter().for_each(|link| memories.met(name, link.kind, &link.key, &link.remote));
+        }
         let rows = project(planner, &following, looks(outlooks), &collected, order).await?;
         for one in &following {
             pass.pipeline(one, rows.get(one.observer.name)).await?;

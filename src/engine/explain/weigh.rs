@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reconcile_state::store::{OpenIntent, Scope, Side, Store};
-use reconcile_state::{AttributeId, Claim, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Shape, Value};
+use reconcile_state::{
+    Applied, AttributeId, Claim, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Shape, Value,
+};
 
 use super::value::{Called, Doubt, LastApplied, Next, NextChange, Sight};
 use super::{Explainer, One};
@@ -35,6 +37,18 @@ pub(super) struct Weighed {
     pub next: Next,
     pub waiting: Vec<Edit>,
     pub kept: Vec<Edit>,
+}
+
+/// The digest of what is not there.
+const NOTHING: Digest = Digest([0; 16]);
+
+/// What a record is decided by, beside what is weighed.
+struct Compared {
+    applied: Option<Applied>,
+    wanted: Digest,
+    shown: Digest,
+    /// Whether it is part of a record that is about to be made.
+    made: bool,
 }
 
 /// A person as a pipeline's records are weighed for them.
@@ -78,7 +92,6 @@ impl Explainer {
         for schema in project.kinds() {
             let desired = desired.iter().find(|desired| desired.kind == schema.kind);
             let whole = schema.part_of.and_then(|of| weighed.iter().find(|one| one.schema.kind == of));
-            let whole = whole.map(|whole| &whole.seen);
             let because = because.iter().filter(|because| because.kind == schema.kind).cloned().collect();
             let record = self.record(one, schema, subject, desired, whole)?;
             weighed.push(Weighed { because, ..record });
@@ -92,7 +105,7 @@ impl Explainer {
         schema: &Schema,
         subject: &Subjected<'_>,
         desired: Option<&Desired>,
-        whole: Option<&Sight>,
+        whole: Option<&Weighed>,
     ) -> Result<Weighed, PassError> {
         let project = one.explaining.observer.project.as_ref();
         let key = desired.map_or(subject.key, |desired| &desired.key);
@@ -139,7 +152,7 @@ impl Explainer {
         };
         weighed.claim = store.claim_of(schema.kind, key)?;
         let before = store.wanted_body(schema.kind, key)?;
-        weighed.seen = self.sight(one, store, &weighed, before.as_ref(), whole)?;
+        weighed.seen = self.sight(one, store, &weighed, before.as_ref(), whole.map(|whole| &whole.seen))?;
         let wanted = match &weighed.called {
             Called::Active(record) | Called::Disabled(record, _) => Some(store.digester().record(schema, record)),
             _ => None,
@@ -157,14 +170,27 @@ impl Explainer {
         });
         let matches = desired.map_or(&[][..], |desired| &desired.matches);
         if weighed.seen == Sight::NoWhole {
-            return Ok(weighed);
+            let comes = whole.is_some_and(|whole| match &whole.next {
+                Next::Change(change) => change.action == Action::Create && change.held.is_none(),
+                _ => false,
+            });
+            if !comes || !matches!(weighed.called, Called::Active(_)) {
+                return Ok(weighed);
+            }
+            // What is about to be made has nothing in it, and is to get all that is called for.
+            let empty = Record::new(key.clone());
+            let shown = store.digester().record(schema, &empty);
+            weighed.seen = Sight::Present(empty);
+            let compared = Compared { applied: None, wanted: wanted.unwrap_or(NOTHING), shown, made: true };
+            let weighed = self.decide(one, store, subject, weighed, &compared)?;
+            return Ok(Weighed { seen: Sight::NoWhole, ..weighed });
         }
         if let Some(doubt) = self.in_doubt(one, store, &weighed, matches) {
             weighed.next = Next::InDoubt(doubt);
             return Ok(weighed);
         }
-        let digests = (wanted.unwrap_or(Digest([0; 16])), shown.unwrap_or(Digest([0; 16])));
-        self.decide(one, store, subject, weighed, (applied, digests))
+        let (wanted, shown) = (wanted.unwrap_or(NOTHING), shown.unwrap_or(NOTHING));
+        self.decide(one, store, subject, weighed, &Compared { applied, wanted, shown, made: false })
     }
 
     fn decide(
@@ -173,12 +199,12 @@ impl Explainer {
         store: &Store,
         subject: &Subjected<'_>,
         mut weighed: Weighed,
-        (applied, (wanted, shown)): (Option<reconcile_state::Applied>, (Digest, Digest)),
+        compared: &Compared,
     ) -> Result<Weighed, PassError> {
         let (schema, key) = (weighed.schema.clone(), weighed.key.clone());
         let open = open_of(one, schema.kind, &key);
         let create = Action::Create.to_string();
-        let begun = open.clone().any(|open| open.intent.action == create) || is_made(store, &weighed)?;
+        let begun = open.clone().any(|open| open.intent.action == create) || compared.made || is_made(store, &weighed)?;
         // Whoever is gone is weighed where something is remembered, and nowhere else.
         if weighed.called == Called::Gone && weighed.claim.is_none() && open.count() == 0 {
             return Ok(weighed);
@@ -189,18 +215,18 @@ impl Explainer {
             schema: &schema,
             key: &key,
             want: match &weighed.called {
-                Called::Active(record) => Want::Record(record, wanted, None),
-                Called::Disabled(record, reason) => Want::Record(record, wanted, Some(*reason)),
+                Called::Active(record) => Want::Record(record, compared.wanted, None),
+                Called::Disabled(record, reason) => Want::Record(record, compared.wanted, Some(*reason)),
                 Called::Gone => Want::Gone,
                 Called::Untouched(_) => Want::Untouched,
             },
             have: match &weighed.seen {
-                Sight::Present(record) => Have::Present(record, shown, &remote),
+                Sight::Present(record) => Have::Present(record, compared.shown, &remote),
                 Sight::Absent => Have::Absent,
                 Sight::Ambiguous => Have::Ambiguous,
                 Sight::Unknown | Sight::NoWhole => Have::Unknown,
             },
-            applied,
+            applied: compared.applied,
             wanted_before: &|| {
                 store.wanted_body(schema.kind, &key).unwrap_or_else(|error| {
                     failure.set(Some(error));

@@ -96,10 +96,7 @@ fn outcome(fate: &FateReport, paint: Paint) -> String {
         "superseded" => paint.warn("superseded: the record moved since it was planned; due in the next pass"),
         "failed" => format!("{} {code}{message}", paint.bad("failed:")),
         "in-doubt" => format!("{} {code}{message}; read back before the next write", paint.bad("in doubt:")),
-        "deferred" => {
-            let by = fate.by.map(|id| id.to_string()).unwrap_or_default();
-            format!("{} it requires {by}, which was not made", paint.warn("deferred:"))
-        }
+        "deferred" => format!("{}{}", paint.warn("deferred"), paint.warn(&message)),
         "held" => format!("{} {code}", paint.warn("held:")),
         "not-approved" => paint.warn("not made: it is not in the approved plan"),
         _ => paint.warn("not made: interrupted"),

@@ -69,7 +69,9 @@ fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
     reasons("disabled", &pipeline.disabled, out)?;
     for (kind, part) in &pipeline.parts {
         let elements = if part.elements == 1 { "1 element".to_owned() } else { format!("{} elements", part.elements) };
-        writeln!(out, "  {kind}: {elements}; {}", classes(&part.drift))?;
+        let classes = Some(classes(&part.drift)).filter(|classes| !classes.is_empty());
+        let classes = classes.map(|classes| format!("; {classes}")).unwrap_or_default();
+        writeln!(out, "  {kind}: {elements}{classes}")?;
         reasons(&format!("{kind} untouched"), &part.untouched, out)?;
     }
     if pipeline.foreign > 0 {
@@ -167,7 +169,8 @@ fn changes(
         }
         let more = changes.len().saturating_sub(most);
         if more > 0 {
-            writeln!(out, "    ... and {more} more {word}{action} (-v shows all, --out FILE keeps them)")?;
+            let keeps = if style.acting { "" } else { ", --out FILE keeps them" };
+            writeln!(out, "    ... and {more} more {word}{action} (-v shows all{keeps})")?;
         }
     }
     Ok(())

@@ -145,7 +145,7 @@ fn a_pass_shows_its_counters_and_what_did_not_come_out_as_planned() {
     for line in [
         "total 14, totalSkipped 5, totalUnchanged 7, totalAdd 1, totalUpdateFail 1",
         "      failed: TOY_UPDATE_FAILED: the address is taken\n",
-        "      deferred: it requires ",
+        "      deferred: it requires the account of toy of p2, which was not made\n",
         "      not made: interrupted\n",
         "Done: 1 change made, 3 not; see above.\n",
         "Interrupted. Run the same command again for the rest.\n",

@@ -100,9 +100,9 @@ impl Project for Marks {
 fn because(person: &Person, outlook: &Outlook) -> Vec<Because> {
     let Outlook { pipeline, mark, prospect, .. } = outlook;
     let (wanted, why) = match prospect {
-        Prospect::In => (true, "is open and everything called for was confirmed"),
-        Prospect::Closed => (false, "is confirmed to be closed"),
-        Prospect::Absent => (false, "is confirmed not to be there"),
+        Prospect::In => (true, "is open and complete, or will be before this is written"),
+        Prospect::Closed => (false, "is closed, or will be before this is written"),
+        Prospect::Absent => (false, "is not there, and rightly so"),
         Prospect::Unclear => (false, "is not confirmed either way: left as it is"),
     };
     let rule = format!("the {} of {pipeline} {why}", mark.kind);
