@@ -224,12 +224,13 @@ impl University {
 
 #[test]
 fn a_university_with_150_000_enrolments_converges_and_is_repaired_in_one_pass() {
-    let university = University::new(1, 20_000, 11..=13);
+    let mut university = University::new(1, 20_000, 11..=13);
+    university.rig.reconfigure("first_load = true", "first_load = false");
     let rig = &university.rig;
     let before = rig.outside();
-    let plan = rig.run(&["--plan"]).expect(2);
+    let plan = rig.run(&["--plan", "--out", "plan.json"]).expect(2);
     rig.nothing_was_written(&before);
-    let apply = rig.run(&["--yes"]).expect(0);
+    let apply = rig.run(&["--approve", "plan.json", "--why", "first load"]).expect(0);
     university.in_sync();
     university.is_right();
     let seats = university.seats().len();
