@@ -9,8 +9,8 @@ use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 
 use super::error::PassError;
 use super::processed::Processed;
-use crate::model::Action;
 use crate::model::pass::Event;
+use crate::model::{Action, Element};
 use crate::targets::port::Identity;
 
 /// One pipeline's memory.
@@ -91,6 +91,12 @@ impl Memory {
     /// What is remembered of a value by which a record is recognised.
     pub fn recognised(&self, field: &str, value: &str) -> Digest {
         self.store.digester().texts(["match", field, value])
+    }
+
+    /// What is remembered of an element that a write puts into a set.
+    pub fn element(&self, schema: &Schema, (id, element): &Element) -> Digest {
+        let name = schema.attribute(*id).map_or("", |attribute| attribute.name);
+        self.store.digester().texts(["element", name, element])
     }
 
     /// Creations of a record of which it is not known what came of them.

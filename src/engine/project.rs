@@ -161,7 +161,11 @@ impl Projector {
     fn row(&self, project: &dyn Project, desired: &Desired, away: Option<Reason>) -> Row {
         let mut call = away.map_or_else(|| desired.call.clone(), Call::Untouched);
         let schema = project.kinds().iter().find(|schema| schema.kind == desired.kind);
-        let bounds = Bounds { scopes: desired.scopes.clone().map(Arc::new), unasked: desired.unasked.clone() };
+        let bounds = Bounds {
+            scopes: desired.scopes.clone().map(Arc::new),
+            unasked: desired.unasked.clone(),
+            ..Bounds::default()
+        };
         if let (Call::Active(record) | Call::Disabled(record, _), Some(schema)) = (&mut call, schema) {
             cut(&bounds, project, schema, record);
         }

@@ -62,6 +62,8 @@ pub struct Bounds {
     pub scopes: Option<Arc<BTreeSet<String>>>,
     /// Attributes that are not in question.
     pub unasked: BTreeSet<AttributeId>,
+    /// Whether memory alone says which elements are ours: what is put in is then remembered with the write.
+    pub silent: bool,
 }
 
 /// One record, one action.

@@ -143,6 +143,9 @@ pub struct Page {
     pub unread: BTreeSet<String>,
     /// Of [`Ask::Parts`]: elements that are nobody's of the wholes, or in scopes that are not ours.
     pub strangers: u64,
+    /// Of [`Ask::Parts`]: whether the reading does not tell by whose hand elements are there. Memory alone says then
+    /// which are ours.
+    pub silent: bool,
 }
 
 /// The end of a whole listing.

@@ -11,7 +11,7 @@ use reconcile_state::{
 
 use super::value::{Called, Doubt, LastApplied, Next, NextChange, Sight};
 use super::{Explainer, One};
-use crate::engine::bounds::cut;
+use crate::engine::bounds::{carry, cut};
 use crate::engine::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
 use crate::engine::conflicts::Told;
 use crate::engine::diff::{Draft, Facts, Have, Step, Want, decide};
@@ -39,14 +39,11 @@ pub(super) struct Weighed {
     pub kept: Vec<Edit>,
 }
 
-/// The digest of what is not there.
-const NOTHING: Digest = Digest([0; 16]);
-
-/// What a record is decided by, beside what is weighed.
+/// What a record is decided by: both sides with their digests, as a pass compares them.
 struct Compared {
     applied: Option<Applied>,
-    wanted: Digest,
-    shown: Digest,
+    want: Option<(Digest, Record)>,
+    have: Option<(Digest, Record)>,
     /// Whether it is part of a record that is about to be made.
     made: bool,
 }
@@ -153,14 +150,23 @@ impl Explainer {
         weighed.claim = store.claim_of(schema.kind, key)?;
         let before = store.wanted_body(schema.kind, key)?;
         weighed.seen = self.sight(one, store, &weighed, before.as_ref(), whole.map(|whole| &whole.seen))?;
-        let wanted = match &weighed.called {
-            Called::Active(record) | Called::Disabled(record, _) => Some(store.digester().record(schema, record)),
+        let mut want = match &weighed.called {
+            Called::Active(record) | Called::Disabled(record, _) => Some(record.clone()),
             _ => None,
         };
-        let shown = match &weighed.seen {
-            Sight::Present(record) => Some(store.digester().record(schema, record)),
+        let mut have = match &weighed.seen {
+            Sight::Present(record) => Some(record.clone()),
             _ => None,
         };
+        // What is remembered of scopes that are not there, or were not read, neither side has lost.
+        if let (Some(_), Some(desired), Some(before)) = (schema.part_of, desired, &before) {
+            let bounds = bounds(one, schema, desired)?;
+            for side in [&mut want, &mut have].into_iter().flatten() {
+                carry(&bounds, project, schema, side, before);
+            }
+        }
+        let digest = |side: &Option<Record>| side.as_ref().map(|record| store.digester().record(schema, record));
+        let (wanted, shown) = (digest(&want), digest(&have));
         let applied = store.applied_of(schema.kind, key)?;
         weighed.applied = applied.map(|applied| LastApplied {
             wanted: before,
@@ -179,9 +185,9 @@ impl Explainer {
             }
             // What is about to be made has nothing in it, and is to get all that is called for.
             let empty = Record::new(key.clone());
-            let shown = store.digester().record(schema, &empty);
+            let have = Some((store.digester().record(schema, &empty), empty.clone()));
             weighed.seen = Sight::Present(empty);
-            let compared = Compared { applied: None, wanted: wanted.unwrap_or(NOTHING), shown, made: true };
+            let compared = Compared { applied: None, want: wanted.zip(want), have, made: true };
             let weighed = self.decide(one, store, subject, weighed, &compared)?;
             return Ok(Weighed { seen: Sight::NoWhole, ..weighed });
         }
@@ -189,8 +195,8 @@ impl Explainer {
             weighed.next = Next::InDoubt(doubt);
             return Ok(weighed);
         }
-        let (wanted, shown) = (wanted.unwrap_or(NOTHING), shown.unwrap_or(NOTHING));
-        self.decide(one, store, subject, weighed, &Compared { applied, wanted, shown, made: false })
+        let (want, have) = (wanted.zip(want), shown.zip(have));
+        self.decide(one, store, subject, weighed, &Compared { applied, want, have, made: false })
     }
 
     fn decide(
@@ -214,17 +220,17 @@ impl Explainer {
         let facts = Facts {
             schema: &schema,
             key: &key,
-            want: match &weighed.called {
-                Called::Active(record) => Want::Record(record, compared.wanted, None),
-                Called::Disabled(record, reason) => Want::Record(record, compared.wanted, Some(*reason)),
-                Called::Gone => Want::Gone,
-                Called::Untouched(_) => Want::Untouched,
+            want: match (&weighed.called, &compared.want) {
+                (Called::Disabled(_, reason), Some((digest, record))) => Want::Record(record, *digest, Some(*reason)),
+                (Called::Gone, _) => Want::Gone,
+                (_, Some((digest, record))) => Want::Record(record, *digest, None),
+                _ => Want::Untouched,
             },
-            have: match &weighed.seen {
-                Sight::Present(record) => Have::Present(record, compared.shown, &remote),
-                Sight::Absent => Have::Absent,
-                Sight::Ambiguous => Have::Ambiguous,
-                Sight::Unknown | Sight::NoWhole => Have::Unknown,
+            have: match (&weighed.seen, &compared.have) {
+                (Sight::Absent, _) => Have::Absent,
+                (Sight::Ambiguous, _) => Have::Ambiguous,
+                (_, Some((digest, record))) => Have::Present(record, *digest, &remote),
+                _ => Have::Unknown,
             },
             applied: compared.applied,
             wanted_before: &|| {
@@ -356,7 +362,7 @@ fn bounds(one: &One, schema: &Schema, desired: &Desired) -> Result<Bounds, PassE
     if let (Some(_), Some(store)) = (schema.part_of, &one.explaining.store) {
         scopes = Some(store.meta(&scopes_read(schema.kind))?.unwrap_or_default());
     }
-    Ok(Bounds { scopes: scopes.map(Arc::new), unasked: desired.unasked.clone() })
+    Ok(Bounds { scopes: scopes.map(Arc::new), unasked: desired.unasked.clone(), ..Bounds::default() })
 }
 
 /// Elements of a part that wait for their scope to be made.

@@ -118,6 +118,51 @@ async fn a_room_that_vanishes_removes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_we_gave_in_a_room_that_vanished_for_a_while_is_still_ours() {
+    for school in both(3).await {
+        school.seat_by_hand(2, "room1/b", Hand::Theirs);
+        school.seated.hall().rooms.remove("room1");
+        let before = school.writes();
+        school.pass().await;
+        // Whoever is called for in no room any more meanwhile, and whoever changes elsewhere.
+        school.call_for(1, &[]);
+        school.call_for(2, &["room1/a", "room2/a"]);
+        assert_eq!(seats(&school.pass().await), [landed(2)]);
+        assert_eq!(school.writes(), before + 1);
+        nothing_left(&school).await;
+        school.seated.hall().open(&["room1"]);
+        assert_eq!(seats(&school.pass().await), [landed(1)]);
+        assert_eq!(school.seats(1), [""; 0]);
+        school.call_for(2, &[]);
+        school.pass().await;
+        assert_eq!(school.seats(2), ["room1/b"]);
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_we_gave_and_nobody_heard_of_is_still_ours() {
+    for school in both(3).await {
+        school.seat_by_hand(1, "room2/b", Hand::Theirs);
+        school.call_for(1, &["room1/a", "room2/a", "room2/b"]);
+        let judged = school.judge(school.plan().await);
+        {
+            let mut hall = school.seated.hall();
+            (hall.answer, hall.blind_after) = (Some(Answer::LostAndLanded), Some(hall.asked.len() + 1));
+        }
+        school.apply(&judged.approved, &Stop::default()).await;
+        school.seated.hall().calm();
+        assert_eq!(school.open_intents(NAME).len(), 1, "nobody heard what came of it");
+        wait(Duration::from_secs(3600)).await;
+        school.call_for(1, &[]);
+        school.pass().await;
+        school.pass().await;
+        assert_eq!(school.seats(1), ["room2/b"]);
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_a_room_that_cannot_be_read_nothing_is_written_and_everywhere_else_everything_is() {
     for mut school in both(4).await {
         (2..=4).for_each(|n| school.call_for(n, &["room1/a", "room2/a"]));

@@ -130,7 +130,7 @@ impl Seated {
         for room in
             hall.rooms.iter().filter(|room| hall.tells || asked.scopes.as_ref().is_none_or(|s| s.contains(*room)))
         {
-            let mut page = Page::default();
+            let mut page = Page { silent: !hall.tells, ..Page::default() };
             for ((number, seat), hand) in hall.seats.iter().filter(|((_, seat), _)| room_of(seat) == room) {
                 let Some(remote) = wholes.get(number).filter(|_| room.starts_with("room")) else {
                     page.strangers += u64::from(asked.all);

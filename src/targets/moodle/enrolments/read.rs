@@ -218,7 +218,10 @@ impl EnrolmentReader {
         let Gathered { found, read, unread, strangers, failed } = gathered;
         let seen = found.into_iter().filter_map(|(at, found)| self.seen(parts.wholes.get(at)?, found)).collect();
         let end = failed.is_none().then_some(End { total: None });
-        let page = Page { seen, end, read, unread, strangers, ..Page::default() };
+        // Of everybody else in a course nothing can be said where only some people were asked for.
+        let strangers = if parts.all { strangers } else { 0 };
+        let silent = self.enrolments.report.is_none();
+        let page = Page { seen, end, read, unread, strangers, silent, ..Page::default() };
         std::iter::once(Ok(page)).chain(failed.map(Err)).collect()
     }
 
