@@ -153,7 +153,7 @@ async fn what_we_gave_and_nobody_heard_of_is_still_ours() {
         school.apply(&judged.approved, &Stop::default()).await;
         school.seated.hall().calm();
         assert_eq!(school.open_intents(NAME).len(), 1, "nobody heard what came of it");
-        wait(Duration::from_secs(3600)).await;
+        wait(Duration::from_hours(1)).await;
         school.call_for(1, &[]);
         school.pass().await;
         school.pass().await;
