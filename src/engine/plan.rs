@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use reconcile_state::store::{Scope as Rowset, Side, Store, StoreDir};
-use reconcile_state::trust::{Doubt, ShrinkLimit};
+use reconcile_state::store::{Scope as Rowset, Side, Store};
+use reconcile_state::trust::Doubt;
 use reconcile_state::{Key, Record, Remote, Schema};
 
 use super::blocking::blocking;
@@ -20,66 +19,13 @@ use super::observe::{self, Look, Observed, Question, look, observe};
 use super::order;
 use super::outlook::{Classes, foresee};
 use super::parts::{self, ObservedParts};
-use super::progress::Progress;
+use super::planner::{Open, Order, Planner};
 use super::project::{Projector, Row, Rows, active};
 use super::weigh::{Elements, Judging};
-use crate::clock::Clock;
-use crate::config::PipelineSettings;
 use crate::model::pass::{Event, PipelineSummary, Planned};
-use crate::model::scope::{Pick, Scope};
+use crate::model::scope::Pick;
 use crate::model::{Address, Anchor, Bounds, Call, Change, Outlook, PipelinePlan, Plan, Prospect};
-use crate::sources::port::{Directory, Vault};
 use crate::targets::port::{Identity, Observer, Parts};
-
-/// The read halves of everything: all that planning is given.
-#[derive(Clone)]
-pub struct Planner {
-    /// Portal LDAP.
-    pub directory: Arc<dyn Directory>,
-    /// MetaVault.
-    pub vault: Arc<dyn Vault>,
-    /// Targets in scope with their settings, in the order of the registry.
-    pub observers: Vec<(Observer, PipelineSettings)>,
-    /// How much a source may shrink before its absences are doubted.
-    pub shrink: ShrinkLimit,
-    /// Memory.
-    pub store: Arc<StoreDir>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Who is told how far a pass is.
-    pub progress: Arc<dyn Progress>,
-}
-
-impl Planner {
-    /// The settings by pipeline, as the guard takes them.
-    pub fn settings(&self) -> BTreeMap<&'static str, PipelineSettings> {
-        self.observers.iter().map(|(observer, settings)| (observer.name, settings.clone())).collect()
-    }
-}
-
-/// What a pass is to be about.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// Which people.
-    pub scope: Scope,
-    /// Whether to link to existing records and change nothing.
-    pub adopt: bool,
-    /// Doubts of sources that the operator accepts.
-    pub allow: BTreeSet<String>,
-    /// Names the run.
-    pub run: String,
-    /// The pass's time.
-    pub at: Timestamp,
-}
-
-/// One open pipeline of a pass.
-pub(super) struct Open<'p> {
-    pub(super) observer: &'p Observer,
-    pub(super) settings: &'p PipelineSettings,
-    identity: Identity,
-    /// It is another target than before, and the operator said that this is right.
-    pub(super) anew: bool,
-}
 
 /// Reads, compares and plans. Nothing is written but the cache, and since when a write without an outcome is
 /// known to be in doubt.
