@@ -39,7 +39,7 @@ pub struct Memberships {
 /// # Errors
 /// A header that is missing or stands twice; fewer rows than the report counts.
 pub fn memberships(report: Report, config: &ParticipantsReport) -> Result<Memberships, TargetError> {
-    let table = Table::new(SETTING, report.data, &wanted(config))?;
+    let table = Table::new(SETTING, report.data, &config.columns.wanted())?;
     let (total, count) = (table.total(), table.rows().len());
     if total != count as u64 {
         let message = format!("it has {total} rows by its own count and shows {count}; all must be on one page");
@@ -92,16 +92,6 @@ pub fn check_distinct(rows: &[Membership], courses: &Courses) -> Result<(), Targ
         return Err(malformed(SETTING, "a manual enrolment stands twice; does the report show each role once?"));
     }
     Ok(())
-}
-
-fn wanted(config: &ParticipantsReport) -> [(&'static str, &str); 4] {
-    let columns = &config.columns;
-    [
-        ("course", columns.course.as_str()),
-        ("username", &columns.username),
-        ("method", &columns.method),
-        ("role", &columns.role),
-    ]
 }
 
 #[cfg(test)]
