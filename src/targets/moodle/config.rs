@@ -285,7 +285,8 @@ pub(super) fn distinct_headers(section: &str, wanted: &[(&'static str, &str)]) -
         let same = |(_, other): &&(&'static str, &str)| other.trim() == header.trim();
         let Some((one, _)) = wanted[..at].iter().find(same) else { continue };
         // The later of the two may be the one at its default.
-        let message = format!("has the header `{}`, and so has `{one}`; every column has one of its own", header.trim());
+        let message =
+            format!("has the header `{}`, and so has `{one}`; every column has one of its own", header.trim());
         return Err(refused(&format!("{section}.{name}"), message));
     }
     Ok(())

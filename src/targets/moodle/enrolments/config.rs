@@ -201,7 +201,8 @@ impl EnrolmentsConfig {
 
     fn roles(&self) -> Result<(RoleMap, RoleIds), OpenError> {
         if self.roles.is_empty() {
-            let message = "is empty, so nobody would be enrolled in anything; name roles, or set enrolments.enabled = false";
+            let message =
+                "is empty, so nobody would be enrolled in anything; name roles, or set enrolments.enabled = false";
             return Err(refused("enrolments.roles", message));
         }
         let mut roles = BTreeMap::new();

@@ -6,6 +6,7 @@
 //! | `project` | what should be: pure |
 //! | `courses`, `report`, `read` | what is |
 //! | `steps`, `batches` | what is to be sent, and together with what: pure |
+//! | `roles` | what the site shows of the ids of roles |
 //! | `ledger`, `write` | what is done, and what came of it |
 
 mod batches;
@@ -15,6 +16,7 @@ mod ledger;
 mod project;
 mod read;
 mod report;
+mod roles;
 mod steps;
 #[cfg(test)]
 pub(super) mod testing;
@@ -22,10 +24,12 @@ mod write;
 
 pub(super) use config::EnrolmentsConfig;
 pub use config::{Enrolments, ParticipantsColumns, ParticipantsReport, Removal};
-pub use courses::{Catalogue, Courses};
+pub use courses::{Catalogue, Courses, Listing};
 pub use project::{EnrolmentRules, scope_of};
 pub use read::EnrolmentReader;
-pub(super) use report::{memberships, unshown};
+pub(super) use report::{Memberships, check_distinct, holders, memberships, unshown};
+pub(super) use roles::Known;
+pub use roles::Roles;
 pub use write::EnrolmentWriter;
 
 /// Why enrolments are left alone.

@@ -1,6 +1,6 @@
 //! The custom report "Course participants" as memberships (facts, sections 7 and 8).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::table::{Table, malformed};
 use super::super::wire::Report;
@@ -69,6 +69,22 @@ pub fn memberships(report: Report, config: &ParticipantsReport) -> Result<Member
 pub fn unshown(memberships: &Memberships, courses: &Courses) -> BTreeSet<String> {
     let shown = |key: &&CourseKey| memberships.courses.contains(*key);
     courses.keys().filter(|key| !shown(key)).map(ToString::to_string).collect()
+}
+
+/// Courses of ours in which somebody holds a role, by its short name: each with how many rows it has.
+pub fn holders(rows: &[Membership], courses: &Courses) -> BTreeMap<String, BTreeSet<(usize, u64)>> {
+    let known = || rows.iter().filter_map(|row| Some((row, *courses.get(row.course.as_ref()?)?)));
+    let mut sizes: BTreeMap<u64, usize> = BTreeMap::new();
+    known().for_each(|(_, course)| *sizes.entry(course).or_default() += 1);
+    let mut holders: BTreeMap<String, BTreeSet<(usize, u64)>> = BTreeMap::new();
+    for (row, course) in known().filter(|(row, _)| !row.role.is_empty()) {
+        let place = (sizes.get(&course).copied().unwrap_or_default(), course);
+        match holders.get_mut(&row.role) {
+            Some(places) => drop(places.insert(place)),
+            None => drop(holders.insert(row.role.clone(), [place].into())),
+        }
+    }
+    holders
 }
 
 /// The error of a reading in which courses are [`unshown`].

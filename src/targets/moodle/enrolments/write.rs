@@ -8,14 +8,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::accounts::ids;
-use super::super::answer::{ENROL_FAILED, UPDATE_FAILED};
+use reconcile_state::Edit;
+
+use super::super::answer::{ENROL_FAILED, FETCH_FAILED, UPDATE_FAILED};
 use super::super::client::{Client, Failure};
 use super::super::config::Settings;
+use super::super::schema::COURSES;
 use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Participant, Place, function};
 use super::batches::batches;
 use super::config::Enrolments;
 use super::courses::{Catalogue, Courses};
 use super::ledger::{Ledger, Piece};
+use super::roles::{Book, Known, Roles, unread, wrong};
 use super::steps::{Stage, steps};
 use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
 use crate::policy::CourseKey;
@@ -26,6 +30,7 @@ pub struct EnrolmentWriter {
     settings: Arc<Settings>,
     enrolments: Enrolments,
     catalogue: Arc<Catalogue>,
+    roles: Arc<Roles>,
     /// What the site refused of a course whoever the person was, since all courses were last read.
     refused: Mutex<Refusals>,
     /// Who is in the courses that were looked at, since enrolments were last read.
@@ -68,12 +73,14 @@ impl EnrolmentWriter {
         settings: Arc<Settings>,
         enrolments: Enrolments,
         catalogue: Arc<Catalogue>,
+        roles: Arc<Roles>,
     ) -> Self {
         Self {
             client,
             settings,
             enrolments,
             catalogue,
+            roles,
             refused: Mutex::default(),
             members: tokio::sync::Mutex::default(),
         }
@@ -100,14 +107,18 @@ impl EnrolmentWriter {
         for (at, (change, user)) in changes.iter().zip(&users).enumerate() {
             match user {
                 Ok(user) => self.compose((at, change), *user, &courses, &mut ledger, &mut stages),
-                Err(error) => ledger.refuse(at, as_enrolment(error)),
+                Err(error) => ledger.refuse(at, under(error, ENROL_FAILED)),
             }
         }
         let enrol = stages.remove(&Stage::Enrol).unwrap_or_default();
         stages.insert(Stage::Enrol, self.leave_enrolled(enrol, &changes, &mut ledger).await);
         for stage in Stage::ALL {
             let pieces = stages.remove(&stage).unwrap_or_default();
-            if let Err(error) = self.send_stage(stage, pieces, changes.len(), &mut ledger).await {
+            let sent = match self.right_roles(stage, pieces, &changes, &mut ledger).await {
+                Ok(pieces) => self.send_stage(stage, pieces, changes.len(), &mut ledger).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = sent {
                 return changes.into_iter().map(|change| Outcome::failed(change, error.clone())).collect();
             }
         }
@@ -146,6 +157,116 @@ impl EnrolmentWriter {
                 }
             }
         }
+    }
+
+    /// Leaves the pieces whose roles have the ids that the site gives them, and fails the others. What was read shows
+    /// most ids, and a look at a course in which a role is held the rest; a role that nobody holds yet is given to one
+    /// person first.
+    ///
+    /// # Errors
+    /// As [`EnrolmentWriter::send_stage`].
+    async fn right_roles(
+        &self,
+        stage: Stage,
+        mut pieces: Vec<Piece>,
+        changes: &[&Change],
+        ledger: &mut Ledger,
+    ) -> Result<Vec<Piece>, TargetError> {
+        let wanted: BTreeSet<String> = pieces.iter().map(|piece| piece.step.role.clone()).collect();
+        let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).filter(|role| !role.is_empty()).collect();
+        // Without the right to look the settings are believed; `reconcile check` says so.
+        if wanted.is_empty() || self.client.site().await.is_ok_and(|site| !site.lists(function::ENROLLED)) {
+            return Ok(pieces);
+        }
+        let mut book = self.roles.book().await;
+        let looked = self.roles.look(&self.client, &wanted, &mut book).await;
+        let mut refused: BTreeMap<&str, TargetError> = BTreeMap::new();
+        for role in wanted {
+            let is_unseen = self.roles.known(role, &book) == Known::Unseen && !book.hides(role);
+            match &looked {
+                Err(error) if is_unseen => drop(refused.insert(role, unread(error))),
+                Ok(()) if is_unseen && matches!(stage, Stage::Assign | Stage::Enrol) => {
+                    let own;
+                    (own, pieces) = pieces.into_iter().partition(|piece| piece.step.role == role);
+                    pieces.extend(self.try_role(stage, role, own, (changes, &mut *ledger), &mut book).await?);
+                }
+                _ => {}
+            }
+            if let Known::Wrong(words) = self.roles.known(role, &book) {
+                refused.insert(role, wrong(role, &words));
+            }
+        }
+        pieces.retain(|piece| match refused.get(piece.step.role.as_str()) {
+            None => true,
+            Some(error) => {
+                ledger.fail(piece.change, &piece.step, &under(error, stage.code()));
+                false
+            }
+        });
+        Ok(pieces)
+    }
+
+    /// Gives a role that nobody holds to one person and looks whether it is the one that is meant: a wrong id goes to
+    /// nobody else, and is taken back. Gives what is left to be sent.
+    async fn try_role(
+        &self,
+        stage: Stage,
+        role: &str,
+        pieces: Vec<Piece>,
+        (changes, ledger): (&[&Change], &mut Ledger),
+        book: &mut Book,
+    ) -> Result<Vec<Piece>, TargetError> {
+        let mut left = VecDeque::from(pieces);
+        while let Some(piece) = left.pop_front() {
+            let Some(piece) = ledger.admit(vec![piece]).pop() else { continue };
+            self.send_stage(stage, vec![piece.clone()], changes.len(), ledger).await?;
+            if !ledger.may_have_landed(&piece) {
+                continue;
+            }
+            let people: Vec<Participant> = match self.client.call(&Call::Enrolled(piece.course)).await {
+                Ok(people) => people,
+                Err(error) => {
+                    let error = under(&unread(&error), stage.code());
+                    left.drain(..).for_each(|piece| ledger.fail(piece.change, &piece.step, &error));
+                    break;
+                }
+            };
+            book.note(&people);
+            match self.roles.known(role, book) {
+                Known::Right => {}
+                Known::Unseen => book.hide(role),
+                Known::Wrong(words) => {
+                    let mut error = wrong(role, &words);
+                    let other = book.name(piece.role).unwrap_or_default();
+                    if let Some(back) = self.take_back(&piece, changes[piece.change], other, &people).await {
+                        error.message = format!("{}; {back}", error.message);
+                    }
+                    ledger.fail(piece.change, &piece.step, &error);
+                }
+            }
+            break;
+        }
+        Ok(left.into())
+    }
+
+    /// Takes back a role that was just given by mistake, unless the person had it before; says what came of it.
+    async fn take_back(&self, piece: &Piece, change: &Change, other: &str, people: &[Participant]) -> Option<String> {
+        let course = &piece.step.course;
+        let element = format!("{course}/{other}");
+        let left = |edit: &Edit| matches!(edit, Edit::Remove { element: held, .. } if *held == element);
+        let before = change.kept.contains(&(COURSES, element.clone()))
+            || change.desired.elements(COURSES).any(|held| held == element)
+            || change.edits.iter().chain(&change.left).any(left);
+        let holds = |person: &&Participant| person.id == piece.user;
+        let holds = people.iter().find(holds).is_some_and(|person| person.roles.iter().any(|r| r.roleid == piece.role));
+        if before || !holds {
+            return None;
+        }
+        let place = Place { user: piece.user, course: piece.course, role: piece.role };
+        Some(match self.client.call::<()>(&Call::Unassign(vec![place])).await {
+            Ok(()) => format!("one person in {course} was given it to find out, and it was taken back"),
+            Err(_) => format!("one person in {course} was given `{other}` by mistake: take it away there by hand"),
+        })
     }
 
     /// Sends the pieces of one stage.
@@ -237,6 +358,7 @@ impl EnrolmentWriter {
             return Ok(known.contains(&user));
         }
         let people: Vec<Participant> = self.client.call(&Call::Enrolled(course)).await?;
+        self.roles.book().await.note(&people);
         let people: BTreeSet<u64> = people.into_iter().map(|person| person.id).collect();
         let is_there = people.contains(&user);
         members.courses.insert(course, people);
@@ -334,11 +456,11 @@ fn divide(pieces: &[Piece], verdict: Verdict) -> Option<(Vec<Piece>, Vec<Piece>)
     })
 }
 
-/// The error of a look-up under the code of this step.
-fn as_enrolment(error: &TargetError) -> TargetError {
+/// The error of a look-up under the code of the step that it was for.
+fn under(error: &TargetError, code: &str) -> TargetError {
     let mut error = error.clone();
-    if error.code == UPDATE_FAILED {
-        ENROL_FAILED.clone_into(&mut error.code);
+    if error.code == UPDATE_FAILED || error.code == FETCH_FAILED {
+        code.clone_into(&mut error.code);
     }
     error
 }
