@@ -138,7 +138,7 @@ fn change(schema: Option<&Schema>, change: &Change, fate: Option<&Fate>) -> Chan
         reason: change.reason,
         edits: edits(schema, &change.edits),
         requires: change.requires.clone(),
-        fate: fate.map(FateReport::of),
+        fate: fate.map(|fate| FateReport::of(fate, schema)),
     }
 }
 

@@ -10,7 +10,7 @@
 //!     "parts": { "enrolments": { "drift": {}, "untouched": {}, "in_doubt", "elements" } }, "strangers", "foreign", "in_doubt", "unobserved", "conflicts", "linked", "listed", "verdict": { "trips", "allowed", "held" },
 //!     "changes": [ { "id", "kind", "key", "username", "remote", "action", "cause", "drift", "reason", "requires",
 //!       "edits": [ { "op": "set", "attribute": "email", "from": null, "to": { "form": "text", "value": "..." } } ],
-//!       "fate": null | { "result": "landed", "code", "message", "attributes", "by" } } ] } ],
+//!       "fate": null | { "result": "landed", "code", "message", "attributes", "left", "by" } } ] } ],
 //!   "events": [ { "code", "pipeline", "step", "key", "message" } ],
 //!   "approval": null | { "gone": [], "new": 0 } }
 //! ```
