@@ -103,6 +103,7 @@ fn pipeline(
         drift: plan.drift.clone(),
         parts: plan.parts.clone(),
         strangers: plan.strangers,
+        left_out: plan.left_out.clone(),
         untouched: plan.untouched.clone(),
         disabled: plan.disabled.clone(),
         foreign: plan.foreign,

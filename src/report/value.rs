@@ -81,6 +81,8 @@ pub struct PipelineReport {
     pub parts: BTreeMap<&'static str, PartTally>,
     /// Elements that belong to nobody we know, or lie outside what is managed.
     pub strangers: u64,
+    /// What the sources say and no setting knows what to make of, by words: how often.
+    pub left_out: BTreeMap<String, u64>,
     /// Untouched records by reason.
     pub untouched: BTreeMap<Reason, u64>,
     /// Disabled records by reason.

@@ -157,6 +157,16 @@ fn a_pass_shows_its_counters_and_what_did_not_come_out_as_planned() {
 }
 
 #[test]
+fn what_no_setting_knows_is_told_in_one_line() {
+    let mut planned = planned();
+    let all = (1..=9).map(|nth| (format!("teacher/role{nth} is not in enrolments.roles"), nth)).collect();
+    planned.plan.pipelines.get_mut("toy").unwrap().left_out = all;
+    let text = text(&of_plan(&planned), &style());
+    let line = "  left out of what the sources say: teacher/role9 is not in enrolments.roles (9), ";
+    assert!(text.contains(line) && text.contains("role5 is not in enrolments.roles (5), 4 more\n"), "{text}");
+}
+
+#[test]
 fn what_a_target_shows_instead_is_told_and_not_more_than_a_few_elements() {
     let mut planned = planned();
     let chairs = reconcile_state::AttributeId(4);

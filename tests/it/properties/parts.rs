@@ -207,6 +207,17 @@ async fn seats_given_in_our_way_go_and_without_a_telling_reader_only_those_we_ga
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_no_setting_knows_is_counted_for_whoever_is_called_for() {
+    let school = School::with(1..=4).await;
+    (1..=3).for_each(|n| school.call_for(n, &["room1/a", "which room?"]));
+    school.call_for(4, &["room1/a", "which room?", "what?"]);
+    school.people.entitle(3, &[]);
+    let pass = school.pass().await;
+    let counted = [("which room?", 3), ("what?", 1)].map(|(why, count)| (why.to_owned(), count));
+    assert_eq!(pass.planned.plan.pipelines[NAME].left_out, counted.into());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_removed_by_hand_comes_back() {
     for school in both(3).await {
         school.call_for(1, &["room1/a", "room2/a"]);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `config` | the section, as written and as checked |
 //! | `project` | what should be: pure |
+//! | `survey` | what the settings make of MetaVault's rows, for `reconcile check`: pure |
 //! | `courses`, `report`, `read` | what is |
 //! | `steps`, `batches` | what is to be sent, and together with what: pure |
 //! | `roles` | what the site shows of the ids of roles |
@@ -18,6 +19,7 @@ mod read;
 mod report;
 mod roles;
 mod steps;
+mod survey;
 #[cfg(test)]
 pub(super) mod testing;
 mod write;
