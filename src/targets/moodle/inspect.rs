@@ -204,7 +204,9 @@ impl Inspector {
         let (report, memberships) = self.check_participants(enrolments, &courses).await;
         found.push(report);
         if site.lists(function::ENROLLED) {
-            found.extend(self.check_roles(enrolments, &courses, memberships).await);
+            if !courses.is_empty() {
+                found.extend(self.check_roles(enrolments, &courses, memberships).await);
+            }
         } else if enrolments.report.is_some() {
             let unlisted = format!("{} is not listed", function::ENROLLED);
             let fix = "add it to the external service: what vanishes from the report is then looked for before it is made again";
