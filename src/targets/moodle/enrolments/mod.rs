@@ -6,6 +6,7 @@
 //! | `project` | what should be: pure |
 //! | `survey` | what the settings make of MetaVault's rows, for `reconcile check`: pure |
 //! | `courses`, `report`, `read` | what is |
+//! | `verdict` | what a refusal was for: pure |
 //! | `steps`, `batches` | what is to be sent, and together with what: pure |
 //! | `roles` | what the site shows of the ids of roles |
 //! | `ledger`, `write` | what is done, and what came of it |
@@ -22,6 +23,7 @@ mod steps;
 mod survey;
 #[cfg(test)]
 pub(super) mod testing;
+mod verdict;
 mod write;
 
 pub(super) use config::EnrolmentsConfig;

@@ -120,3 +120,23 @@ async fn ids_that_could_not_be_compared_hold_back_what_needs_them() {
     assert_eq!((error.code.as_str(), error.effect), ("MOODLE_COURSE_ENROL_FAILED", Effect::None));
     assert!(error.message.contains("moodle/role:review") && site.world().member(a, kari).is_none(), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_id_is_found_behind_whatever_stands_before_it() {
+    let site = site(&swapped("report = { id = 2 }\n"));
+    let [kari, ola, eva] = ["kari", "ola", "eva"].map(|name| site.add(name, "oidc"));
+    let (a, b) = (site.course("A"), site.course("B"));
+    site.world().edit_course(a, |course| course.manual = Some(ManualInstance { enabled: false, welcome: false }));
+    // The course without manual enrolment is refused first; then the mail fails after the enrolment was stored.
+    site.page(&[]).await;
+    site.world().break_mail(true);
+    let ready = |user| change(user, &["A/student", "B/student"], &[]);
+    let outcomes = site.write(vec![ready(kari), ready(ola), ready(eva)]).await;
+    for (user, outcome) in [kari, ola, eva].into_iter().zip(&outcomes) {
+        assert!(outcome.landed.is_empty(), "{outcome:?}");
+        assert_eq!((site.roles(a, user), site.roles(b, user)), (vec![], vec![]));
+    }
+    assert_eq!(outcomes[0].error.as_ref().map(|error| error.effect), Some(Effect::Partial), "{outcomes:?}");
+    let wrong = outcomes.iter().flat_map(|outcome| &outcome.failed).filter(|(_, e)| e.code == "MOODLE_ROLE_ID_WRONG");
+    assert!(wrong.count() >= 3, "{outcomes:?}");
+}
