@@ -136,6 +136,9 @@ impl Pass<'_> {
         let none = BTreeMap::new();
         for schema in one.observer.project.kinds() {
             let rows = mine.and_then(|rows| rows.get(schema.kind)).unwrap_or(&none);
+            for (why, count) in rows.values().flat_map(left_out) {
+                *judged.plan.left_out.entry(why.clone()).or_default() += count;
+            }
             if let Some(of) = schema.part_of {
                 let Some(observed) = wholes.get(of) else { continue };
                 let within = self.within(one, schema);
@@ -493,6 +496,11 @@ fn unclear(rows: &BTreeMap<Key, Row>, observed: &Observed) -> Option<Doubt> {
          created; read everybody once (reconcile --plan), then run this again"
     );
     (count > 0).then(|| Doubt::new("everybody-unknown", message))
+}
+
+/// What of the sources gives nothing; of whoever is left alone nothing else is expected.
+fn left_out(row: &Row) -> impl Iterator<Item = (&String, &u64)> {
+    row.left_out.iter().filter(|_| matches!(row.call, Call::Active(_)))
 }
 
 /// Records that belong to somebody we know.

@@ -46,6 +46,8 @@ pub struct Row {
     pub protected: Option<Reason>,
     /// What of the record is in question.
     pub bounds: Bounds,
+    /// What of the sources gives nothing because no setting knows it, as [`Desired`] has it.
+    pub left_out: BTreeMap<String, u64>,
     /// How the person will stand elsewhere, where something must land for it first.
     pub outlooks: Vec<Outlook>,
 }
@@ -184,6 +186,7 @@ impl Projector {
             in_vault: true,
             unclear: false,
             bounds,
+            left_out: desired.left_out.clone(),
             outlooks: Vec::new(),
         }
     }

@@ -121,6 +121,7 @@ fn pipeline(
         drift: plan.drift.clone(),
         parts: plan.parts.clone(),
         strangers: plan.strangers,
+        left_out: plan.left_out.clone(),
         untouched: plan.untouched.clone(),
         disabled: plan.disabled.clone(),
         foreign: plan.foreign,
@@ -156,7 +157,7 @@ fn change(schema: Option<&Schema>, change: &Change, fate: Option<&Fate>) -> Chan
         reason: change.reason,
         edits: edits(schema, &change.edits),
         requires: change.requires.clone(),
-        fate: fate.map(FateReport::of),
+        fate: fate.map(|fate| FateReport::of(fate, schema)),
     }
 }
 

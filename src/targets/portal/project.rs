@@ -1,6 +1,6 @@
 //! What should be: marks and ids as the other pipelines' outlooks say. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use reconcile_state::{AttributeId, Record, Schema, SchemaError, Value};
@@ -78,6 +78,7 @@ impl Project for Marks {
             matches: vec![Match { field: BY_ID, value: key.as_str().to_owned(), only_unique: false }],
             scopes: Some(scopes),
             unasked: self.marked.iter().filter(silent).map(|(_, mark)| AttributeId(mark.number)).collect(),
+            left_out: BTreeMap::new(),
             valid_until: None,
         }]
     }
