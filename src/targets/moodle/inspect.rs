@@ -209,8 +209,8 @@ impl Inspector {
             }
         } else if enrolments.report.is_some() {
             let unlisted = format!("{} is not listed", function::ENROLLED);
-            let fix = "add it to the external service: what vanishes from the report is then looked for before it is made again";
-            found.push(Check::warning("vanished enrolments", unlisted.clone(), fix));
+            let fix = "add it to the external service: a course is then looked at before anybody is enrolled in it";
+            found.push(Check::warning("hidden enrolments", unlisted.clone(), fix));
             let fix = "add it to the external service: the ids of roles are then compared before they are sent";
             found.push(Check::warning("roles", unlisted, fix));
         }

@@ -8,13 +8,14 @@
 //! | `courses`, `report`, `read` | what is |
 //! | `verdict` | what a refusal was for: pure |
 //! | `steps`, `batches` | what is to be sent, and together with what: pure |
-//! | `roles` | what the site shows of the ids of roles |
+//! | `roles`, `members` | what the site shows of the ids of roles, and of who is in a course, before anything is sent |
 //! | `ledger`, `write` | what is done, and what came of it |
 
 mod batches;
 mod config;
 mod courses;
 mod ledger;
+mod members;
 mod project;
 mod read;
 mod report;

@@ -7,18 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::accounts::ids;
 use reconcile_state::Edit;
 
+use super::super::accounts::ids;
 use super::super::answer::{ENROL_FAILED, FETCH_FAILED, UPDATE_FAILED};
 use super::super::client::{Client, Failure};
 use super::super::config::Settings;
 use super::super::schema::COURSES;
 use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Participant, Place, function};
 use super::batches::batches;
-use super::config::Enrolments;
+use super::config::{Enrolments, Removal};
 use super::courses::{Catalogue, Courses};
 use super::ledger::{Ledger, Piece};
+use super::members::Members;
 use super::roles::{Book, Known, Roles, unread, wrong};
 use super::steps::{Stage, steps};
 use super::verdict::{Verdict, divide, verdict};
@@ -34,14 +35,7 @@ pub struct EnrolmentWriter {
     roles: Arc<Roles>,
     /// What the site refused of a course whoever the person was, since all courses were last read.
     refused: Mutex<Refusals>,
-    /// Who is in the courses that were looked at, since enrolments were last read.
-    members: tokio::sync::Mutex<Members>,
-}
-
-#[derive(Default)]
-struct Members {
-    since: u64,
-    courses: BTreeMap<u64, BTreeSet<u64>>,
+    members: Members,
 }
 
 #[derive(Default)]
@@ -59,15 +53,8 @@ impl EnrolmentWriter {
         catalogue: Arc<Catalogue>,
         roles: Arc<Roles>,
     ) -> Self {
-        Self {
-            client,
-            settings,
-            enrolments,
-            catalogue,
-            roles,
-            refused: Mutex::default(),
-            members: tokio::sync::Mutex::default(),
-        }
+        let members = Members::new(Arc::clone(&client), Arc::clone(&roles), settings.pace.concurrency());
+        Self { client, settings, enrolments, catalogue, roles, refused: Mutex::default(), members }
     }
 
     /// What may share a batch.
@@ -296,57 +283,43 @@ impl EnrolmentWriter {
     }
 
     /// Leaves out who is enrolled although the report does not show it, as one with a condition may: to enrol again
-    /// would send mail and end a suspension. Looked at is what was there once and vanished, course by course.
+    /// would send mail and end a suspension. So each course is looked at once before anybody is enrolled in it. Whoever
+    /// was suspended instead of unenrolled is there and meant to come back: then only what vanished is looked for.
     async fn leave_enrolled(&self, pieces: Vec<Piece>, changes: &[&Change], ledger: &mut Ledger) -> Vec<Piece> {
-        let vanished = |piece: &Piece| changes.get(piece.change).is_some_and(|change| change.again > 0);
-        if self.enrolments.report.is_none() || !pieces.iter().any(vanished) {
+        let is_new = |piece: &Piece| {
+            let vanished = || changes.get(piece.change).is_some_and(|change| change.again > 0);
+            self.enrolments.removal != Removal::Suspend || vanished()
+        };
+        let doubted: BTreeSet<u64> = pieces.iter().filter(|piece| is_new(piece)).map(|piece| piece.course).collect();
+        if self.enrolments.report.is_none() || doubted.is_empty() {
             return pieces;
         }
         // Without the right to look the report alone is believed; `reconcile check` says so.
         if self.client.site().await.is_ok_and(|site| !site.lists(function::ENROLLED)) {
             return pieces;
         }
+        let members = self.members.of(doubted, self.catalogue.lists()).await;
         let mut left = Vec::with_capacity(pieces.len());
         for piece in pieces {
-            if !vanished(&piece) {
-                left.push(piece);
-                continue;
-            }
-            match self.is_member(piece.course, piece.user).await {
-                Ok(false) => left.push(piece),
-                Ok(true) => {
+            match members.get(&piece.course).filter(|_| is_new(&piece)) {
+                Some(Ok(people)) if people.contains(&piece.user) => {
                     let message = format!(
-                        "{}: the account is enrolled there and the participants report does not show it; take every \
+                        "{}: the account is enrolled there, and the participants report did not show it; take every \
                          condition out of the report",
                         piece.step.course
                     );
                     let error = TargetError::new(ErrorKind::Conflict, ENROL_FAILED, message);
                     ledger.fail(piece.change, &piece.step, &error);
                 }
-                Err(mut error) => {
+                Some(Err(error)) => {
+                    let mut error = error.clone().effect(Effect::None);
                     ENROL_FAILED.clone_into(&mut error.code);
-                    ledger.fail(piece.change, &piece.step, &error.effect(Effect::None));
+                    ledger.fail(piece.change, &piece.step, &error);
                 }
+                _ => left.push(piece),
             }
         }
         left
-    }
-
-    async fn is_member(&self, course: u64, user: u64) -> Result<bool, TargetError> {
-        let mut members = self.members.lock().await;
-        let since = self.catalogue.lists();
-        if members.since != since {
-            *members = Members { since, ..Members::default() };
-        }
-        if let Some(known) = members.courses.get(&course) {
-            return Ok(known.contains(&user));
-        }
-        let people: Vec<Participant> = self.client.call(&Call::Enrolled(course)).await?;
-        self.roles.book().await.note(&people);
-        let people: BTreeSet<u64> = people.into_iter().map(|person| person.id).collect();
-        let is_there = people.contains(&user);
-        members.courses.insert(course, people);
-        Ok(is_there)
     }
 
     async fn send(&self, stage: Stage, pieces: &[Piece]) -> Result<(), Failure> {

@@ -50,7 +50,8 @@ async fn an_id_that_is_another_role_s_at_the_site_is_never_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn where_nobody_has_a_role_yet_a_wrong_id_reaches_one_person_and_is_taken_back() {
-    for more in ["batch_size = 12\nreport = { id = 2 }\n", "batch_size = 12\n"] {
+    // With the report a course is also looked at before anybody is enrolled in it.
+    for (more, looks) in [("batch_size = 12\nreport = { id = 2 }\n", 2), ("batch_size = 12\n", 1)] {
         let site = site_of(SitePlan { cost: Some(Cost::default()), ..SitePlan::default() }, &swapped(more));
         let users: Vec<u64> = (0..40).map(|nth| site.add(&format!("user{nth}"), "oidc")).collect();
         let a = site.course("A");
@@ -63,7 +64,7 @@ async fn where_nobody_has_a_role_yet_a_wrong_id_reaches_one_person_and_is_taken_
         assert_eq!(all.len(), 40);
         assert_eq!(all.iter().filter(|error| error.message.contains("taken back")).count(), 1);
         let sent = site.since(&before);
-        assert_eq!((sent[ENROL], sent[LOOK], sent["core_role_unassign_roles"]), (1, 1, 1), "{sent:?}");
+        assert_eq!((sent[ENROL], sent[LOOK], sent["core_role_unassign_roles"]), (1, looks, 1), "{sent:?}");
         assert!(users.iter().all(|user| site.roles(a, *user).is_empty()), "{more}");
     }
 }
@@ -83,7 +84,7 @@ async fn what_somebody_was_before_is_not_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_right_id_that_nobody_had_costs_one_request_and_one_look() {
+async fn a_right_id_that_nobody_had_costs_one_request_and_one_look_beside_that_at_each_course() {
     let site = site(BY_REPORT);
     let users: Vec<u64> = (0..30).map(|nth| site.add(&format!("user{nth}"), "oidc")).collect();
     let (a, b) = (site.course("A"), site.course("B"));
@@ -94,7 +95,7 @@ async fn a_right_id_that_nobody_had_costs_one_request_and_one_look() {
     assert_eq!(outcomes.iter().map(landed).sum::<usize>(), 60);
     assert!(users.iter().all(|user| site.roles(a, *user) == [5] && site.roles(b, *user) == [5]));
     let sent = site.since(&before);
-    assert_eq!((sent[ENROL], sent[LOOK]), (2, 1), "{sent:?}");
+    assert_eq!((sent[ENROL], sent[LOOK]), (2, 3), "{sent:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +119,7 @@ async fn ids_that_could_not_be_compared_hold_back_what_needs_them() {
     let outcome = site.write_one(change(kari, &["A/student"], &[])).await;
     let (_, error) = outcome.failed.first().unwrap();
     assert_eq!((error.code.as_str(), error.effect), ("MOODLE_COURSE_ENROL_FAILED", Effect::None));
-    assert!(error.message.contains("moodle/role:review") && site.world().member(a, kari).is_none(), "{error}");
+    assert!(site.world().member(a, kari).is_none(), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
