@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::config::Secret;
+use crate::model::person::directory;
 use crate::sources::portal_ldap::mapping::{BIRTHRIGHT_MARKS, KEY, REQUESTED_MARKS, TARGET_IDS};
 use crate::sources::portal_ldap::{Mapping, PortalLdap, PortalLdapConfig, is_descriptor};
 use crate::targets::port::{OpenError, Surroundings};
@@ -21,6 +22,8 @@ pub struct Config {
     requested_marks: String,
     #[serde(default = "ids")]
     target_ids: String,
+    #[serde(default)]
+    other_systems: Vec<String>,
     pace: Option<PaceConfig>,
 }
 
@@ -52,6 +55,12 @@ impl Names {
     pub fn all(&self) -> [&str; 3] {
         [&self.birthright, &self.requested, &self.target_ids]
     }
+
+    /// All three, each with its key in the section.
+    pub fn keyed(&self) -> [(&'static str, &str); 3] {
+        let [birthright, requested, ids] = self.all();
+        [("birthright_marks", birthright), ("requested_marks", requested), ("target_ids", ids)]
+    }
 }
 
 /// Both sections, checked.
@@ -73,6 +82,10 @@ pub struct Settings {
     pub operation_timeout: Duration,
     /// The attributes.
     pub names: Names,
+    /// The attributes that entitlements are read from.
+    pub entitlements: Vec<String>,
+    /// Systems that others mark in the same attributes.
+    pub other_systems: Vec<String>,
     /// How fast the directory may be written to.
     pub pace: PaceConfig,
 }
@@ -109,6 +122,11 @@ impl Config {
             object_class: portal.object_class,
             page_size: portal.page_size,
             names,
+            entitlements: [directory::BIRTHRIGHT, directory::REQUESTED]
+                .iter()
+                .filter_map(|id| mapping.directory_name(*id).map(str::to_owned))
+                .collect(),
+            other_systems: self.other_systems,
             pace,
         })
     }
@@ -116,9 +134,8 @@ impl Config {
 
 /// What is written must be nothing that is read of a person, or a mark would entitle.
 fn check_names(names: &Names, mapping: &Mapping) -> Result<(), OpenError> {
-    let fields = ["birthright_marks", "requested_marks", "target_ids"];
     let all = names.all();
-    for (at, (field, name)) in fields.into_iter().zip(all).enumerate() {
+    for (at, (field, name)) in names.keyed().into_iter().enumerate() {
         if !is_descriptor(name) {
             return Err(refused(field, format!("`{name}` cannot be a directory attribute")));
         }
