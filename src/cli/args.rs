@@ -7,11 +7,11 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use super::exit::Failure;
 use super::journal::{Most, Since};
 use crate::config::suggest;
-use crate::engine::{Asked, RULE_CODES};
+use crate::engine::{ATTRIBUTE_VANISHED, Asked, RULE_CODES};
 use crate::model::scope::KeyField;
 
-/// Doubts of a source's reading that an operator may accept, like a rule of the guard.
-const DOUBTS: [&str; 2] = ["source-shrunk", "attribute-shrunk"];
+/// Doubts of a reading that an operator may accept, like a rule of the guard.
+const DOUBTS: [&str; 3] = ["source-shrunk", "attribute-shrunk", ATTRIBUTE_VANISHED];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +46,7 @@ Signs in a plan:
 Rules of the guard, for --allow:
   first-load, creates, lost, disables, renames, moves, updates, additions, lost-elements, removals,
   removals-people, removals-within, one-attribute, collapse
-  and doubts about what a source answered: source-shrunk, attribute-shrunk
+  and doubts about what was read: source-shrunk, attribute-shrunk, attribute-vanished
 
 User names, for --key:
   username     the institution's own user name

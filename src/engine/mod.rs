@@ -31,6 +31,7 @@ mod project;
 mod replaced;
 mod settle;
 mod stop;
+mod vanished;
 mod weigh;
 
 pub use apply::{Applied, apply};
@@ -46,3 +47,4 @@ pub use memory::IDENTITY;
 pub use plan::{Order, Planner, plan};
 pub use progress::{Progress, Silent, Step};
 pub use stop::Stop;
+pub use vanished::ATTRIBUTE_VANISHED;

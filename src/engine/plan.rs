@@ -22,6 +22,7 @@ use super::outlook::{Classes, foresee};
 use super::parts::{self, ObservedParts};
 use super::progress::Progress;
 use super::project::{Projector, Row, Rows, active};
+use super::vanished::ATTRIBUTE_VANISHED;
 use super::weigh::{Elements, Judging};
 use crate::clock::Clock;
 use crate::config::PipelineSettings;
@@ -206,6 +207,7 @@ impl Pass<'_> {
                 memories: self.memories,
                 whole: self.whole,
                 gone: &gone,
+                vanished: self.order.allow.contains(ATTRIBUTE_VANISHED),
                 at: self.order.at.as_millisecond(),
                 progress: self.planner.progress.as_ref(),
             };

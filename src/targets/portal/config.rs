@@ -22,7 +22,7 @@ pub struct Config {
     requested_marks: String,
     #[serde(default = "ids")]
     target_ids: String,
-    #[serde(default)]
+    #[serde(default = "other_systems")]
     other_systems: Vec<String>,
     pace: Option<PaceConfig>,
 }
@@ -37,6 +37,20 @@ fn requested() -> String {
 
 fn ids() -> String {
     TARGET_IDS.to_owned()
+}
+
+/// Those of the commented section: names of systems stand in configuration, not here.
+fn other_systems() -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Commented {
+        portal: Shown,
+    }
+    #[derive(Deserialize)]
+    struct Shown {
+        other_systems: Vec<String>,
+    }
+    let commented: Result<Commented, _> = toml::from_str(include_str!("configuration.toml"));
+    commented.map(|commented| commented.portal.other_systems).unwrap_or_default()
 }
 
 /// The directory attributes that are written.
@@ -178,6 +192,7 @@ mod tests {
         let commented = toml::to_string(&commented["portal"]).unwrap();
         let (one, two) = (check("", Some(LDAP)).unwrap(), check(&commented, Some(LDAP)).unwrap());
         assert_eq!((&one.names, one.pace), (&two.names, two.pace));
+        assert!(one.other_systems == two.other_systems && one.other_systems.iter().any(|one| one == "topdesk"));
         assert_eq!((one.pace.concurrency(), one.base.as_str()), (4, "ou=Accounts,dc=meta"));
         assert!(!format!("{one:?}").contains("hunter2"));
     }

@@ -2,8 +2,8 @@
 //! another meaning, so this is asked before anything is planned.
 //!
 //! A mark repeats an entitlement. So a text names a system that is known where it is one of those marked here, of
-//! those the platform is documented with, of those the operator names, or of those that anybody looked at is
-//! entitled to. An attribute in which most people have none of these is somebody else's.
+//! those in `other_systems`, or of those that anybody looked at is entitled to. An attribute in which most people
+//! have none of these is somebody else's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,9 +20,6 @@ use crate::wire::ldap::{Connection, LdapError, RawEntry, Search};
 pub const ATTRIBUTE_MISSING: &str = "PORTAL_ATTRIBUTE_MISSING";
 /// An attribute that holds something else.
 pub const ATTRIBUTE_TAKEN: &str = "PORTAL_ATTRIBUTE_TAKEN";
-
-/// Systems that the platform's documents name.
-const DOCUMENTED: [&str; 7] = ["active directory", "moodle", "lenel", "wiseflow", "fs fagperson", "ldap", "topdesk"];
 
 /// So many people who carry an attribute are looked at.
 const LOOKED_AT: u16 = 200;
@@ -98,7 +95,6 @@ fn judge(settings: &Settings, marked: &[Marked], name: &str, entries: &[RawEntry
     let known: BTreeSet<String> = marked
         .iter()
         .map(|(_, mark)| mark.entitlement)
-        .chain(DOCUMENTED)
         .chain(settings.other_systems.iter().map(String::as_str))
         .chain(entitled)
         .map(|text| value::system(text).into_owned())
