@@ -16,10 +16,10 @@ const DOUBTS: [&str; 3] = ["source-shrunk", "attribute-shrunk", ATTRIBUTE_VANISH
 const EXAMPLES: &str = "\
 Examples:
   reconcile init                                   write a commented configuration, fill it in
+  reconcile check                                  is everything there that a pass needs?
   reconcile --plan                                 what would be done, and why; nothing is written
   reconcile                                        the same, and do it after a typed `yes`
   reconcile --yes --changed --report-dir /var/log/reconcile    from a timer
-  reconcile check                                  is everything there that a pass needs?
   reconcile --plan --key username=kari             one person
   reconcile --yes --pending                        once more whoever was left over
   reconcile journal --since 2h                     what was written, and what came of it

@@ -9,8 +9,8 @@ use crate::model::person::directory;
 use crate::sources::portal_ldap::mapping::{BIRTHRIGHT_MARKS, KEY, REQUESTED_MARKS, TARGET_IDS};
 use crate::sources::portal_ldap::{Mapping, PortalLdap, PortalLdapConfig, is_descriptor};
 use crate::targets::port::{OpenError, Surroundings};
-use crate::wire::PaceConfig;
 use crate::wire::ldap::Endpoint;
+use crate::wire::{PaceConfig, SettingError};
 
 /// The section as it is written.
 #[derive(Deserialize)]
@@ -113,13 +113,16 @@ impl Config {
         let Some(table) = around.portal_ldap else {
             return Err(refused("portal_ldap", "there is no section [portal_ldap]; marks are written where it points"));
         };
-        let portal: PortalLdapConfig = table.clone().try_into()?;
-        let in_directory = |error: String| refused("portal_ldap", error);
-        let password = portal.password.resolve(around.environment).map_err(|error| in_directory(error.to_string()))?;
         // What the source refuses is refused here in the same words.
-        PortalLdap::new(&portal, password.clone()).map_err(|error| in_directory(error.to_string()))?;
-        let mapping = Mapping::new(&portal.attributes).map_err(|error| in_directory(error.to_string()))?;
-        let endpoint = Endpoint::new(&portal.connection()).map_err(|error| in_directory(error.to_string()))?;
+        let elsewhere = |error| OpenError::Elsewhere { section: "portal_ldap", error: Box::new(error) };
+        let in_directory = |error: SettingError| elsewhere(refused(error.field, error.message));
+        let portal: PortalLdapConfig = table.clone().try_into().map_err(|error| elsewhere(OpenError::Syntax(error)))?;
+        let password = portal.password.resolve(around.environment);
+        let password = password.map_err(|error| elsewhere(refused("password", error.to_string())))?;
+        PortalLdap::new(&portal, password.clone()).map_err(in_directory)?;
+        let mapping = Mapping::new(&portal.attributes);
+        let mapping = mapping.map_err(|error| elsewhere(refused("attributes", error.to_string())))?;
+        let endpoint = Endpoint::new(&portal.connection()).map_err(in_directory)?;
         let names =
             Names { birthright: self.birthright_marks, requested: self.requested_marks, target_ids: self.target_ids };
         check_names(&names, &mapping)?;

@@ -8,6 +8,7 @@ use futures::stream::{self, BoxStream};
 use ldap3::Scope;
 use reconcile_state::{AttributeId, Record, Remote, Value};
 
+use super::codes::CODES;
 use super::config::Settings;
 use super::fit::{self, Fitted};
 use super::place::{CONNECTION_FAILED, FETCH_FAILED};
@@ -171,7 +172,8 @@ impl Reader for MarkReader {
 
     async fn check(&self) -> Vec<Check> {
         self.look_round().await.unwrap_or_else(|(what, error)| {
-            let fix = "see this code in docs/errors.md, and the README of this target";
+            // What was found names the key to look at; the code's own text says the rest.
+            let fix = CODES.iter().find(|(code, _)| *code == error.code).map_or("check again", |(_, text)| text);
             vec![Check::problem(what, format!("{}: {}", error.code, error.message), fix)]
         })
     }
