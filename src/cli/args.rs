@@ -257,7 +257,11 @@ impl Args {
 /// `FIELD=VALUE`.
 pub(super) fn parse_key(text: &str) -> Result<(KeyField, String), String> {
     const FIELDS: &str = "FIELD=VALUE, where FIELD is username, uh-username or idautoID (uhid)";
-    let (field, value) = text.split_once('=').ok_or_else(|| format!("a key is {FIELDS}"))?;
+    let bare = || {
+        let field = if text.len() == 36 && text.contains('-') { "uhid" } else { "username" };
+        format!("a key is {FIELDS}; did you mean {field}={}?", text.trim())
+    };
+    let (field, value) = text.split_once('=').ok_or_else(bare)?;
     let field = KeyField::named(field.trim()).ok_or_else(|| format!("a key is {FIELDS}"))?;
     match value.trim() {
         "" => Err("the value is empty".to_owned()),
@@ -319,6 +323,14 @@ mod tests {
         assert!(parse_rule("").is_err());
         let line = ["reconcile", "--plan", "--allow", "everything"];
         assert!(Args::try_parse_from(line).is_err());
+    }
+
+    #[test]
+    fn a_bare_name_for_a_key_is_answered_with_what_was_meant() {
+        assert!(parse_key("kari").unwrap_err().ends_with("did you mean username=kari?"));
+        let id = "0b7c4e1a-0000-4000-8000-000000000001";
+        assert!(parse_key(id).unwrap_err().ends_with(&format!("did you mean uhid={id}?")));
+        assert!(!parse_key("mail=x").unwrap_err().contains("did you mean"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Parser;
+use clap::error::{ContextKind, ErrorKind};
 
 use super::args::{Args, Command};
 #[cfg(feature = "sim")]
@@ -50,6 +51,11 @@ fn said(error: &clap::Error, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let (to, exit): (&mut dyn std::io::Write, Exit) =
         if error.use_stderr() { (io.err, Exit::Usage) } else { (io.out, Exit::Done) };
     write!(to, "{}", error.render())?;
+    let holds = |kind, text: &str| error.get(kind).is_some_and(|value| value.to_string().contains(text));
+    let asks = holds(ContextKind::InvalidArg, "--key") && holds(ContextKind::Usage, "explain");
+    if error.kind() == ErrorKind::UnknownArgument && asks {
+        writeln!(to, "\nWhoever is asked about is named without an option: `reconcile explain username=kari`.")?;
+    }
     Ok(exit)
 }
 
@@ -81,6 +87,12 @@ mod tests {
             assert_eq!(run(&mut world, line).await, Exit::Usage, "{line:?}");
             assert!(!world.err.is_empty() && world.out.is_empty());
         }
+        let mut world = World::default();
+        assert_eq!(run(&mut world, &["explain", "--key", "kari"]).await, Exit::Usage);
+        assert!(world.err().contains("`reconcile explain username=kari`"), "{}", world.err());
+        let mut world = World::default();
+        assert_eq!(run(&mut world, &["init", "--key", "kari"]).await, Exit::Usage);
+        assert!(!world.err().contains("username=kari"), "{}", world.err());
     }
 
     #[tokio::test]
@@ -90,7 +102,8 @@ mod tests {
         let path = path.to_str().unwrap();
         let mut world = World::default();
         assert_eq!(run(&mut world, &["init", "--config", path]).await, Exit::Done);
-        assert!(world.out().contains(&format!("reconcile --config {path} --plan")));
+        let (check, plan) = (format!("reconcile --config {path} check"), format!("reconcile --config {path} --plan"));
+        assert!(world.out().find(&check).unwrap() < world.out().find(&plan).unwrap(), "{}", world.out());
         let mut world = World::default();
         assert_eq!(run(&mut world, &["init", "--config", path]).await, Exit::Config);
         let mut world = World::default();
