@@ -23,7 +23,9 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry, 
     };
     exit.unwrap_or_else(|failure| {
         // There is nobody to tell when this fails too.
-        let _ = writeln!(io.err, "error: {failure}");
+        for line in failure.message.lines() {
+            let _ = writeln!(io.err, "error: {line}");
+        }
         failure.exit
     })
 }
@@ -146,6 +148,13 @@ mod tests {
             assert!(!world.err().contains("hunter2"));
             assert!(!dir.path().join("store").exists());
         }
+        std::fs::write(&path, COMPLETE.replace("sqlite:", "odd:")).unwrap();
+        let mut world = World::default();
+        assert_eq!(run(&mut world, &["--plan", "--config", path.to_str().unwrap()]).await, Exit::Config);
+        let told: Vec<_> =
+            world.err().lines().map(|line| line.split("r.toml").nth(1).unwrap()[..4].to_owned()).collect();
+        assert_eq!(told, [":10:", ":12:", ":15:"], "all at once, each with its line: {}", world.err());
+        assert!(world.err().lines().all(|line| line.starts_with("error: /")), "{}", world.err());
         let mut world = World::default();
         assert_eq!(run(&mut world, &["--plan", "--config", "/nonexistent/r.toml"]).await, Exit::Config);
         assert!(world.err().contains("reconcile init"));
