@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use reconcile_state::store::{StoreDir, StoreView};
+use reconcile_state::store::StoreDir;
 
 use super::args::{ExplainArgs, Format};
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::pass::{Steps, failed, run_id};
-use super::{open, scope};
+use super::{open, scope, view};
 use crate::config::{Config, Pipeline};
 use crate::engine::{Consent, Explained, Explainer, Explaining, Hit, Order, PassError, judge};
 use crate::model::scope::{KeyField, Pick, Scope};
@@ -64,7 +64,7 @@ pub(super) async fn run(
 /// Out of the store alone.
 fn remembered(args: &ExplainArgs, config: &Config, registry: &Registry, io: &mut Io<'_>) -> Result<Explained, Failure> {
     let nothing = || Failure::error("no pass has read anything yet; run `reconcile --plan` first");
-    let view = StoreView::open(&config.store).map_err(|error| open::refuse(&error))?.ok_or_else(nothing)?;
+    let view = view::open(&config.store, (io.random)())?.ok_or_else(nothing)?;
     let refuse = |error| open::refuse(&error);
     let sources = view.sources().map_err(refuse)?.ok_or_else(nothing)?;
     let mut pipelines = Vec::with_capacity(config.pipelines.len());
@@ -73,7 +73,8 @@ fn remembered(args: &ExplainArgs, config: &Config, registry: &Registry, io: &mut
         pipelines.push(Explaining { observer, settings: pipeline.settings.clone(), store });
     }
     let explainer = Explainer::new(sources, pipelines, io.clock.now()).map_err(|error| failed(&error))?;
-    let hit = one(explainer.find(&args.who).map_err(|error| failed(&error))?, io)?;
+    let unknown = "nobody is known by that; a person must have been read by a pass once, or add --live";
+    let hit = one(explainer.find(&args.who).map_err(|error| failed(&error))?, unknown, io)?;
     explainer.explain(&hit.key, &args.pipeline).map_err(|error| failed(&error))
 }
 
@@ -99,7 +100,8 @@ async fn now(args: &ExplainArgs, config: &Config, registry: &Registry, io: &mut 
     };
     let mut planned = opened.plan(&order(args.who.keys(), io)).await.map_err(|error| failed(&error))?;
     let explainer = beside(opened.store(), observers(config, registry, io)?, io).map_err(|error| failed(&error))?;
-    let hit = one(explainer.find(&args.who).map_err(|error| failed(&error))?, io)?;
+    let unknown = "nobody is known by that, neither to Portal LDAP nor to memory";
+    let hit = one(explainer.find(&args.who).map_err(|error| failed(&error))?, unknown, io)?;
     if !planned.people.contains(&hit.key) {
         // The directory calls nobody so any more: whoever was called so is read by key.
         let keys = vec![(KeyField::IdautoId, hit.key.to_string())];
@@ -123,12 +125,10 @@ fn beside(store: &StoreDir, observers: Vec<(&Pipeline, Observer)>, io: &Io<'_>) 
 }
 
 /// The one who is meant. Several are listed.
-fn one(mut hits: Vec<Hit>, io: &mut Io<'_>) -> Result<Hit, Failure> {
+fn one(mut hits: Vec<Hit>, unknown: &str, io: &mut Io<'_>) -> Result<Hit, Failure> {
     match (hits.len(), hits.pop()) {
         (1, Some(hit)) => Ok(hit),
-        (_, None) => {
-            Err(Failure::error("nobody is known by that; a person must have been read by a pass once, or add --live"))
-        }
+        (_, None) => Err(Failure::error(unknown)),
         (count, Some(last)) => {
             hits.push(last);
             for hit in hits {

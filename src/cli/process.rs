@@ -94,6 +94,12 @@ fn listen(interrupt: Interrupt, progress: Arc<dyn Progress>) -> io::Result<()> {
             if !interrupt.is_writing() || interrupt.stop.is_requested() {
                 interrupt.clear_away();
                 progress.end();
+                if interrupt.is_writing() {
+                    let _ = writeln!(
+                        io::stderr(),
+                        "Stopped at once: what was being written is read back by the next pass."
+                    );
+                }
                 std::process::exit(Exit::Interrupted as i32);
             }
             interrupt.stop.request();

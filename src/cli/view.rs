@@ -34,7 +34,10 @@ fn torn(view: &StoreView) -> Result<Vec<String>, Failure> {
         let name = entry.map_err(|error| unreadable(&error))?.file_name();
         let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".redb")) else { continue };
         let looked = if name == SOURCES { view.sources() } else { view.pipeline(name) };
-        if matches!(looked, Err(StoreError::ReadOnly { .. })) {
+        if matches!(
+            looked.and_then(|store| store.map_or(Ok(()), |store| store.fold())),
+            Err(StoreError::ReadOnly { .. })
+        ) {
             torn.push(name.to_owned());
         }
     }

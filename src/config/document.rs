@@ -73,7 +73,9 @@ impl Document {
 
     /// An error about the key at a dotted path, or about the nearest table around it that stands here.
     pub fn error(&self, at: &str, message: impl Into<String>) -> ConfigError {
-        let mut place = at;
+        // Lines are known by bare keys; a key that needs quotes is named with them.
+        let at = at.replace('"', "");
+        let mut place = at.as_str();
         loop {
             if let Some(line) = self.lines.get(place) {
                 return ConfigError::new(&self.path, Some(*line), message);
@@ -105,5 +107,34 @@ fn number(text: &str, at: &str, table: &DeTable<'_>, lines: &mut BTreeMap<String
         if let DeValue::Table(inner) = value.get_ref() {
             number(text, &place, inner, lines);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_value_in_a_table_of_names_is_blamed_on_its_own_line() {
+        use serde::Deserialize;
+
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only its reading counts")]
+        struct Section {
+            ids: BTreeMap<String, u64>,
+        }
+
+        let text = "[moodle.ids]\nstudent = 5\n\"teacher/a\" = \"4\"\nteacher = \"4\"\n";
+        let line = |text: &str| {
+            let document = Document::parse(Path::new("r.toml"), text).unwrap();
+            let table = document.table("moodle").unwrap().unwrap();
+            let error = document.read::<Section>("moodle", table, &[]).unwrap_err();
+            (error.line, error.message)
+        };
+        assert_eq!(line(text).0, Some(4), "{:?}", line(text));
+        assert_eq!(line(&text.replace("teacher = ", "# ")).0, Some(3), "{:?}", line(text));
+        let document = Document::parse(Path::new("r.toml"), text).unwrap();
+        assert_eq!(document.error("moodle.ids.\"teacher/a\"", "").line, Some(3));
+        assert_eq!(document.error("moodle.ids.\"teacher/b\"", "").line, Some(1));
     }
 }

@@ -20,7 +20,7 @@ use super::error::PassError;
 use super::guard::ApprovedPlan;
 use super::lane::{Lane, Settled};
 use super::memory::Memories;
-use super::plan::Planner;
+use super::planner::Planner;
 use super::progress::{Progress, Step};
 use super::replaced::look_for_replaced;
 use super::settle;

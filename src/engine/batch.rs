@@ -9,6 +9,7 @@ use reconcile_state::store::{Observed, OutcomeRecord};
 use reconcile_state::{Applied, Digest, Key, Remote};
 
 use super::blocking::blocking;
+use super::bounds::added;
 use super::confirm::{confirm, look_at_parts};
 use super::correlate::SEVERAL;
 use super::error::PassError;
@@ -291,6 +292,12 @@ async fn intend(lane: &Lane<'_>, batch: &Batch) -> Result<Vec<u64>, PassError> {
                     // A value that counts only where one person bears it does not identify a record by itself.
                     let matches = ready.change.matches.iter().filter(|m| !m.only_unique);
                     matches.map(|m| lane.memory.recognised(m.field, &m.value)).collect()
+                }
+                // Whose elements these are the target will not tell.
+                _ if ready.change.bounds.silent => {
+                    let schema = lane.schema(ready.change.kind);
+                    let added = ready.change.edits.iter().filter_map(added);
+                    schema.map_or_else(Vec::new, |schema| added.map(|one| lane.memory.element(schema, &one)).collect())
                 }
                 _ => Vec::new(),
             },

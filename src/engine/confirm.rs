@@ -271,7 +271,7 @@ fn settle(
     }
     let (short, others): (Vec<Edit>, Vec<Edit>) =
         remaining(schema, &change.desired, seen).into_iter().partition(is_ours);
-    let short: Vec<&'static str> = short.iter().map(|edit| name(lane, change, edit)).collect();
+    let short = beside(short, &others);
     let is_listed = |edit: &Edit| !is_ours(edit) && listed.contains(&edit.attribute());
     let still = difference(schema, &change.desired, seen).into_iter().filter(is_listed);
     claim.listed = still.map(|edit| edit.attribute()).collect::<BTreeSet<_>>().into_iter().collect();
@@ -292,6 +292,13 @@ fn settle(
     }
     let fate = if short.is_empty() { Fate::Landed } else { Fate::NotConverged(short) };
     (fate, outcome, latest)
+}
+
+/// What did not show, with what differs beside it in the same sets: what is there in its place.
+fn beside(mut short: Vec<Edit>, others: &[Edit]) -> Vec<Edit> {
+    let sets: BTreeSet<Option<AttributeId>> = short.iter().map(Edit::attribute).collect();
+    short.extend(others.iter().filter(|edit| sets.contains(&edit.attribute())).cloned());
+    short
 }
 
 /// Whether what is left to do is what was asked for: of a set, the same element.
@@ -332,10 +339,4 @@ fn taken(schema: &Schema, change: &Change, before: Option<&Claim>, at: i64) -> V
         }
     }
     taken
-}
-
-fn name(lane: &Lane<'_>, change: &Change, edit: &Edit) -> &'static str {
-    let schema = lane.schema(change.kind);
-    let attribute = edit.attribute().and_then(|id| schema.and_then(|schema| schema.attribute(id)));
-    attribute.map_or("standing", |attribute| attribute.name)
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocking::blocking;
 use super::error::PassError;
-use super::plan::{Order, Planner};
+use super::planner::{Order, Planner};
 use crate::model::scope::Pick;
 use crate::model::{Conflict, PipelinePlan, Plan};
 

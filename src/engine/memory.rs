@@ -9,8 +9,8 @@ use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 
 use super::error::PassError;
 use super::processed::Processed;
-use crate::model::Action;
 use crate::model::pass::Event;
+use crate::model::{Action, Element};
 use crate::targets::port::Identity;
 
 /// One pipeline's memory.
@@ -93,6 +93,12 @@ impl Memory {
         self.store.digester().texts(["match", field, value])
     }
 
+    /// What is remembered of an element that a write puts into a set.
+    pub fn element(&self, schema: &Schema, (id, element): &Element) -> Digest {
+        let name = schema.attribute(*id).map_or("", |attribute| attribute.name);
+        self.store.digester().texts(["element", name, element])
+    }
+
     /// Creations of a record of which it is not known what came of them.
     pub fn begun<'m>(&'m self, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m Intent> {
         let create = Action::Create.to_string();
@@ -147,11 +153,12 @@ pub struct Memories {
     pub pipelines: BTreeMap<&'static str, Arc<Memory>>,
     /// Whether this pass links on weaker evidence.
     pub adopt: bool,
-    made: Mutex<Made>,
+    made: Mutex<Known>,
+    met: Mutex<Known>,
 }
 
 /// Keys of records by pipeline and kind, and by their ids.
-type Made = HashMap<(&'static str, &'static str), HashMap<String, Key>>;
+type Known = HashMap<(&'static str, &'static str), HashMap<String, Key>>;
 
 impl Memories {
     /// Loads those of the open pipelines, each with its kinds and whether it is another target than before,
@@ -184,7 +191,7 @@ impl Memories {
             let memory = Memory::load(store.pipeline(name)?, &kinds, anew.contains(name), at)?;
             pipelines.insert(name, Arc::new(memory));
         }
-        Ok(Self { pipelines, adopt, made: Mutex::default() })
+        Ok(Self { pipelines, adopt, made: Mutex::default(), met: Mutex::default() })
     }
 
     /// The claim on a record of any pipeline.
@@ -207,10 +214,12 @@ impl Memories {
 
     /// Takes note of a record that this pass made, for those that refer to it.
     pub fn made(&self, pipeline: &'static str, kind: &'static str, key: &Key, remote: &Remote) {
-        if let Some(id) = &remote.id {
-            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            made.entry((pipeline, kind)).or_default().insert(id.clone(), key.clone());
-        }
+        note(&self.made, (pipeline, kind), key, remote);
+    }
+
+    /// Takes note of a record that is about to be linked, for those that refer to it.
+    pub fn met(&self, pipeline: &'static str, kind: &'static str, key: &Key, remote: &Remote) {
+        note(&self.met, (pipeline, kind), key, remote);
     }
 
     /// Whether this pass made the record that has this id at its target.
@@ -224,9 +233,16 @@ impl Memories {
     pub fn key_of(&self, pipeline: &'static str, kind: &'static str, id: &str) -> Option<Key> {
         let remote = Remote { id: Some(id.to_owned()), handle: None };
         let known = self.pipelines.get(pipeline).and_then(|memory| memory.owner(kind, &remote));
-        known.cloned().or_else(|| {
-            let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            made.get(&(pipeline, kind))?.get(id).cloned()
-        })
+        let noted = |known: &Mutex<Known>| {
+            known.lock().unwrap_or_else(PoisonError::into_inner).get(&(pipeline, kind))?.get(id).cloned()
+        };
+        known.cloned().or_else(|| noted(&self.made)).or_else(|| noted(&self.met))
+    }
+}
+
+fn note(known: &Mutex<Known>, kind: (&'static str, &'static str), key: &Key, remote: &Remote) {
+    if let Some(id) = &remote.id {
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(kind).or_default().insert(id.clone(), key.clone());
     }
 }

@@ -25,6 +25,7 @@ mod order;
 mod outlook;
 mod parts;
 mod plan;
+mod planner;
 mod processed;
 mod progress;
 mod project;
@@ -44,7 +45,8 @@ pub use explain::{
 };
 pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, RULE_CODES, judge};
 pub use memory::IDENTITY;
-pub use plan::{Order, Planner, plan};
+pub use plan::plan;
+pub use planner::{Order, Planner};
 pub use progress::{Progress, Silent, Step};
 pub use stop::Stop;
 pub use vanished::ATTRIBUTE_VANISHED;

@@ -36,6 +36,8 @@ pub struct ObservedParts {
     pub unread: BTreeSet<String>,
     /// Elements that are nobody's of the wholes, or in scopes that are not ours.
     pub strangers: u64,
+    /// Whether the reading does not tell by whose hand elements are there.
+    pub silent: bool,
     /// Whether the reading came to its end.
     pub trust: Trust,
     /// What went wrong, if anything. Where nothing at all was read no scope is known either.
@@ -69,6 +71,7 @@ pub async fn read(observer: &Observer, kind: &'static str, asked: Parts, progres
         scopes.extend(page.read);
         observed.unread.extend(page.unread);
         observed.strangers += page.strangers;
+        observed.silent |= page.silent;
         for seen in page.seen {
             let Some(key) = owners.key(&seen.remote) else { continue };
             add(&mut observed.parts, key, seen);

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use reconcile_state::store::{Scope as Rowset, Side, Store, StoreDir};
-use reconcile_state::trust::{Doubt, ShrinkLimit};
+use reconcile_state::store::{Scope as Rowset, Side, Store};
+use reconcile_state::trust::Doubt;
 use reconcile_state::{Key, Record, Remote, Schema};
 
 use super::blocking::blocking;
@@ -20,67 +19,14 @@ use super::observe::{self, Look, Observed, Question, look, observe};
 use super::order;
 use super::outlook::{Classes, foresee};
 use super::parts::{self, ObservedParts};
-use super::progress::Progress;
+use super::planner::{Open, Order, Planner};
 use super::project::{Projector, Row, Rows, active};
 use super::vanished::ATTRIBUTE_VANISHED;
 use super::weigh::{Elements, Judging};
-use crate::clock::Clock;
-use crate::config::PipelineSettings;
 use crate::model::pass::{Event, PipelineSummary, Planned};
-use crate::model::scope::{Pick, Scope};
+use crate::model::scope::Pick;
 use crate::model::{Address, Anchor, Bounds, Call, Change, Outlook, PipelinePlan, Plan, Prospect};
-use crate::sources::port::{Directory, Vault};
 use crate::targets::port::{Identity, Observer, Parts};
-
-/// The read halves of everything: all that planning is given.
-#[derive(Clone)]
-pub struct Planner {
-    /// Portal LDAP.
-    pub directory: Arc<dyn Directory>,
-    /// MetaVault.
-    pub vault: Arc<dyn Vault>,
-    /// Targets in scope with their settings, in the order of the registry.
-    pub observers: Vec<(Observer, PipelineSettings)>,
-    /// How much a source may shrink before its absences are doubted.
-    pub shrink: ShrinkLimit,
-    /// Memory.
-    pub store: Arc<StoreDir>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Who is told how far a pass is.
-    pub progress: Arc<dyn Progress>,
-}
-
-impl Planner {
-    /// The settings by pipeline, as the guard takes them.
-    pub fn settings(&self) -> BTreeMap<&'static str, PipelineSettings> {
-        self.observers.iter().map(|(observer, settings)| (observer.name, settings.clone())).collect()
-    }
-}
-
-/// What a pass is to be about.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// Which people.
-    pub scope: Scope,
-    /// Whether to link to existing records and change nothing.
-    pub adopt: bool,
-    /// Doubts of sources that the operator accepts.
-    pub allow: BTreeSet<String>,
-    /// Names the run.
-    pub run: String,
-    /// The pass's time.
-    pub at: Timestamp,
-}
-
-/// One open pipeline of a pass.
-pub(super) struct Open<'p> {
-    pub(super) observer: &'p Observer,
-    pub(super) settings: &'p PipelineSettings,
-    identity: Identity,
-    /// It is another target than before, and the operator said that this is right.
-    pub(super) anew: bool,
-}
 
 /// Reads, compares and plans. Nothing is written but the cache, and since when a write without an outcome is
 /// known to be in doubt.
@@ -128,6 +74,10 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         pass.drop_impossible(&schemas);
         let outlooks = pass.outlooks(&leading, &rows, &classes);
         pass.identify(&leading, &outlooks).await?;
+        // What is met in this plan is known to those that refer to it, as it will be when they are written.
+        for (name, plan) in &pass.pipelines {
+            plan.links.iter().for_each(|link| memories.met(name, link.kind, &link.key, &link.remote));
+        }
         let rows = project(planner, &following, looks(outlooks), &collected, order).await?;
         for one in &following {
             pass.pipeline(one, rows.get(one.observer.name)).await?;
@@ -187,6 +137,9 @@ impl Pass<'_> {
         let none = BTreeMap::new();
         for schema in one.observer.project.kinds() {
             let rows = mine.and_then(|rows| rows.get(schema.kind)).unwrap_or(&none);
+            for (why, count) in rows.values().flat_map(left_out) {
+                *judged.plan.left_out.entry(why.clone()).or_default() += count;
+            }
             if let Some(of) = schema.part_of {
                 let Some(observed) = wholes.get(of) else { continue };
                 let within = self.within(one, schema);
@@ -545,6 +498,11 @@ fn unclear(rows: &BTreeMap<Key, Row>, observed: &Observed) -> Option<Doubt> {
          created; read everybody once (reconcile --plan), then run this again"
     );
     (count > 0).then(|| Doubt::new("everybody-unknown", message))
+}
+
+/// What of the sources gives nothing; of whoever is left alone nothing else is expected.
+fn left_out(row: &Row) -> impl Iterator<Item = (&String, &u64)> {
+    row.left_out.iter().filter(|_| matches!(row.call, Call::Active(_)))
 }
 
 /// Records that belong to somebody we know.

@@ -46,6 +46,8 @@ pub struct Row {
     pub protected: Option<Reason>,
     /// What of the record is in question.
     pub bounds: Bounds,
+    /// What of the sources gives nothing because no setting knows it, as [`Desired`] has it.
+    pub left_out: BTreeMap<String, u64>,
     /// How the person will stand elsewhere, where something must land for it first.
     pub outlooks: Vec<Outlook>,
 }
@@ -161,7 +163,11 @@ impl Projector {
     fn row(&self, project: &dyn Project, desired: &Desired, away: Option<Reason>) -> Row {
         let mut call = away.map_or_else(|| desired.call.clone(), Call::Untouched);
         let schema = project.kinds().iter().find(|schema| schema.kind == desired.kind);
-        let bounds = Bounds { scopes: desired.scopes.clone().map(Arc::new), unasked: desired.unasked.clone() };
+        let bounds = Bounds {
+            scopes: desired.scopes.clone().map(Arc::new),
+            unasked: desired.unasked.clone(),
+            ..Bounds::default()
+        };
         if let (Call::Active(record) | Call::Disabled(record, _), Some(schema)) = (&mut call, schema) {
             cut(&bounds, project, schema, record);
         }
@@ -180,6 +186,7 @@ impl Projector {
             in_vault: true,
             unclear: false,
             bounds,
+            left_out: desired.left_out.clone(),
             outlooks: Vec::new(),
         }
     }

@@ -18,7 +18,7 @@ use super::error::PassError;
 use super::guard::ApprovedPlan;
 use super::memory::{ELEMENTS, IDENTITY, LOADING, Memories, Memory, POPULATION};
 use super::parts::begin_empty;
-use super::plan::Planner;
+use super::planner::Planner;
 use super::processed::{forget, leave, remember, reopen, said};
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
 use crate::model::{Address, ErrorKind, Link};

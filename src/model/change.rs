@@ -62,6 +62,8 @@ pub struct Bounds {
     pub scopes: Option<Arc<BTreeSet<String>>>,
     /// Attributes that are not in question.
     pub unasked: BTreeSet<AttributeId>,
+    /// Whether memory alone says which elements are ours: what is put in is then remembered with the write.
+    pub silent: bool,
 }
 
 /// One record, one action.
@@ -233,6 +235,8 @@ pub struct PipelinePlan {
     pub foreign: u64,
     /// Elements of sets that belong to nobody we know, or lie in scopes that are not ours.
     pub strangers: u64,
+    /// What the sources say and no setting knows what to make of: how often, by words without personal values.
+    pub left_out: BTreeMap<String, u64>,
     /// Records in doubt: an earlier write of unknown outcome may still be running, or could not be read
     /// back.
     pub in_doubt: Vec<Key>,

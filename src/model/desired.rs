@@ -1,6 +1,6 @@
 //! What is asked of a target for one record, and by what the target is asked whether it has it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use reconcile_state::{AttributeId, Key, Record, Remote};
@@ -24,6 +24,8 @@ pub struct Desired {
     pub scopes: Option<BTreeSet<String>>,
     /// Attributes that are not in question for this record: left out of both sides.
     pub unasked: BTreeSet<AttributeId>,
+    /// What the sources say of it that no setting knows what to make of: how often, by words without personal values.
+    pub left_out: BTreeMap<String, u64>,
     /// When a date will change the answer although nothing else does.
     pub valid_until: Option<Timestamp>,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use reconcile_state::trust::{SourceFigures, Trust};
-use reconcile_state::{Key, Schema};
+use reconcile_state::{Edit, Key, Schema};
 use serde::Serialize;
 
 use super::change::{Change, ChangeId, Plan};
@@ -179,9 +179,9 @@ impl Verdict {
 pub enum Fate {
     /// Landed and read back as wanted.
     Landed,
-    /// Landed, and the target shows something else than was wanted in these attributes, or in its
-    /// standing.
-    NotConverged(Vec<&'static str>),
+    /// Landed, and the target shows something else than was wanted: what would still have to be done, of sets
+    /// also to what is there beside what was written.
+    NotConverged(Vec<Edit>),
     /// The record had moved since it was planned: due again in the next pass.
     Superseded,
     /// The target refused it.

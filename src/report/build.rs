@@ -1,6 +1,6 @@
 //! Makes a report of what a pass left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use reconcile_state::{Drift, Edit, Schema};
@@ -46,6 +46,8 @@ fn build(
         let verdict = verdicts.get(summary.name);
         PipelineReport { whole: planned.whole, ..pipeline(summary, plan, &changes, verdict, &fates) }
     });
+    let mut pipelines: Vec<PipelineReport> = pipelines.collect();
+    name_what_is_missing(&mut pipelines, planned);
     Report {
         version: VERSION,
         mode,
@@ -55,9 +57,25 @@ fn build(
         interrupted: done.iter().any(|done| done.fate == Fate::Interrupted),
         scope: planned.scope.clone(),
         sources: planned.sources.clone(),
-        pipelines: pipelines.collect(),
+        pipelines,
         events: planned.events.iter().chain(events).cloned().collect(),
         approval: None,
+    }
+}
+
+/// Says of deferred changes which record they waited for: nobody can look up the id of a change.
+fn name_what_is_missing(pipelines: &mut [PipelineReport], planned: &Planned) {
+    let fates = || pipelines.iter().flat_map(|pipeline| &pipeline.changes).filter_map(|change| change.fate.as_ref());
+    let missing: BTreeSet<ChangeId> = fates().filter_map(|fate| fate.by).collect();
+    let named = planned.plan.changes.iter().filter(|change| missing.contains(&change.id));
+    let named: BTreeMap<ChangeId, String> = named
+        .map(|change| (change.id, format!("the {} of {} of {}", change.kind, change.pipeline, change.key)))
+        .collect();
+    let fates = pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.changes);
+    for fate in fates.filter_map(|change| change.fate.as_mut()) {
+        if let Some(name) = fate.by.and_then(|id| named.get(&id)) {
+            fate.message = Some(format!("it requires {name}, which was not made"));
+        }
     }
 }
 
@@ -103,6 +121,7 @@ fn pipeline(
         drift: plan.drift.clone(),
         parts: plan.parts.clone(),
         strangers: plan.strangers,
+        left_out: plan.left_out.clone(),
         untouched: plan.untouched.clone(),
         disabled: plan.disabled.clone(),
         foreign: plan.foreign,
@@ -138,7 +157,7 @@ fn change(schema: Option<&Schema>, change: &Change, fate: Option<&Fate>) -> Chan
         reason: change.reason,
         edits: edits(schema, &change.edits),
         requires: change.requires.clone(),
-        fate: fate.map(FateReport::of),
+        fate: fate.map(|fate| FateReport::of(fate, schema)),
     }
 }
 

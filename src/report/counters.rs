@@ -200,7 +200,7 @@ mod tests {
         [
             None,
             Some(Fate::Landed),
-            Some(Fate::NotConverged(vec!["email"])),
+            Some(Fate::NotConverged(vec![Edit::Clear { attribute: EMAIL, from: "x".into() }])),
             Some(Fate::Superseded),
             Some(Fate::Failed(error())),
             Some(Fate::InDoubt(error())),

@@ -7,10 +7,10 @@
 //!   "sources": [ { "name", "people", "new", "changed", "gone", "trust": { "doubts": [] }, "findings": {} } ],
 //!   "pipelines": [ { "name", "target", "trust", "observed", "first_load", "anew", "stopped",
 //!     "counters": { "total": 3, "totalSkipped": 0, ... }, "drift": { "missing": 1 }, "untouched": {}, "disabled": {},
-//!     "parts": { "enrolments": { "drift": {}, "untouched": {}, "in_doubt", "elements" } }, "strangers", "foreign", "in_doubt", "unobserved", "conflicts", "linked", "listed", "verdict": { "trips", "allowed", "held" },
+//!     "parts": { "enrolments": { "drift": {}, "untouched": {}, "in_doubt", "elements" } }, "strangers", "left_out": {}, "foreign", "in_doubt", "unobserved", "conflicts", "linked", "listed", "verdict": { "trips", "allowed", "held" },
 //!     "changes": [ { "id", "kind", "key", "username", "remote", "action", "cause", "drift", "reason", "requires",
 //!       "edits": [ { "op": "set", "attribute": "email", "from": null, "to": { "form": "text", "value": "..." } } ],
-//!       "fate": null | { "result": "landed", "code", "message", "attributes", "by" } } ] } ],
+//!       "fate": null | { "result": "landed", "code", "message", "attributes", "left", "by" } } ] } ],
 //!   "events": [ { "code", "pipeline", "step", "key", "message" } ],
 //!   "approval": null | { "gone": [], "new": 0 } }
 //! ```
@@ -63,7 +63,7 @@ mod tests {
         let pipeline = &report["pipelines"][0];
         assert_eq!(
             keys(pipeline),
-            "anew changes conflicts counters disabled drift first_load foreign in_doubt linked listed name observed parts \
+            "anew changes conflicts counters disabled drift first_load foreign in_doubt left_out linked listed name observed parts \
              stopped strangers target trust unobserved untouched verdict"
         );
         assert_eq!(

@@ -1,15 +1,16 @@
 //! The report's value. Its field names are the JSON report's, documented in [`super::json`]: renaming one
 //! is a change of the format's version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use reconcile_state::trust::Trust;
-use reconcile_state::{Drift, Key, Remote};
+use reconcile_state::{Drift, Edit, Key, Remote, Schema};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::redact::Shown;
+use super::build;
+use super::redact::{self, Shown};
 use crate::engine::FIRST_LOAD;
 use crate::model::pass::{Event, Fate, ScopeSummary, SourceSummary, Verdict};
 use crate::model::{Action, Candidate, Cause, ChangeId, PartTally, Reason, Rival};
@@ -80,6 +81,8 @@ pub struct PipelineReport {
     pub parts: BTreeMap<&'static str, PartTally>,
     /// Elements that belong to nobody we know, or lie outside what is managed.
     pub strangers: u64,
+    /// What the sources say and no setting knows what to make of, by words: how often.
+    pub left_out: BTreeMap<String, u64>,
     /// Untouched records by reason.
     pub untouched: BTreeMap<Reason, u64>,
     /// Disabled records by reason.
@@ -234,18 +237,27 @@ pub struct FateReport {
     /// What happened and the next step.
     pub message: Option<String>,
     /// Attributes that did not come out as wanted.
-    pub attributes: Vec<&'static str>,
+    pub attributes: Vec<String>,
+    /// What would still have to be done for them: an element to add does not show, one to remove does.
+    pub left: Vec<EditReport>,
     /// The change it waited for.
     pub by: Option<ChangeId>,
 }
 
 impl FateReport {
     /// What a fate means to a reader.
-    pub fn of(fate: &Fate) -> Self {
-        let plain = |result| Self { result, code: None, message: None, attributes: Vec::new(), by: None };
+    pub(super) fn of(fate: &Fate, schema: Option<&Schema>) -> Self {
+        let plain =
+            |result| Self { result, code: None, message: None, attributes: Vec::new(), left: Vec::new(), by: None };
         match fate {
             Fate::Landed => plain("landed"),
-            Fate::NotConverged(attributes) => Self { attributes: attributes.clone(), ..plain("not-converged") },
+            Fate::NotConverged(left) => {
+                let name =
+                    |edit: &Edit| edit.attribute().map_or_else(|| "standing".to_owned(), |id| redact::name(schema, id));
+                let attributes: BTreeSet<String> = left.iter().map(name).collect();
+                let attributes = attributes.into_iter().collect();
+                Self { attributes, left: build::edits(schema, left), ..plain("not-converged") }
+            }
             Fate::Superseded => plain("superseded"),
             Fate::Failed(error) => {
                 Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("failed") }

@@ -63,10 +63,21 @@ pub trait Project: Send + Sync {
         None
     }
 
+    /// What looks at MetaVault for `reconcile check`; `None` where its rows need no looking at.
+    fn survey(&self) -> Option<&dyn Survey> {
+        None
+    }
+
     /// For people: by which rule each attribute and element is called for, and why others are not.
     fn rules(&self, _subject: Subject<'_>, _look: &dyn Lookup, _at: Timestamp) -> Vec<Because> {
         Vec::new()
     }
+}
+
+/// Looks at what a pipeline's settings make of MetaVault's rows, for `reconcile check`. Pure.
+pub trait Survey: Send + Sync {
+    /// What there is to say: `people` are everybody's records in MetaVault. No personal values.
+    fn look(&self, people: &[&Record], semesters: &[Semester], at: Timestamp) -> Vec<Check>;
 }
 
 /// The rule behind an attribute or an element, for [`Project::rules`].
@@ -143,6 +154,9 @@ pub struct Page {
     pub unread: BTreeSet<String>,
     /// Of [`Ask::Parts`]: elements that are nobody's of the wholes, or in scopes that are not ours.
     pub strangers: u64,
+    /// Of [`Ask::Parts`]: whether the reading does not tell by whose hand elements are there. Memory alone says then
+    /// which are ours.
+    pub silent: bool,
 }
 
 /// The end of a whole listing.

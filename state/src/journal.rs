@@ -32,7 +32,8 @@ pub struct Intent {
     /// counted from `at`: between the intent and the request lie locks, pace and the target's own holds.
     pub settle_after_ms: u64,
     /// Of a creation, digests of the values by which the new record is recognised: it is found again also
-    /// when the person bears others by then, or is gone.
+    /// when the person bears others by then, or is gone. Of a set at a target that does not tell by whose hand its
+    /// elements are there, digests of the elements that are put in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub matches: Vec<Digest>,
 }

@@ -224,12 +224,13 @@ impl University {
 
 #[test]
 fn a_university_with_150_000_enrolments_converges_and_is_repaired_in_one_pass() {
-    let university = University::new(1, 20_000, 11..=13);
+    let mut university = University::new(1, 20_000, 11..=13);
+    university.rig.reconfigure("first_load = true", "first_load = false");
     let rig = &university.rig;
     let before = rig.outside();
-    let plan = rig.run(&["--plan"]).expect(2);
+    let plan = rig.run(&["--plan", "--out", "plan.json"]).expect(2);
     rig.nothing_was_written(&before);
-    let apply = rig.run(&["--yes"]).expect(0);
+    let apply = rig.run(&["--approve", "plan.json", "--why", "first load"]).expect(0);
     university.in_sync();
     university.is_right();
     let seats = university.seats().len();
@@ -241,6 +242,50 @@ fn a_university_with_150_000_enrolments_converges_and_is_repaired_in_one_pass() 
     println!("repair {:?}", repaired.took);
     university.in_sync();
     university.is_right();
+}
+
+#[test]
+fn wrong_ids_of_roles_give_nobody_a_role_and_right_ones_are_carried_through_at_once() {
+    let mut university = University::new(5, 400, 3..=5);
+    let swapped = "[moodle.enrolments.role_ids]\nstudent = 3\nteacher = 4\neditingteacher = 5\n";
+    university.rig.reconfigure("[moodle.enrolments.report]\n", &format!("{swapped}[moodle.enrolments.report]\n"));
+    let wrong = ["MOODLE_ROLE_ID_WRONG", "correct enrolments.role_ids.student"];
+    let run = university.rig.run(&["--yes"]).expect(4);
+    run.says(&wrong);
+    let held: BTreeSet<u64> = university.seats().into_iter().map(|(.., role)| role).collect();
+    assert_eq!(held, BTreeSet::from([4]), "assistants alone");
+    // Once somebody has the role that the id belongs to, nobody is given it to find out.
+    let world = university.rig.world();
+    let (course, guest) =
+        (*university.courses.values().next().unwrap(), world.users().into_iter().find(|u| u.auth != AUTH));
+    world.edit_member(course, guest.unwrap().id, |member| {
+        member.methods.insert(MANUAL.to_owned(), Enrolment::default());
+        member.roles.extend([3, STUDENT]);
+    });
+    university.rig.run(&["check"]).expect(1).says(&["role `student` is 5 at the site and 3 in role_ids"]);
+    let unassigned = || world.calls().get("core_role_unassign_roles").copied();
+    let before = unassigned();
+    university.rig.run(&["--yes", "--allow", "additions"]).expect(4).says(&wrong);
+    assert_eq!(unassigned(), before, "nothing had to be taken back");
+    university.rig.reconfigure(swapped, "");
+    university.rig.run(&["--yes", "--allow", "additions"]).expect(0);
+    university.is_right();
+    university.in_sync();
+}
+
+#[test]
+fn rows_that_no_setting_knows_are_told_by_the_plan_and_by_check() {
+    let mut university = University::new(6, 400, 3..=5);
+    let roles = "[moodle.enrolments.roles]\n\"studnet/student\" = \"student\"\n\"teacher/lecturer\" = \"teacher\"\n";
+    university.rig.reconfigure("[moodle.enrolments.report]\n", &format!("{roles}[moodle.enrolments.report]\n"));
+    university.rig.run(&["--plan"]).expect(2).says(&["left out of what the sources say: student/student is not in"]);
+    let check = university.rig.run(&["check"]).expect(0);
+    check.says(&["active rows give nothing: `student/student` (", "no row of mv_enrolment is `studnet/student`"]);
+    university.rig.reconfigure(roles, "");
+    let number = university.rig.campus.teachings[0].topic_id.split(':').next().unwrap().to_owned();
+    university.rig.reconfigure(&format!("number = \"{number}\""), "number = \"999\"");
+    let check = university.rig.run(&["check"]).expect(0);
+    check.says(&["no course of institution 999 among", "no active row is of a topic of institution 999"]);
 }
 
 #[test]

@@ -50,6 +50,17 @@ fn explaining_reads_the_store_alone_and_leaves_it_as_it_is() {
 }
 
 #[test]
+fn after_any_pass_its_people_are_explained_out_of_the_store() {
+    let rig = Rig::loaded(113, 100);
+    let uhid = named(&rig)[0].uhid.clone();
+    let key = format!("uhid={uhid}");
+    for pass in [&["--yes"][..], &["--yes", "--changed"], &["--yes", "--pending"], &["--yes", "--key", &key]] {
+        rig.run(pass).expect(0);
+        rig.run(&["explain", &uhid]).expect(0).says(&["account: in sync"]);
+    }
+}
+
+#[test]
 fn what_was_changed_by_hand_is_explained_once_it_is_read() {
     let rig = Rig::loaded(111, 100);
     let person = named(&rig)[0];

@@ -189,6 +189,26 @@ async fn a_load_that_truncates_and_refills_meanwhile_does_not_show() {
 }
 
 #[tokio::test]
+async fn a_load_that_takes_the_tables_in_another_order_is_never_in_a_deadlock_with_a_reading() {
+    let (bench, _) = Bench::filled(&CampusPlan::new(64, 50)).await;
+    let before = bench.vault().read_all().await.unwrap();
+    let (mut load, mut watch) =
+        (bench.server.administrator().connect().await.unwrap(), bench.server.administrator().connect().await.unwrap());
+    let impatient = "SET deadlock_timeout = '600ms'; BEGIN; LOCK TABLE mv_enrolment IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(impatient).execute(&mut load).await.unwrap();
+    let vault = bench.vault();
+    let reading = tokio::spawn(async move { vault.read_all().await });
+    let held = "SELECT count(*) FROM pg_locks WHERE granted AND relation = 'mv_person'::regclass \
+                AND mode = 'AccessShareLock' AND pid <> pg_backend_pid()";
+    while sqlx::query_scalar::<_, i64>(held).fetch_one(&mut watch).await.unwrap() == 0 {
+        assert!(!reading.is_finished(), "the load was not waited for");
+    }
+    // Each now waits for what the other holds.
+    sqlx::raw_sql("LOCK TABLE mv_person IN ACCESS EXCLUSIVE MODE; COMMIT").execute(&mut load).await.unwrap();
+    same(&before, &reading.await.unwrap().unwrap());
+}
+
+#[tokio::test]
 async fn nothing_can_be_written_while_reading_whatever_the_account_may() {
     let (bench, _) = Bench::filled(&CampusPlan::new(63, 60)).await;
     bench.server.sql(

@@ -64,6 +64,9 @@ pub(in crate::cli) async fn run(
     }
     let mut found = vec![System::new(CONFIGURATION, settings), System::new("store", kept)];
     found.extend(join_all(asking).await);
+    if let Some(vault) = &opened.vault {
+        system::survey(vault.as_ref(), &opened.targets, io.clock.now(), &mut found).await;
+    }
     end(&found, asked.format, !opened.wrong.is_empty(), io)
 }
 

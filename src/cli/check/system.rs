@@ -1,10 +1,15 @@
 //! What was found, by the system in which it was.
 
+use jiff::Timestamp;
+use reconcile_state::Record;
 use serde::Serialize;
 
-use crate::model::{Check, Level, TargetError};
+use crate::model::{Check, Level, Semester, TargetError};
 use crate::sources::{Directory, Vault};
-use crate::targets::port::{Identity, Observer};
+use crate::targets::port::{Identity, Observer, Target};
+
+/// MetaVault's section, under which its findings are.
+const METAVAULT: &str = "metavault";
 
 /// The findings about one system.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -34,7 +39,32 @@ pub async fn directory(directory: &dyn Directory) -> System {
 
 /// Looks at MetaVault.
 pub async fn vault(vault: &dyn Vault) -> System {
-    System::new("metavault", vault.check().await)
+    System::new(METAVAULT, vault.check().await)
+}
+
+/// What the settings of targets make of MetaVault's rows, told with each target. A MetaVault of which a problem was
+/// told is not read for it.
+pub async fn survey(vault: &dyn Vault, targets: &[Target], at: Timestamp, found: &mut [System]) {
+    let sound = |system: &System| system.system != METAVAULT || system.count(Level::Problem) == 0;
+    let surveys = || targets.iter().filter_map(|t| Some((t.observer.name, t.observer.project.survey()?)));
+    if surveys().next().is_none() || !found.iter().all(sound) {
+        return;
+    }
+    let reading = vault.read_all().await;
+    for (name, survey) in surveys() {
+        let Some(system) = found.iter_mut().find(|system| system.system == name) else { continue };
+        match &reading {
+            Ok(reading) => {
+                let people: Vec<&Record> = reading.people.values().map(|entry| &entry.record).collect();
+                let semesters: Vec<Semester> = reading.catalogue.semesters.values().cloned().collect();
+                system.checks.extend(survey.look(&people, &semesters, at));
+            }
+            Err(error) => {
+                let fix = "see docs/errors.md for this code";
+                system.checks.push(Check::problem(METAVAULT, format!("{}: {error}", error.code), fix));
+            }
+        }
+    }
 }
 
 /// Looks at a target, and whether it is the one that is remembered.

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reconcile_state::store::{OpenIntent, Scope, Side, Store};
-use reconcile_state::{AttributeId, Claim, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Shape, Value};
+use reconcile_state::{
+    Applied, AttributeId, Claim, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Shape, Value,
+};
 
 use super::value::{Called, Doubt, LastApplied, Next, NextChange, Sight};
 use super::{Explainer, One};
-use crate::engine::bounds::cut;
+use crate::engine::bounds::{carry, cut};
 use crate::engine::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
 use crate::engine::conflicts::Told;
 use crate::engine::diff::{Draft, Facts, Have, Step, Want, decide};
@@ -35,6 +37,15 @@ pub(super) struct Weighed {
     pub next: Next,
     pub waiting: Vec<Edit>,
     pub kept: Vec<Edit>,
+}
+
+/// What a record is decided by: both sides with their digests, as a pass compares them.
+struct Compared {
+    applied: Option<Applied>,
+    want: Option<(Digest, Record)>,
+    have: Option<(Digest, Record)>,
+    /// Whether it is part of a record that is about to be made.
+    made: bool,
 }
 
 /// A person as a pipeline's records are weighed for them.
@@ -78,7 +89,6 @@ impl Explainer {
         for schema in project.kinds() {
             let desired = desired.iter().find(|desired| desired.kind == schema.kind);
             let whole = schema.part_of.and_then(|of| weighed.iter().find(|one| one.schema.kind == of));
-            let whole = whole.map(|whole| &whole.seen);
             let because = because.iter().filter(|because| because.kind == schema.kind).cloned().collect();
             let record = self.record(one, schema, subject, desired, whole)?;
             weighed.push(Weighed { because, ..record });
@@ -92,7 +102,7 @@ impl Explainer {
         schema: &Schema,
         subject: &Subjected<'_>,
         desired: Option<&Desired>,
-        whole: Option<&Sight>,
+        whole: Option<&Weighed>,
     ) -> Result<Weighed, PassError> {
         let project = one.explaining.observer.project.as_ref();
         let key = desired.map_or(subject.key, |desired| &desired.key);
@@ -139,15 +149,24 @@ impl Explainer {
         };
         weighed.claim = store.claim_of(schema.kind, key)?;
         let before = store.wanted_body(schema.kind, key)?;
-        weighed.seen = self.sight(one, store, &weighed, before.as_ref(), whole)?;
-        let wanted = match &weighed.called {
-            Called::Active(record) | Called::Disabled(record, _) => Some(store.digester().record(schema, record)),
+        weighed.seen = self.sight(one, store, &weighed, before.as_ref(), whole.map(|whole| &whole.seen))?;
+        let mut want = match &weighed.called {
+            Called::Active(record) | Called::Disabled(record, _) => Some(record.clone()),
             _ => None,
         };
-        let shown = match &weighed.seen {
-            Sight::Present(record) => Some(store.digester().record(schema, record)),
+        let mut have = match &weighed.seen {
+            Sight::Present(record) => Some(record.clone()),
             _ => None,
         };
+        // What is remembered of scopes that are not there, or were not read, neither side has lost.
+        if let (Some(_), Some(desired), Some(before)) = (schema.part_of, desired, &before) {
+            let bounds = bounds(one, schema, desired)?;
+            for side in [&mut want, &mut have].into_iter().flatten() {
+                carry(&bounds, project, schema, side, before);
+            }
+        }
+        let digest = |side: &Option<Record>| side.as_ref().map(|record| store.digester().record(schema, record));
+        let (wanted, shown) = (digest(&want), digest(&have));
         let applied = store.applied_of(schema.kind, key)?;
         weighed.applied = applied.map(|applied| LastApplied {
             wanted: before,
@@ -157,14 +176,27 @@ impl Explainer {
         });
         let matches = desired.map_or(&[][..], |desired| &desired.matches);
         if weighed.seen == Sight::NoWhole {
-            return Ok(weighed);
+            let comes = whole.is_some_and(|whole| match &whole.next {
+                Next::Change(change) => change.action == Action::Create && change.held.is_none(),
+                _ => false,
+            });
+            if !comes || !matches!(weighed.called, Called::Active(_)) {
+                return Ok(weighed);
+            }
+            // What is about to be made has nothing in it, and is to get all that is called for.
+            let empty = Record::new(key.clone());
+            let have = Some((store.digester().record(schema, &empty), empty.clone()));
+            weighed.seen = Sight::Present(empty);
+            let compared = Compared { applied: None, want: wanted.zip(want), have, made: true };
+            let weighed = self.decide(one, store, subject, weighed, &compared)?;
+            return Ok(Weighed { seen: Sight::NoWhole, ..weighed });
         }
         if let Some(doubt) = self.in_doubt(one, store, &weighed, matches) {
             weighed.next = Next::InDoubt(doubt);
             return Ok(weighed);
         }
-        let digests = (wanted.unwrap_or(Digest([0; 16])), shown.unwrap_or(Digest([0; 16])));
-        self.decide(one, store, subject, weighed, (applied, digests))
+        let (want, have) = (wanted.zip(want), shown.zip(have));
+        self.decide(one, store, subject, weighed, &Compared { applied, want, have, made: false })
     }
 
     fn decide(
@@ -173,12 +205,12 @@ impl Explainer {
         store: &Store,
         subject: &Subjected<'_>,
         mut weighed: Weighed,
-        (applied, (wanted, shown)): (Option<reconcile_state::Applied>, (Digest, Digest)),
+        compared: &Compared,
     ) -> Result<Weighed, PassError> {
         let (schema, key) = (weighed.schema.clone(), weighed.key.clone());
         let open = open_of(one, schema.kind, &key);
         let create = Action::Create.to_string();
-        let begun = open.clone().any(|open| open.intent.action == create) || is_made(store, &weighed)?;
+        let begun = open.clone().any(|open| open.intent.action == create) || compared.made || is_made(store, &weighed)?;
         // Whoever is gone is weighed where something is remembered, and nowhere else.
         if weighed.called == Called::Gone && weighed.claim.is_none() && open.count() == 0 {
             return Ok(weighed);
@@ -188,19 +220,19 @@ impl Explainer {
         let facts = Facts {
             schema: &schema,
             key: &key,
-            want: match &weighed.called {
-                Called::Active(record) => Want::Record(record, wanted, None),
-                Called::Disabled(record, reason) => Want::Record(record, wanted, Some(*reason)),
-                Called::Gone => Want::Gone,
-                Called::Untouched(_) => Want::Untouched,
+            want: match (&weighed.called, &compared.want) {
+                (Called::Disabled(_, reason), Some((digest, record))) => Want::Record(record, *digest, Some(*reason)),
+                (Called::Gone, _) => Want::Gone,
+                (_, Some((digest, record))) => Want::Record(record, *digest, None),
+                _ => Want::Untouched,
             },
-            have: match &weighed.seen {
-                Sight::Present(record) => Have::Present(record, shown, &remote),
-                Sight::Absent => Have::Absent,
-                Sight::Ambiguous => Have::Ambiguous,
-                Sight::Unknown | Sight::NoWhole => Have::Unknown,
+            have: match (&weighed.seen, &compared.have) {
+                (Sight::Absent, _) => Have::Absent,
+                (Sight::Ambiguous, _) => Have::Ambiguous,
+                (_, Some((digest, record))) => Have::Present(record, *digest, &remote),
+                _ => Have::Unknown,
             },
-            applied,
+            applied: compared.applied,
             wanted_before: &|| {
                 store.wanted_body(schema.kind, &key).unwrap_or_else(|error| {
                     failure.set(Some(error));
@@ -330,7 +362,7 @@ fn bounds(one: &One, schema: &Schema, desired: &Desired) -> Result<Bounds, PassE
     if let (Some(_), Some(store)) = (schema.part_of, &one.explaining.store) {
         scopes = Some(store.meta(&scopes_read(schema.kind))?.unwrap_or_default());
     }
-    Ok(Bounds { scopes: scopes.map(Arc::new), unasked: desired.unasked.clone() })
+    Ok(Bounds { scopes: scopes.map(Arc::new), unasked: desired.unasked.clone(), ..Bounds::default() })
 }
 
 /// Elements of a part that wait for their scope to be made.

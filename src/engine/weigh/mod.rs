@@ -21,7 +21,7 @@ use super::error::PassError;
 use super::memory::Memory;
 use super::observe::Observed;
 use super::outlook::{Class, Classes};
-use super::plan::{Open, Order};
+use super::planner::{Open, Order};
 use super::progress;
 use super::project::{PROTECTED, Row, is_protected_key};
 use crate::model::{Action, Address, Bounds, Call, Change, Conflict, Element, Finding, Link, PipelinePlan};

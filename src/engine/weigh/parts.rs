@@ -160,7 +160,8 @@ impl Judging<'_> {
             (Call::Active(record), Ok(_)) => Ok(record),
         };
         let memory = self.memory;
-        let bounds = Bounds { scopes: Some(parts.read.clone()), unasked: row.bounds.unasked.clone() };
+        let scopes = Some(parts.read.clone());
+        let bounds = Bounds { scopes, unasked: row.bounds.unasked.clone(), silent: parts.silent };
         let project = self.one.observer.project.as_ref();
         let mut have = Record::new(key.clone());
         if let Some(part) = seen {
@@ -195,29 +196,19 @@ impl Judging<'_> {
                 .clone()
         };
         let claim = memory.claim(schema.kind, key);
-        let (mut shown, mut due) = (have.clone(), false);
-        if !parts.unread.is_empty() {
-            // What is called for there and was not when it last settled is left to do.
-            let unread = |record: Option<&Record>| self.in_scopes(schema, record, &parts.unread);
-            due = unread(Some(record)) != unread(wanted_before().as_ref());
-            let known = memory.store.body(Scope::new(schema.kind, Side::Observed), key)?;
-            let within = |scope: &str| parts.unread.contains(scope);
-            merge(project, schema, &mut want, wanted_before().as_ref(), &within);
-            merge(project, schema, &mut have, known.as_ref(), &within);
-        }
+        let mut shown = have.clone();
+        let applied = self.applied(schema.kind, &memory.store.digester().key(key));
+        let due = self.fill((&mut want, &mut have), (schema, record), parts, &wanted_before, applied)?;
         let remote = &whole.remote.unwrap_or_default();
         // What was put into another record under this key says nothing of this one.
         let replaced = claim.is_some_and(|claim| !claim.remote.is(remote));
         let others = claim.filter(|_| !replaced).map(|claim| &claim.others);
         let put_here = || if replaced { None } else { wanted_before() };
-        let mut kept = seen.map(|part| not_ours(part, others, &put_here)).unwrap_or_default();
-        // Whose it was where nothing was read is not forgotten.
-        kept.extend(others.into_iter().flatten().filter(|one| is_within(project, schema, one, &parts.unread)).cloned());
+        let kept = self.not_ours(schema, key, seen, others, &put_here, parts);
         leave_kept(schema, &mut have, &kept, Some(&want));
         leave_kept(schema, &mut shown, &kept, Some(&want));
         let digester = memory.store.digester();
         let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
-        let applied = self.applied(schema.kind, &digester.key(key));
         let ours = memory.open_of(schema.kind, key).next().is_some();
         let met = applied.is_none() || replaced;
         let facts = Facts {
@@ -252,6 +243,61 @@ impl Judging<'_> {
         let beside = Beside { after, bounds, kept, again, expect, ..Beside::default() };
         self.step(schema, &facts, Some(row), (drift, step), beside);
         Ok(Some(have))
+    }
+
+    /// Puts what is remembered in the place of what was not read. Gives whether something was to be done there.
+    fn fill(
+        &self,
+        (want, have): (&mut Record, &mut Record),
+        (schema, called): (&Schema, &Record),
+        parts: &ObservedParts,
+        wanted_before: &dyn Fn() -> Option<Record>,
+        applied: Option<Applied>,
+    ) -> Result<bool, PassError> {
+        let project = self.one.observer.project.as_ref();
+        let mut due = false;
+        if !parts.unread.is_empty() {
+            // What is called for there and was not when it last settled is left to do.
+            let unread = |record: Option<&Record>| self.in_scopes(schema, record, &parts.unread);
+            due = unread(Some(called)) != unread(wanted_before().as_ref());
+            let known = self.memory.store.body(Scope::new(schema.kind, Side::Observed), &called.key)?;
+            let within = |scope: &str| parts.unread.contains(scope);
+            merge(project, schema, want, wanted_before().as_ref(), &within);
+            merge(project, schema, have, known.as_ref(), &within);
+        }
+        // A scope that is not there for a while takes nothing of what we put into it out of a memory that alone
+        // says that we did: neither side has lost it.
+        let moved = |applied: Applied| applied.wanted != self.memory.store.digester().record(schema, want);
+        if parts.silent && applied.is_some_and(moved) {
+            let missing = |scope: &str| !parts.read.contains(scope) && !parts.unread.contains(scope);
+            merge(project, schema, want, wanted_before().as_ref(), &missing);
+            merge(project, schema, have, wanted_before().as_ref(), &missing);
+        }
+        Ok(due)
+    }
+
+    /// Elements by another's hand.
+    fn not_ours(
+        &self,
+        schema: &Schema,
+        key: &Key,
+        seen: Option<&Part>,
+        others: Option<&BTreeSet<Element>>,
+        wanted_before: &dyn Fn() -> Option<Record>,
+        parts: &ObservedParts,
+    ) -> BTreeSet<Element> {
+        let mut kept = seen.map(|part| not_ours(part, others, wanted_before)).unwrap_or_default();
+        if !kept.is_empty() {
+            // What a write puts in of which nobody heard is ours as well.
+            let open = self.memory.open_of(schema.kind, key);
+            let sent: BTreeSet<&Digest> = open.flat_map(|open| &open.intent.matches).collect();
+            kept.retain(|element| sent.is_empty() || !sent.contains(&self.memory.element(schema, element)));
+        }
+        // Whose it was where nothing was read is not forgotten.
+        let project = self.one.observer.project.as_ref();
+        let is_out = |one: &&Element| is_out_of_sight(project, schema, one, parts);
+        kept.extend(others.into_iter().flatten().filter(is_out).cloned());
+        kept
     }
 
     /// Whether nothing can be said of a part yet: an earlier write may still land, or nothing was read.
@@ -362,6 +408,18 @@ impl Judging<'_> {
 /// Whether what is there is part of what is called for: then nobody else has been at work in a whole of ours.
 pub fn takes_nothing(schema: &Schema, want: &Record, have: &Record) -> bool {
     !difference(schema, want, have).iter().any(|edit| matches!(edit, Edit::Remove { .. }))
+}
+
+/// Whether an element is in a scope that was not read; also in one that is not there, where memory alone says whose
+/// it was.
+fn is_out_of_sight(
+    project: &dyn crate::targets::port::Project,
+    schema: &Schema,
+    (id, element): &Element,
+    parts: &ObservedParts,
+) -> bool {
+    let out = |scope| parts.unread.contains(scope) || (parts.silent && !parts.read.contains(scope));
+    project.scope_of(schema.kind, *id, element).is_some_and(out)
 }
 
 fn is_within(

@@ -81,6 +81,25 @@ pub(super) fn cause(drift: Drift, cause: Cause, reason: Option<Reason>) -> Strin
     }
 }
 
+/// So many differences are told of a record that did not come out as wanted.
+const TOLD: usize = 4;
+
+/// What a target shows in place of what was written.
+fn instead(left: &[EditReport]) -> String {
+    let one = |edit: &EditReport| match edit {
+        EditReport::Standing { to } => format!("not {to}"),
+        EditReport::Set { from: None, .. } => "nothing".to_owned(),
+        EditReport::Set { from: Some(from), .. } | EditReport::Clear { from, .. } => value(from),
+        EditReport::Add { element, .. } => format!("not {}", value(element)),
+        EditReport::Remove { element, .. } => format!("but {}", value(element)),
+    };
+    let mut told: Vec<String> = left.iter().take(TOLD).map(one).collect();
+    if left.len() > TOLD {
+        told.push(format!("{} more", left.len() - TOLD));
+    }
+    if told.is_empty() { String::new() } else { format!(": {}", told.join(", ")) }
+}
+
 fn outcome(fate: &FateReport, paint: Paint) -> String {
     let code = fate.code.as_deref().unwrap_or_default();
     let message = fate.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
@@ -88,18 +107,16 @@ fn outcome(fate: &FateReport, paint: Paint) -> String {
         "landed" => paint.good("made"),
         "not-converged" => {
             let attributes = fate.attributes.join(", ");
+            let shown = instead(&fate.left);
             format!(
-                "{} the target shows something else in {attributes}; tried again later",
+                "{} the target shows something else in {attributes}{shown}; tried again later",
                 paint.warn("not converged:")
             )
         }
         "superseded" => paint.warn("superseded: the record moved since it was planned; due in the next pass"),
         "failed" => format!("{} {code}{message}", paint.bad("failed:")),
         "in-doubt" => format!("{} {code}{message}; read back before the next write", paint.bad("in doubt:")),
-        "deferred" => {
-            let by = fate.by.map(|id| id.to_string()).unwrap_or_default();
-            format!("{} it requires {by}, which was not made", paint.warn("deferred:"))
-        }
+        "deferred" => format!("{}{}", paint.warn("deferred"), paint.warn(&message)),
         "held" => format!("{} {code}", paint.warn("held:")),
         "not-approved" => paint.warn("not made: it is not in the approved plan"),
         _ => paint.warn("not made: interrupted"),

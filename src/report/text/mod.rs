@@ -184,7 +184,11 @@ fn foot(report: &Report, style: &Style, paint: Paint, out: &mut dyn Write) -> io
         }
     }
     if report.interrupted {
-        writeln!(out, "{} Run the same command again for the rest.", paint.warn("Interrupted."))?;
+        let rest = match report.approval {
+            Some(_) => "A saved plan is approved once: save and approve a new one for the rest.",
+            None => "Run the same command again for the rest.",
+        };
+        writeln!(out, "{} {rest}", paint.warn("Interrupted."))?;
     }
     if !refused.is_empty() && report.mode == Mode::Plan {
         writeln!(out, "{} {}", paint.bad("Refused by the guard:"), refused.join(", "))?;

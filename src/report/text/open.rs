@@ -1,6 +1,8 @@
 //! What stands open beside the changes of a plan, in words. An exit code other than 0 and 2 never comes
 //! without some of it or a change that was not made, and `In sync` is never said beside any of it.
 
+use reconcile_state::Drift;
+
 use crate::report::value::{PipelineReport, Report};
 
 /// What stands open: counts first, then what is wrong with a reading. Empty where nothing does.
@@ -38,6 +40,8 @@ fn reading(pipeline: &PipelineReport) -> Option<String> {
         ))
     } else if !pipeline.trust.is_trusted() {
         Some(format!("what {name} answered is not trusted"))
+    } else if pipeline.drift.keys().all(|class| *class == Drift::Untouched) && !pipeline.untouched.is_empty() {
+        Some(format!("everybody in {name} is untouched"))
     } else {
         None
     }

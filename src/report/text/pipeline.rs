@@ -69,7 +69,9 @@ fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
     reasons("disabled", &pipeline.disabled, out)?;
     for (kind, part) in &pipeline.parts {
         let elements = if part.elements == 1 { "1 element".to_owned() } else { format!("{} elements", part.elements) };
-        writeln!(out, "  {kind}: {elements}; {}", classes(&part.drift))?;
+        let classes = Some(classes(&part.drift)).filter(|classes| !classes.is_empty());
+        let classes = classes.map(|classes| format!("; {classes}")).unwrap_or_default();
+        writeln!(out, "  {kind}: {elements}{classes}")?;
         reasons(&format!("{kind} untouched"), &part.untouched, out)?;
     }
     if pipeline.foreign > 0 {
@@ -79,11 +81,25 @@ fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {
         let (count, s) = (pipeline.strangers, if pipeline.strangers == 1 { "" } else { "s" });
         writeln!(out, "  {count} element{s} of nobody we know or outside what is managed, never touched")?;
     }
+    left_out(&pipeline.left_out, out)?;
     match pipeline.counters.get("waiting") {
         0 => Ok(()),
         1 => writeln!(out, "  1 element waits for its other end (a course) to exist"),
         count => writeln!(out, "  {count} elements wait for their other end (a course) to exist"),
     }
+}
+
+/// So many names of what no setting knows are told.
+const LEFT_OUT: usize = 5;
+
+fn left_out(left_out: &BTreeMap<String, u64>, out: &mut dyn Write) -> io::Result<()> {
+    let mut all: Vec<(&String, &u64)> = left_out.iter().collect();
+    all.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
+    let mut told: Vec<String> = all.iter().take(LEFT_OUT).map(|(why, count)| format!("{why} ({count})")).collect();
+    if all.len() > LEFT_OUT {
+        told.push(format!("{} more", all.len() - LEFT_OUT));
+    }
+    if told.is_empty() { Ok(()) } else { writeln!(out, "  left out of what the sources say: {}", told.join(", ")) }
 }
 
 fn classes(drift: &BTreeMap<Drift, u64>) -> String {
@@ -167,7 +183,8 @@ fn changes(
         }
         let more = changes.len().saturating_sub(most);
         if more > 0 {
-            writeln!(out, "    ... and {more} more {word}{action} (-v shows all, --out FILE keeps them)")?;
+            let keeps = if style.acting { "" } else { ", --out FILE keeps them" };
+            writeln!(out, "    ... and {more} more {word}{action} (-v shows all{keeps})")?;
         }
     }
     Ok(())

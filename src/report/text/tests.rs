@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use reconcile_state::Drift;
+use reconcile_state::{Attribute, Drift, Edit, Schema};
 
 use super::*;
 use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
 use crate::model::{ErrorKind, TargetError};
-use crate::report::sample::planned;
+use crate::report::sample::{EMAIL, PIN, planned};
 
 fn style() -> Style {
     Style {
@@ -145,7 +145,7 @@ fn a_pass_shows_its_counters_and_what_did_not_come_out_as_planned() {
     for line in [
         "total 14, totalSkipped 5, totalUnchanged 7, totalAdd 1, totalUpdateFail 1",
         "      failed: TOY_UPDATE_FAILED: the address is taken\n",
-        "      deferred: it requires ",
+        "      deferred: it requires the account of toy of p2, which was not made\n",
         "      not made: interrupted\n",
         "Done: 1 change made, 3 not; see above.\n",
         "Interrupted. Run the same command again for the rest.\n",
@@ -154,6 +154,43 @@ fn a_pass_shows_its_counters_and_what_did_not_come_out_as_planned() {
     }
     assert!(!text.contains("+ create"), "what landed is not listed again\n{text}");
     assert!(!text.contains("4711"));
+}
+
+#[test]
+fn what_no_setting_knows_is_told_in_one_line() {
+    let mut planned = planned();
+    let all = (1..=9).map(|nth| (format!("teacher/role{nth} is not in enrolments.roles"), nth)).collect();
+    planned.plan.pipelines.get_mut("toy").unwrap().left_out = all;
+    let text = text(&of_plan(&planned), &style());
+    let line = "  left out of what the sources say: teacher/role9 is not in enrolments.roles (9), ";
+    assert!(text.contains(line) && text.contains("role5 is not in enrolments.roles (5), 4 more\n"), "{text}");
+}
+
+#[test]
+fn what_a_target_shows_instead_is_told_and_not_more_than_a_few_elements() {
+    let mut planned = planned();
+    let chairs = reconcile_state::AttributeId(4);
+    let add = |nth: u32| Edit::Add { attribute: chairs, element: format!("room{nth}/student") };
+    let set = vec![add(1), Edit::Remove { attribute: chairs, element: "room1/editor".into() }];
+    let many = (1..=9).map(add).collect();
+    let plain = vec![Edit::Set { attribute: EMAIL, from: Some("a@uni.example".into()), to: "b@uni.example".into() }];
+    let secret = vec![Edit::Set { attribute: PIN, from: Some("1234".into()), to: "4711".into() }];
+    let schemas = &mut planned.pipelines[0].schemas;
+    let attributes = schemas[0].attributes().iter().cloned().chain([Attribute::set(4, "chairs")]);
+    schemas[0] = Schema::new("toy", "account", 0, attributes.collect::<Vec<_>>()).unwrap();
+    let fates = [set, many, plain, secret].map(Fate::NotConverged);
+    let done: Vec<Done> =
+        planned.plan.changes.iter().cloned().zip(fates).map(|(change, fate)| Done { change, fate }).collect();
+    let text = text(&Report::of_pass(&planned, &BTreeMap::new(), &done, &[]), &style());
+    for line in [
+        "something else in chairs: not \"room1/student\", but \"room1/editor\"; tried again later\n",
+        "\"room4/student\", 5 more; tried again later\n",
+        "something else in email: \"a@uni.example\"; tried again later\n",
+        "something else in pin: (secret); tried again later\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("1234"));
 }
 
 #[test]

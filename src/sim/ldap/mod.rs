@@ -13,10 +13,12 @@ mod filter;
 mod modify;
 mod schema;
 mod search;
+mod served;
 mod session;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-pub use directory::{Directory, DirectoryPlan, Snapshot};
+pub use directory::{Directory, Snapshot};
 pub use entry::Entry;
+pub use served::DirectoryPlan;

@@ -18,11 +18,11 @@ use tokio::net::TcpStream;
 use tokio_util::codec::Framed;
 
 use super::controls::{self, Controls};
-use super::directory::Served;
 use super::dn::fold_dn;
 use super::filter::judge;
 use super::modify::{self, Refused};
 use super::search::{self, Bounds, Position};
+use super::served::Served;
 use super::tree::{Stored, Tree};
 use crate::sim::faults::{Fault, Operation, Refusal};
 

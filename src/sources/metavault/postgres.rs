@@ -3,11 +3,11 @@
 //! One read-only transaction of REPEATABLE READ spans preflight, counts and rows. Before it looks at anything it
 //! locks every table against TRUNCATE, which ignores snapshots: a load that truncates and refills would else show
 //! tables as empty to whoever began before it ended. The lock is the weakest there is (ACCESS SHARE, what a SELECT
-//! takes) and waits for a load that has begun, within the statement's time limit.
+//! takes) and waits for a load that has begun, within the statement's time limit, holding nothing for long meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use reconcile_state::Key;
@@ -28,6 +28,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// So much longer than the server waits do we, before a silent server counts as gone.
 const SLACK: Duration = Duration::from_secs(10);
+
+/// So long one lock is waited for before all are given back: a load that takes the tables in another order would
+/// else meet us in a deadlock, which the server looks for after a second and may end by aborting the load.
+const LOCK_WAIT: Duration = Duration::from_millis(400);
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -186,8 +190,22 @@ impl Session<'_> {
                 lockable.push(table);
             }
         }
-        self.say("the transaction", BEGIN.to_owned()).await?;
-        for table in lockable {
+        self.say("the session", format!("SET lock_timeout = {}", LOCK_WAIT.as_millis())).await?;
+        let begun = Instant::now();
+        loop {
+            self.say("the transaction", BEGIN.to_owned()).await?;
+            match self.lock(&lockable).await {
+                Err(error) if error.retry && begun.elapsed() < self.address.statement_timeout => {
+                    self.say("the transaction", "ROLLBACK".to_owned()).await?;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                locked => return locked,
+            }
+        }
+    }
+
+    async fn lock(&mut self, tables: &[&str]) -> Result<(), SourceError> {
+        for table in tables {
             self.say(table, format!("LOCK TABLE {table} IN ACCESS SHARE MODE")).await?;
         }
         Ok(())

@@ -82,7 +82,7 @@ pub fn of_reading(what: &str, error: &sqlx::Error, address: &Address) -> SourceE
         "42703" | "42883" | "42804" => {
             SourceError::vault_schema(format!("{what} is not as the read model has it (SQLSTATE {code})"))
         }
-        "57014" => slow(what, address.statement_timeout),
+        "57014" | "55P03" => slow(what, address.statement_timeout),
         _ if code.starts_with("22") => SourceError::vault_malformed(format!(
             "{what}: a value does not fit its column of the read model (SQLSTATE {code}); correct the view"
         )),

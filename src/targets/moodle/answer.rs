@@ -23,6 +23,8 @@ pub const UPDATE_FAILED: &str = "MOODLE_USER_UPDATE_FAILED";
 pub const DISABLE_FAILED: &str = "MOODLE_USER_DISABLE_FAILED";
 /// Somebody could not be enrolled, or given a role in a course.
 pub const ENROL_FAILED: &str = "MOODLE_COURSE_ENROL_FAILED";
+/// The id of a role is another role's at the site.
+pub const ROLE_ID_WRONG: &str = "MOODLE_ROLE_ID_WRONG";
 /// Somebody could not be unenrolled, or a role in a course not be taken away.
 pub const UNENROL_FAILED: &str = "MOODLE_COURSE_UNENROL_FAILED";
 

@@ -42,6 +42,12 @@ pub const CODES: &[(&str, &str)] = &[
          MOODLE_COURSE_ENROL_FAILED.",
     ),
     (
+        "MOODLE_ROLE_ID_WRONG",
+        "An id in enrolments.role_ids is another role's at the site. The message names the role, the id that is set and \
+         what the site shows: nothing is sent with that role until the setting is corrected. Where nobody had the role \
+         yet, one person was given it to find out; the message says whether it was taken back.",
+    ),
+    (
         "MOODLE_COURSE_TWICE",
         "Two courses bear one ID number, so nobody can say which is meant: neither is read or written to, and \
          enrolments in them wait. Take the number away from one of them.",
@@ -100,6 +106,7 @@ mod tests {
             answer::DISABLE_FAILED,
             answer::ENROL_FAILED,
             answer::UNENROL_FAILED,
+            answer::ROLE_ID_WRONG,
         ];
         let reasons = accounts::REASONS.iter().chain(enrolments::REASONS).map(|reason| reason.0);
         for code in codes.into_iter().chain(reasons) {

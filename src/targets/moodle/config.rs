@@ -103,6 +103,27 @@ impl Default for Columns {
     }
 }
 
+impl Columns {
+    /// Each column that is read by our name of it and the header it has; the city only where it is managed.
+    pub fn wanted(&self, city: bool) -> Vec<(&'static str, &str)> {
+        let mut wanted = vec![
+            ("username", self.username.as_str()),
+            ("idnumber", &self.idnumber),
+            ("email", &self.email),
+            ("firstname", &self.firstname),
+            ("lastname", &self.lastname),
+            ("suspended", &self.suspended),
+            ("auth", &self.auth),
+            ("department", &self.department),
+            ("institution", &self.institution),
+        ];
+        if city {
+            wanted.push(("city", &self.city));
+        }
+        wanted
+    }
+}
+
 fn batch_size() -> usize {
     100
 }
@@ -200,11 +221,15 @@ impl Config {
             Some(pace) => pace,
             None => PaceConfig::new(20.0, Some(10), 4).map_err(|e| refused("pace", e.to_string()))?,
         };
+        let templates = Templates::parse(&self.attributes, around.institution)?;
+        if let Some(report) = &self.report {
+            distinct_headers("report.columns", &report.columns.wanted(templates.city()))?;
+        }
         Ok(Settings {
             url,
             access,
             auth,
-            templates: Templates::parse(&self.attributes, around.institution)?,
+            templates,
             report: self.report,
             enrolments: self.enrolments.check(&around.institution.number)?,
             pace,
@@ -252,6 +277,19 @@ fn check_auth(auth: Option<String>) -> Result<String, OpenError> {
         return Err(refused("auth", "must be a plugin's name: lower-case letters, digits and _, 20 at most"));
     }
     Ok(auth)
+}
+
+/// Refuses columns of a report of which two have one header: one of them would be read as the other.
+pub(super) fn distinct_headers(section: &str, wanted: &[(&'static str, &str)]) -> Result<(), OpenError> {
+    for (at, (name, header)) in wanted.iter().enumerate() {
+        let same = |(_, other): &&(&'static str, &str)| other.trim() == header.trim();
+        let Some((one, _)) = wanted[..at].iter().find(same) else { continue };
+        // The later of the two may be the one at its default.
+        let message =
+            format!("has the header `{}`, and so has `{one}`; every column has one of its own", header.trim());
+        return Err(refused(&format!("{section}.{name}"), message));
+    }
+    Ok(())
 }
 
 /// Refuses a number outside its range.
@@ -353,6 +391,16 @@ mod tests {
         }
         assert!(refusal("[attributes]\nidnumber = '{student_nummer}'").contains("student_number"));
         assert!(refusal("colour = 'red'").contains("colour"));
+    }
+
+    #[test]
+    fn one_header_never_stands_for_two_columns_that_are_read() {
+        let columns = "[report]\nid = 1\n[report.columns]\n";
+        let said = refusal(&format!("{columns}idnumber = 'Username'"));
+        assert!(said.starts_with("report.columns.idnumber: ") && said.contains("`username`"), "{said}");
+        let city = format!("{columns}city = 'Username'\n");
+        assert!(check(&format!("{LEAST}{city}")).is_ok(), "it is not read");
+        assert!(refusal(&format!("{city}[attributes]\ncity = '{{campus}}'")).starts_with("report.columns.city: "));
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! What the site is and whether it can be worked with: at the start of every pass, and in full for
 //! `reconcile check`. Reads only.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::accounts::{Row, accounts};
 use super::answer::CONNECTION_FAILED;
 use super::client::Client;
 use super::config::Settings;
-use super::enrolments::{Catalogue, Courses, Enrolments, memberships, unshown};
-use super::wire::{Call, Participant, Report, SiteInfo, User, function};
+use super::enrolments::{
+    Catalogue, Courses, Enrolments, Known, Listing, Memberships, Roles, check_distinct, holders, memberships, unshown,
+};
+use super::wire::{Call, Report, SiteInfo, User, function};
 use crate::model::{Check, ErrorKind, TargetError};
 use crate::targets::port::Identity;
 
@@ -180,89 +182,123 @@ impl Inspector {
     async fn check_enrolments(&self, enrolments: &Enrolments, site: &SiteInfo) -> Vec<Check> {
         let what = "courses";
         let catalogue = Catalogue::new(Arc::clone(&self.client), &enrolments.institution);
-        let courses = match catalogue.read().await {
-            Ok(courses) => courses,
+        let Listing { ours: courses, all, others } = match catalogue.list().await {
+            Ok(listing) => listing,
             Err(error) => {
                 return vec![failed(what, &error, "grant moodle/course:view, :viewhiddencourses and :update")];
             }
         };
         let shown = format!("institution:code:version:year:term of institution {}", enrolments.institution);
-        let mut found = vec![if courses.is_empty() {
+        let mut found = vec![if courses.is_empty() && !others.is_empty() {
+            let others: Vec<String> = others.iter().map(|(number, count)| format!("{count} of {number}")).collect();
+            let (institution, others) = (&enrolments.institution, others.join(", "));
+            let text =
+                format!("no course of institution {institution} among {all} courses of the site; there are {others}");
+            Check::warning(what, text, "compare `number` in [institution] with the ID numbers of courses")
+        } else if courses.is_empty() {
             let fix = "give courses their ID number, or run pipeline moodle-courses first";
-            Check::warning(what, format!("none has an ID number {shown}"), fix)
+            Check::warning(what, format!("none of {all} has an ID number {shown}"), fix)
         } else {
             Check::good(what, format!("{} have an ID number {shown}", courses.len()))
         }];
-        found.push(self.check_participants(enrolments, &courses).await);
-        if site.lists(function::ENROLLED)
-            && let Some(course) = courses.values().next_back()
-        {
-            found.push(self.check_roles(enrolments, *course).await);
-        } else if enrolments.report.is_some() && !site.lists(function::ENROLLED) {
+        let (report, memberships) = self.check_participants(enrolments, &courses).await;
+        found.push(report);
+        if site.lists(function::ENROLLED) {
+            if !courses.is_empty() {
+                found.extend(self.check_roles(enrolments, &courses, memberships).await);
+            }
+        } else if enrolments.report.is_some() {
             let unlisted = format!("{} is not listed", function::ENROLLED);
             let fix = "add it to the external service: what vanishes from the report is then looked for before it is made again";
-            found.push(Check::warning("vanished enrolments", unlisted, fix));
+            found.push(Check::warning("vanished enrolments", unlisted.clone(), fix));
+            let fix = "add it to the external service: the ids of roles are then compared before they are sent";
+            found.push(Check::warning("roles", unlisted, fix));
         }
         found
     }
 
-    async fn check_participants(&self, enrolments: &Enrolments, courses: &Courses) -> Check {
+    async fn check_participants(&self, enrolments: &Enrolments, courses: &Courses) -> (Check, Option<Memberships>) {
         let what = "report of enrolments";
         let Some(config) = &enrolments.report else {
             let fix = "make a custom report of source \"Course participants\" and set [moodle.enrolments.report]";
             let found = "none: every course is read by itself, and only enrolments that this program made are removed";
-            return Check::warning(what, found, fix);
+            return (Check::warning(what, found, fix), None);
         };
         let fix = "compare [moodle.enrolments.report] with the report, in the language of the service account";
         let report = match self.client.call::<Report>(&Call::Report(config.id)).await {
             Ok(report) => report,
             Err(error) => {
-                return failed(what, &error, "check enrolments.report.id, moodle/reportbuilder:view and :viewall");
+                let fix = "check enrolments.report.id, moodle/reportbuilder:view and :viewall";
+                return (failed(what, &error, fix), None);
             }
         };
-        match memberships(report, config) {
-            Err(error) => failed(what, &error, fix),
-            Ok(all) if !unshown(&all, courses).is_empty() => {
-                let found = format!("{} courses of ours stand in none of its rows", unshown(&all, courses).len());
-                let fix = "take every condition out of the report, and give each course an enrolment method";
-                Check::problem(what, found, fix)
-            }
-            Ok(all) if !all.rows.is_empty() && !all.rows.iter().any(|row| row.manual) => {
-                let found = format!("{} rows, none by the manual method", all.rows.len());
-                Check::warning(
-                    what,
-                    found,
-                    "right while nobody is enrolled by this program; otherwise set enrolments.report.manual to the method's text",
-                )
-            }
-            Ok(all) => Check::good(what, format!("{} rows, all columns found", all.rows.len())),
-        }
+        let all = match memberships(report, config) {
+            Ok(all) => all,
+            Err(error) => return (failed(what, &error, fix), None),
+        };
+        let hidden = unshown(&all, courses).len();
+        let check = if hidden > 0 {
+            let fix = "take every condition out of the report, and give each course an enrolment method";
+            Check::problem(what, format!("{hidden} courses of ours stand in none of its rows"), fix)
+        } else if let Err(error) = check_distinct(&all.rows, courses) {
+            failed(what, &error, fix)
+        } else if !all.rows.is_empty() && !all.rows.iter().any(|row| row.manual) {
+            let fix = "right while nobody is enrolled by this program; otherwise set enrolments.report.manual to the method's text";
+            Check::warning(what, format!("{} rows, none by the manual method", all.rows.len()), fix)
+        } else {
+            Check::good(what, format!("{} rows, all columns found", all.rows.len()))
+        };
+        (check, Some(all))
     }
 
     /// No function lists roles: those that somebody holds in a course are compared.
-    async fn check_roles(&self, enrolments: &Enrolments, course: u64) -> Check {
+    async fn check_roles(
+        &self,
+        enrolments: &Enrolments,
+        courses: &Courses,
+        memberships: Option<Memberships>,
+    ) -> Vec<Check> {
         let what = "roles";
-        let people: Vec<Participant> = match self.client.call(&Call::Enrolled(course)).await {
-            Ok(people) => people,
-            Err(error) => return failed(what, &error, "grant moodle/course:viewparticipants and moodle/role:review"),
-        };
-        let held: BTreeMap<&str, u64> =
-            people.iter().flat_map(|person| &person.roles).map(|role| (role.shortname.as_str(), role.roleid)).collect();
-        let known = enrolments.role_ids.iter().filter_map(|(name, id)| Some((name, *id, *held.get(name.as_str())?)));
-        let wrong: Vec<String> = known
-            .clone()
-            .filter(|(_, set, found)| set != found)
-            .map(|(name, set, found)| format!("{name} is {found} at the site and {set} in role_ids"))
-            .collect();
+        let roles = Roles::new(&enrolments.role_ids);
+        let mut book = roles.book().await;
+        match memberships {
+            Some(all) => book.hold(holders(&all.rows, courses)),
+            // The newest courses are most likely to have somebody in them.
+            None => book.try_also(courses.values().copied().collect::<BTreeSet<u64>>().into_iter().rev()),
+        }
+        let wanted: BTreeSet<&str> = enrolments.roles.values().map(String::as_str).collect();
+        if let Err(error) = roles.look(&self.client, &wanted, &mut book).await {
+            return vec![failed(what, &error, "grant moodle/course:viewparticipants and moodle/role:review")];
+        }
+        let (mut right, mut wrong, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+        for role in wanted {
+            match roles.known(role, &book) {
+                Known::Right => right.push(role),
+                Known::Wrong(words) => wrong.push(words),
+                Known::Unseen => unseen.push(role),
+            }
+        }
+        let place = "the number in the role's address (Site administration > Users > Define roles)";
+        let mut found = Vec::new();
         if !wrong.is_empty() {
-            return Check::problem(what, wrong.join("; "), "correct enrolments.role_ids");
+            let fix = format!("correct enrolments.role_ids; an id is {place}");
+            found.push(Check::problem(what, wrong.join("; "), fix));
         }
-        let seen: Vec<&str> = known.map(|(name, ..)| name.as_str()).collect();
-        if seen.is_empty() {
-            let found = "nobody holds one in the course that was looked at, so their ids were not compared";
-            return Check::warning(what, found, "compare enrolments.role_ids with the numbers in the roles' addresses");
+        if !unseen.is_empty() {
+            let set = |role: &&str| format!("{role} = {}", enrolments.role_ids.get(*role).copied().unwrap_or_default());
+            let set: Vec<String> = unseen.iter().map(set).collect();
+            let looked = match book.looked() {
+                1 => "the course that was".to_owned(),
+                count => format!("the {count} courses that were"),
+            };
+            let text = format!("nobody was seen with {} in {looked} looked at, so not compared", unseen.join(", "));
+            let fix = format!("compare `{}` in enrolments.role_ids by hand with {place}", set.join("`, `"));
+            found.push(Check::warning(what, text, fix));
         }
-        Check::good(what, format!("the ids of {} are as configured", seen.join(", ")))
+        if !right.is_empty() {
+            found.push(Check::good(what, format!("the ids of {} are as configured", right.join(", "))));
+        }
+        found
     }
 }
 

@@ -102,10 +102,16 @@ impl Moodle {
         let (mut enrolment_reader, mut enrolment_writer) = (None, None);
         if let Some(own) = &settings.enrolments {
             let catalogue = Arc::new(enrolments::Catalogue::new(Arc::clone(&client), &own.institution));
+            let roles = Arc::new(enrolments::Roles::new(&own.role_ids));
             let (to, with) = (|| Arc::clone(&client), || Arc::clone(&settings));
-            enrolment_writer =
-                Some(enrolments::EnrolmentWriter::new(to(), with(), own.clone(), Arc::clone(&catalogue)));
-            enrolment_reader = Some(enrolments::EnrolmentReader::new(to(), with(), own.clone(), catalogue));
+            enrolment_writer = Some(enrolments::EnrolmentWriter::new(
+                to(),
+                with(),
+                own.clone(),
+                Arc::clone(&catalogue),
+                Arc::clone(&roles),
+            ));
+            enrolment_reader = Some(enrolments::EnrolmentReader::new(to(), with(), own.clone(), catalogue, roles));
         }
         let reader = reader::SiteReader::new(Arc::clone(&client), Arc::clone(&settings), enrolment_reader);
         let writer = writer::SiteWriter::new(accounts::AccountWriter::new(client, settings), enrolment_writer);

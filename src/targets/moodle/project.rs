@@ -9,7 +9,7 @@ use super::enrolments::{EnrolmentRules, Enrolments, scope_of};
 use super::refusal::refused;
 use super::schema::{self, ENROLMENTS};
 use crate::model::Desired;
-use crate::targets::port::{Because, Lookup, OpenError, Project, Subject};
+use crate::targets::port::{Because, Lookup, OpenError, Project, Subject, Survey};
 
 /// The projection.
 pub struct Projection {
@@ -63,6 +63,10 @@ impl Project for Projection {
             ENROLMENTS => &["mv_enrolment", "mv_teaching", "mv_topic", "mv_semester"],
             _ => &["mv_person"],
         })
+    }
+
+    fn survey(&self) -> Option<&dyn Survey> {
+        self.enrolments.as_ref().map(|enrolments| enrolments as &dyn Survey)
     }
 
     fn rules(&self, subject: Subject<'_>, look: &dyn Lookup, at: Timestamp) -> Vec<Because> {

@@ -1,6 +1,6 @@
 //! What should be: marks and ids as the other pipelines' outlooks say. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use reconcile_state::{AttributeId, Record, Schema, SchemaError, Value};
@@ -78,6 +78,7 @@ impl Project for Marks {
             matches: vec![Match { field: BY_ID, value: key.as_str().to_owned(), only_unique: false }],
             scopes: Some(scopes),
             unasked: self.marked.iter().filter(silent).map(|(_, mark)| AttributeId(mark.number)).collect(),
+            left_out: BTreeMap::new(),
             valid_until: None,
         }]
     }
@@ -100,9 +101,9 @@ impl Project for Marks {
 fn because(person: &Person, outlook: &Outlook) -> Vec<Because> {
     let Outlook { pipeline, mark, prospect, .. } = outlook;
     let (wanted, why) = match prospect {
-        Prospect::In => (true, "is open and everything called for was confirmed"),
-        Prospect::Closed => (false, "is confirmed to be closed"),
-        Prospect::Absent => (false, "is confirmed not to be there"),
+        Prospect::In => (true, "is open and complete, or will be before this is written"),
+        Prospect::Closed => (false, "is closed, or will be before this is written"),
+        Prospect::Absent => (false, "is not there, and rightly so"),
         Prospect::Unclear => (false, "is not confirmed either way: left as it is"),
     };
     let rule = format!("the {} of {pipeline} {why}", mark.kind);

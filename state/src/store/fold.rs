@@ -28,10 +28,15 @@ fn folded(table: &impl ReadableTable<&'static str, u64>) -> Result<u64, Fault> {
     Ok(table.get(FOLDED)?.map_or(0, |number| number.value()))
 }
 
-/// Whether the journal has entries after the mark.
+/// Whether the journal has outcomes after the mark: notes and intents fold into nothing.
 pub(super) fn is_needed(txn: &ReadTransaction) -> Result<bool, Fault> {
-    let last = txn.open_table(JOURNAL)?.last()?.map_or(0, |(number, _)| number.value());
-    Ok(folded(&txn.open_table(MARK)?)? < last)
+    let from = folded(&txn.open_table(MARK)?)? + 1;
+    for entry in txn.open_table(JOURNAL)?.range(from..)? {
+        if matches!(read_entry(entry?.1.value())?, Entry::Outcome(_)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Folds all entries after the mark and moves it.

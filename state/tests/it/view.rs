@@ -84,6 +84,25 @@ fn looking_changes_nothing_also_where_outcomes_were_not_folded() {
 }
 
 #[test]
+fn notes_and_intents_behind_the_last_outcome_are_no_reason_to_fold() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).pipeline("test").unwrap();
+    let intents = store.record_intents(&[intent(1)]).unwrap();
+    store.record_outcomes(&[landed(intents[0], 1)]).unwrap();
+    store.fold().unwrap();
+    let note = Note { run: "r2".into(), at: 5, what: "plan".into(), who: "night".into() };
+    store.record_note(note).unwrap();
+    let next = store.record_intents(&[intent(2)]).unwrap();
+    drop(store);
+    assert_eq!(looked(dir.path()).body(OBSERVED, &key(1)).unwrap(), Some(person(1, 1)));
+    assert_eq!(looked(dir.path()).digests(OBSERVED).unwrap().len(), 1);
+    let store = open(dir.path()).pipeline("test").unwrap();
+    store.record_outcomes(&[landed(next[0], 2)]).unwrap();
+    drop(store);
+    assert!(matches!(looked(dir.path()).digests(OBSERVED), Err(StoreError::ReadOnly { .. })));
+}
+
+#[test]
 fn a_file_that_a_killed_pass_left_is_not_repaired_by_looking() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).pipeline("test").unwrap();

@@ -16,8 +16,8 @@ use reconcile::report::text;
 use reconcile_state::{AttributeId, Digest, Drift, Edit, Key, Record, Value};
 
 use super::random::{PEOPLE, calm, event, happen, pass};
-use crate::toys::{Answer, asked, listed};
-use crate::world::{Desk, key, run, wait};
+use crate::toys::{Answer, asked, listed, seated};
+use crate::world::{Desk, School, key, run, wait};
 
 fn explainer(desk: &Desk) -> Explainer {
     let planner = desk.planner();
@@ -236,6 +236,20 @@ async fn who_waits_for_another_record_is_told() {
     desk.plan().await;
     let one = kind(&explain(&desk, 1), asked::NAME, asked::MEMBER);
     assert!(matches!(one.next, Next::Change(_)) && one.waiting.is_empty(), "the other is about to be made");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_record_that_is_to_be_made_will_hold_is_told() {
+    let school = School::new();
+    school.enrol(1, &["room1/a", "room2/a"]);
+    let planned = school.plan().await;
+    let explained = explain(&school, 1);
+    let seats = kind(&explained, seated::NAME, seated::SEATS);
+    let changes = planned.plan.changes.iter().filter(|change| change.kind == seated::SEATS);
+    let changes: Vec<_> = changes.map(|change| (change.action, change.edits.clone())).collect();
+    assert!(changes.len() == 1 && would_do(&seats) == changes.into_iter().next(), "{seats:?}");
+    let text = shown(&explained);
+    assert!(text.contains("room2/a") && text.contains("not there: it is part of the account"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

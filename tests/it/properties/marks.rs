@@ -438,6 +438,21 @@ async fn pending_takes_who_is_entitled_without_a_mark_and_who_was_left_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ids_that_stand_there_before_anybody_is_remembered_are_known_at_the_first_look() {
+    let mut school = School::with(1..=3).await;
+    for pipeline in [NAME, MARKS] {
+        school.lose(&format!("claims/{pipeline}.jsonl"));
+        school.lose(&format!("{pipeline}.redb"));
+    }
+    let plan = &school.plan().await.plan;
+    let told: Vec<_> = plan.pipelines[MARKS].links.iter().map(|link| (&link.key, &link.differences)).collect();
+    assert!(told.len() == 3 && told.iter().all(|(_, differences)| differences.is_empty()), "{told:?}");
+    let pass = school.pass().await;
+    assert_eq!((marks(&pass), listed(&pass).len()), (Vec::new(), 0));
+    nothing_left(&school).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn adopting_writes_no_mark() {
     let mut school = School::with(1..=3).await;
     school.enrol(4, &[]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reconcile::config::{FirstMeeting, Limit};
 use reconcile::engine::Stop;
+use reconcile::model::pass::Fate;
 use reconcile::model::person::directory as d;
 use reconcile::model::{Pick, Scope};
 use reconcile_state::{Drift, Record, Standing};
@@ -118,6 +119,51 @@ async fn a_room_that_vanishes_removes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_we_gave_in_a_room_that_vanished_for_a_while_is_still_ours() {
+    for school in both(3).await {
+        school.seat_by_hand(2, "room1/b", Hand::Theirs);
+        school.seated.hall().rooms.remove("room1");
+        let before = school.writes();
+        school.pass().await;
+        // Whoever is called for in no room any more meanwhile, and whoever changes elsewhere.
+        school.call_for(1, &[]);
+        school.call_for(2, &["room1/a", "room2/a"]);
+        assert_eq!(seats(&school.pass().await), [landed(2)]);
+        assert_eq!(school.writes(), before + 1);
+        nothing_left(&school).await;
+        school.seated.hall().open(&["room1"]);
+        assert_eq!(seats(&school.pass().await), [landed(1)]);
+        assert_eq!(school.seats(1), [""; 0]);
+        school.call_for(2, &[]);
+        school.pass().await;
+        assert_eq!(school.seats(2), ["room1/b"]);
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_we_gave_and_nobody_heard_of_is_still_ours() {
+    for school in both(3).await {
+        school.seat_by_hand(1, "room2/b", Hand::Theirs);
+        school.call_for(1, &["room1/a", "room2/a", "room2/b"]);
+        let judged = school.judge(school.plan().await);
+        {
+            let mut hall = school.seated.hall();
+            (hall.answer, hall.blind_after) = (Some(Answer::LostAndLanded), Some(hall.asked.len() + 1));
+        }
+        school.apply(&judged.approved, &Stop::default()).await;
+        school.seated.hall().calm();
+        assert_eq!(school.open_intents(NAME).len(), 1, "nobody heard what came of it");
+        wait(Duration::from_hours(1)).await;
+        school.call_for(1, &[]);
+        school.pass().await;
+        school.pass().await;
+        assert_eq!(school.seats(1), ["room2/b"]);
+        nothing_left(&school).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_a_room_that_cannot_be_read_nothing_is_written_and_everywhere_else_everything_is() {
     for mut school in both(4).await {
         (2..=4).for_each(|n| school.call_for(n, &["room1/a", "room2/a"]));
@@ -203,6 +249,17 @@ async fn seats_given_in_our_way_go_and_without_a_telling_reader_only_those_we_ga
     assert_eq!(pass.planned.plan.pipelines[NAME].strangers, 1, "in a room that is never ours");
     nothing_left(&telling).await;
     nothing_left(&silent).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_setting_knows_is_counted_for_whoever_is_called_for() {
+    let school = School::with(1..=4).await;
+    (1..=3).for_each(|n| school.call_for(n, &["room1/a", "which room?"]));
+    school.call_for(4, &["room1/a", "which room?", "what?"]);
+    school.people.entitle(3, &[]);
+    let pass = school.pass().await;
+    let counted = [("which room?", 3), ("what?", 1)].map(|(why, count)| (why.to_owned(), count));
+    assert_eq!(pass.planned.plan.pipelines[NAME].left_out, counted.into());
 }
 
 #[tokio::test(start_paused = true)]
@@ -668,6 +725,21 @@ async fn what_is_accepted_and_not_kept_is_tried_again_with_growing_delay() {
         assert_eq!(school.seats(1), ["room1/a", "room2/b"]);
         nothing_left(&school).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_in_the_place_of_what_was_written_is_told() {
+    let school = School::with(1..=3).await;
+    school.call_for(1, &["room1/a", "room2/b"]);
+    school.seated.hall().mistakes.insert("room2/b".into(), "room2/a".into());
+    let pass = school.pass().await;
+    assert_eq!(seats(&pass), ["uhid-001 update: not converged chairs"]);
+    let left = pass.fates.iter().find_map(|fate| match fate {
+        Fate::NotConverged(left) => Some(left.iter().map(|edit| format!("{edit:?}")).collect::<Vec<_>>()),
+        _ => None,
+    });
+    let left = left.expect("one that did not come out as wanted");
+    assert!(left.len() == 2 && left[0].contains("room2/b") && left[1].contains("room2/a"), "{left:?}");
 }
 
 #[tokio::test(start_paused = true)]

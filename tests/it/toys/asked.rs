@@ -1,6 +1,6 @@
 //! Toy B: two kinds, asked by key only, one change in a request, records that refer to records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +104,7 @@ impl Project for Policy {
             matches: vec![Match { field: "code", value: code(person.key()), only_unique: false }],
             scopes: None,
             unasked: BTreeSet::new(),
+            left_out: BTreeMap::new(),
             valid_until: None,
         };
         vec![one(MEMBER, call(person, NAME, member)), one(CARD, call(person, NAME, card))]

@@ -52,6 +52,8 @@ pub struct Hall {
     pub grumbles: BTreeSet<Key>,
     /// Accepted and not kept.
     pub drops: BTreeSet<String>,
+    /// Accepted, and kept as something else.
+    pub mistakes: BTreeMap<String, String>,
     /// Answers to writes are lost.
     pub answer: Option<Answer>,
     /// Runs as the next write arrives.
@@ -124,6 +126,7 @@ impl Hall {
         self.unread.clear();
         self.cut.clear();
         self.drops.clear();
+        self.mistakes.clear();
     }
 
     /// Does what is due by now.
@@ -168,7 +171,8 @@ impl Hall {
                 // What was accepted may turn up whenever it likes.
                 self.ours.insert(at);
                 if !self.drops.contains(element) {
-                    self.put(number, element.clone());
+                    let kept = self.mistakes.get(element).unwrap_or(element).clone();
+                    self.put(number, kept);
                 }
                 continue;
             }

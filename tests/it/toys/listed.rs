@@ -1,6 +1,6 @@
 //! Toy A: one kind, listable, many changes in one request.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +128,7 @@ impl Project for Policy {
             matches,
             scopes: None,
             unasked: BTreeSet::new(),
+            left_out: BTreeMap::new(),
             valid_until: None,
         }]
     }

@@ -1,6 +1,6 @@
 //! Toy D: marks of who is in at the others, kept in the directory beside the people. Others write there too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -243,6 +243,7 @@ impl Project for Policy {
             matches: vec![Match { field: BY_KEY, value: key.to_string(), only_unique: false }],
             scopes: Some(clear.iter().map(|outlook| outlook.mark.entitlement.to_owned()).collect()),
             unasked: silent.map(|(_, mark)| AttributeId(mark.number)).collect(),
+            left_out: BTreeMap::new(),
             valid_until: None,
         }]
     }

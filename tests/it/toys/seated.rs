@@ -130,7 +130,7 @@ impl Seated {
         for room in
             hall.rooms.iter().filter(|room| hall.tells || asked.scopes.as_ref().is_none_or(|s| s.contains(*room)))
         {
-            let mut page = Page::default();
+            let mut page = Page { silent: !hall.tells, ..Page::default() };
             for ((number, seat), hand) in hall.seats.iter().filter(|((_, seat), _)| room_of(seat) == room) {
                 let Some(remote) = wholes.get(number).filter(|_| room.starts_with("room")) else {
                     page.strangers += u64::from(asked.all);
@@ -287,6 +287,8 @@ impl Project for Policy {
     fn desired(&self, subject: Subject<'_>, _look: &dyn Lookup, _at: Timestamp) -> Vec<Desired> {
         let Subject::Person(person) = subject;
         let login = selected_username(person).unwrap_or_default().to_owned();
+        let asked = person.set(d::AFFILIATIONS).into_iter().filter(|text| text.contains('?'));
+        let left_out: BTreeMap<String, u64> = asked.map(|text| (text.to_owned(), 1)).collect();
         let one = |kind, call, matches| Desired {
             kind,
             key: person.key().clone(),
@@ -294,6 +296,7 @@ impl Project for Policy {
             matches,
             scopes: None,
             unasked: BTreeSet::new(),
+            left_out: if kind == SEATS { left_out.clone() } else { BTreeMap::new() },
             valid_until: None,
         };
         let named = Match { field: "login", value: login, only_unique: false };

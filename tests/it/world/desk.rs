@@ -16,7 +16,7 @@ use reconcile::targets::Registry;
 use reconcile::targets::port::{AnyWriter, Definition, Observer, Surroundings, Target};
 use reconcile_state::store::StoreDir;
 use reconcile_state::trust::ShrinkLimit;
-use reconcile_state::{Intent, Key};
+use reconcile_state::{Edit, Intent, Key, Schema};
 use tempfile::TempDir;
 
 use super::clock::PausedClock;
@@ -204,9 +204,13 @@ impl Desk {
             self.targets().into_iter().map(|target| (target.observer.name, target.writer)).collect();
         let applied = engine::apply(&self.planner(), &writers, approved, stop).await.unwrap();
         assert!(applied.events.is_empty(), "{:?}", applied.events);
+        let targets = self.targets();
+        let kinds = targets.iter().flat_map(|target| target.observer.project.kinds()).collect::<Vec<_>>();
         let tell = |done: &reconcile::model::pass::Done| {
             let change = &done.change;
-            format!("{}/{}/{} {}: {}", change.pipeline, change.kind, change.key, change.action, word(&done.fate))
+            let schema = kinds.iter().find(|schema| (schema.pipeline, schema.kind) == (change.pipeline, change.kind));
+            let word = word(&done.fate, schema.expect("a kind that is declared"));
+            format!("{}/{}/{} {}: {word}", change.pipeline, change.kind, change.key, change.action)
         };
         applied.done.iter().map(|done| (tell(done), done.fate.clone())).collect()
     }
@@ -267,10 +271,14 @@ pub async fn wait(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-fn word(fate: &Fate) -> String {
+fn word(fate: &Fate, schema: &Schema) -> String {
     match fate {
         Fate::Landed => "landed".into(),
-        Fate::NotConverged(names) => format!("not converged {}", names.join(" ")),
+        Fate::NotConverged(left) => {
+            let name = |edit: &Edit| Some(schema.attribute(edit.attribute()?)?.name);
+            let names: BTreeSet<&str> = left.iter().map(|edit| name(edit).unwrap_or("standing")).collect();
+            format!("not converged {}", names.into_iter().collect::<Vec<_>>().join(" "))
+        }
         Fate::Superseded => "superseded".into(),
         Fate::Failed(error) => format!("failed {}", error.code),
         Fate::InDoubt(error) => format!("in doubt {}", error.code),

@@ -1,6 +1,6 @@
 //! What should be: one account for everybody who is entitled to Moodle. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::{Record, Schema, Standing, Value};
 
@@ -51,6 +51,7 @@ impl AccountRules {
             matches: self.matches(&values),
             scopes: None,
             unasked: BTreeSet::new(),
+            left_out: BTreeMap::new(),
             valid_until: None,
         }
     }

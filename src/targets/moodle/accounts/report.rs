@@ -19,7 +19,7 @@ const SETTING: &str = "report";
 /// A header that is missing or stands twice, a row of another length, a word that is neither yes nor no, a
 /// user name that is empty or stands twice: the report is not what it was, or not one consistent page.
 pub fn accounts(report: Report, config: &ReportConfig, auth: &str, city: bool) -> Result<(Vec<Row>, u64), TargetError> {
-    let table = Table::new(SETTING, report.data, &wanted(config, city))?;
+    let table = Table::new(SETTING, report.data, &config.columns.wanted(city))?;
     let mut names = BTreeSet::new();
     let mut accounts = Vec::with_capacity(table.rows().len());
     for row in table.rows() {
@@ -43,25 +43,6 @@ pub fn accounts(report: Report, config: &ReportConfig, auth: &str, city: bool) -
         accounts.push(account);
     }
     Ok((accounts, table.total()))
-}
-
-fn wanted(config: &ReportConfig, city: bool) -> Vec<(&'static str, &str)> {
-    let columns = &config.columns;
-    let mut wanted = vec![
-        ("username", columns.username.as_str()),
-        ("idnumber", &columns.idnumber),
-        ("email", &columns.email),
-        ("firstname", &columns.firstname),
-        ("lastname", &columns.lastname),
-        ("suspended", &columns.suspended),
-        ("auth", &columns.auth),
-        ("department", &columns.department),
-        ("institution", &columns.institution),
-    ];
-    if city {
-        wanted.push(("city", &columns.city));
-    }
-    wanted
 }
 
 fn truth(text: &str, config: &ReportConfig) -> Result<bool, TargetError> {

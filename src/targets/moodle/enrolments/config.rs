@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reconcile_state::Normal;
 use serde::Deserialize;
 
-use super::super::config::within;
+use super::super::config::{distinct_headers, within};
 use super::super::refusal::refused;
 use crate::policy::{Semesters, Term};
 use crate::targets::port::OpenError;
@@ -95,6 +95,13 @@ impl Default for ParticipantsColumns {
     }
 }
 
+impl ParticipantsColumns {
+    /// Each column by our name of it and the header it has.
+    pub fn wanted(&self) -> [(&'static str, &str); 4] {
+        [("course", &self.course), ("username", &self.username), ("method", &self.method), ("role", &self.role)]
+    }
+}
+
 /// Role short names by `kind/role` in MetaVault, in lower case.
 pub type RoleMap = BTreeMap<String, String>;
 /// The site's ids of roles, by short name.
@@ -156,6 +163,9 @@ impl EnrolmentsConfig {
         {
             return Err(refused("enrolments.report.manual", "is empty; give the text as the report shows it"));
         }
+        if let Some(report) = &self.report {
+            distinct_headers("enrolments.report.columns", &report.columns.wanted())?;
+        }
         let semesters = self.semesters()?;
         let (roles, role_ids) = self.roles()?;
         Ok(Some(Enrolments {
@@ -190,6 +200,11 @@ impl EnrolmentsConfig {
     }
 
     fn roles(&self) -> Result<(RoleMap, RoleIds), OpenError> {
+        if self.roles.is_empty() {
+            let message =
+                "is empty, so nobody would be enrolled in anything; name roles, or set enrolments.enabled = false";
+            return Err(refused("enrolments.roles", message));
+        }
         let mut roles = BTreeMap::new();
         for (name, role) in &self.roles {
             let field = format!("enrolments.roles.\"{name}\"");
@@ -271,6 +286,12 @@ mod tests {
     }
 
     #[test]
+    fn one_header_never_stands_for_two_columns() {
+        let said = refusal("[enrolments.report]\nid = 2\n[enrolments.report.columns]\nrole = ' Course ID number'\n");
+        assert!(said.starts_with("enrolments.report.columns.role: ") && said.contains("`course`"), "{said}");
+    }
+
+    #[test]
     fn what_cannot_be_right_names_its_key() {
         for (section, key) in [
             ("batch_size = 0", "enrolments.batch_size"),
@@ -286,6 +307,7 @@ mod tests {
             ("role_ids = { student = 5, teacher = 5, editingteacher = 3 }", "enrolments.role_ids.teacher"),
             ("role_ids = { student = 0, teacher = 4, editingteacher = 3 }", "enrolments.role_ids.student"),
             ("report = { id = 2, manual = ' ' }", "enrolments.report.manual"),
+            ("roles = {}", "enrolments.roles"),
         ] {
             let said = refusal(&format!("[enrolments]\n{section}"));
             assert!(said.starts_with(&format!("{key}: ")), "{section}: {said}");

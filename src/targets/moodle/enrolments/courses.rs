@@ -19,6 +19,17 @@ const FRONT_PAGE: &str = "site";
 /// Row ids by course key.
 pub type Courses = BTreeMap<CourseKey, u64>;
 
+/// A list of courses.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Those that are ours.
+    pub ours: Courses,
+    /// How many there are, the front page aside.
+    pub all: usize,
+    /// How many bear a key of another institution, by its number.
+    pub others: BTreeMap<String, usize>,
+}
+
 /// The last list of courses.
 pub struct Catalogue {
     client: Arc<Client>,
@@ -41,10 +52,18 @@ impl Catalogue {
     /// The list cannot be read, or shows no course's ID number.
     pub async fn read(&self) -> Result<Arc<Courses>, TargetError> {
         let mut listed = self.listed.lock().await;
-        let courses = Arc::new(ours(self.client.call(&Call::Courses).await?, &self.institution)?);
+        let courses = Arc::new(self.list().await?.ours);
         *listed = Some(Arc::clone(&courses));
         self.lists.fetch_add(1, Ordering::Relaxed);
         Ok(courses)
+    }
+
+    /// All courses as they are now, remembered by nobody.
+    ///
+    /// # Errors
+    /// As [`Catalogue::read`].
+    pub async fn list(&self) -> Result<Listing, TargetError> {
+        sort(self.client.call(&Call::Courses).await?, &self.institution)
     }
 
     /// Notes that all enrolments are read: what was found out about courses before is out of date.
@@ -74,17 +93,21 @@ impl Catalogue {
     }
 }
 
-/// Those whose ID number is a course key of the institution and stands once.
-fn ours(listed: Vec<Course>, institution: &str) -> Result<Courses, TargetError> {
+/// Ours are those whose ID number is a course key of the institution and stands once.
+fn sort(listed: Vec<Course>, institution: &str) -> Result<Listing, TargetError> {
     let listed: Vec<Course> = listed.into_iter().filter(|course| course.format != FRONT_PAGE).collect();
     if !listed.is_empty() && listed.iter().all(|course| course.idnumber.is_none()) {
         let message = "the service account does not see the ID number of any course; grant moodle/course:update";
         return Err(TargetError::new(ErrorKind::Auth, FETCH_FAILED, message));
     }
+    let (all, mut others) = (listed.len(), BTreeMap::new());
     let (mut courses, mut twice) = (Courses::new(), BTreeSet::new());
     for course in listed {
-        let key = course.idnumber.as_deref().and_then(CourseKey::parse);
-        let Some(key) = key.filter(|key| key.institution == institution) else { continue };
+        let Some(key) = course.idnumber.as_deref().and_then(CourseKey::parse) else { continue };
+        if key.institution != institution {
+            *others.entry(key.institution).or_default() += 1;
+            continue;
+        }
         if twice.contains(&key) {
             continue;
         }
@@ -97,7 +120,7 @@ fn ours(listed: Vec<Course>, institution: &str) -> Result<Courses, TargetError> 
         // Which of the two is meant nobody can say: nothing is read of either and nothing written to it.
         tracing::warn!(code = "MOODLE_COURSE_TWICE", count = twice.len(), "ID numbers of courses stand twice");
     }
-    Ok(courses)
+    Ok(Listing { ours: courses, all, others })
 }
 
 #[cfg(test)]
@@ -125,16 +148,17 @@ mod tests {
             course(8, Some("Playground")),
             course(9, None),
         ];
-        let courses = ours(listed, "185").unwrap();
-        assert_eq!(courses, Courses::from([(CourseKey::parse("185:A:1:2026:HØST").unwrap(), 2)]));
+        let Listing { ours, all, others } = sort(listed, "185").unwrap();
+        assert_eq!((all, others), (8, [("194".to_owned(), 1)].into()));
+        assert_eq!(ours, Courses::from([(CourseKey::parse("185:A:1:2026:HØST").unwrap(), 2)]));
     }
 
     #[test]
     fn a_list_that_shows_no_id_number_is_an_error_and_an_empty_site_is_none() {
-        let error = ours(vec![front_page(), course(2, None)], "185").unwrap_err();
+        let error = sort(vec![front_page(), course(2, None)], "185").unwrap_err();
         assert_eq!(error.kind, ErrorKind::Auth);
         assert!(error.message.contains("moodle/course:update"));
-        assert!(ours(vec![front_page()], "185").unwrap().is_empty());
-        assert!(ours(vec![front_page(), course(2, Some(""))], "185").unwrap().is_empty());
+        assert!(sort(vec![front_page()], "185").unwrap().ours.is_empty());
+        assert!(sort(vec![front_page(), course(2, Some(""))], "185").unwrap().ours.is_empty());
     }
 }

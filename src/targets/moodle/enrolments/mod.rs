@@ -4,8 +4,11 @@
 //! |---|---|
 //! | `config` | the section, as written and as checked |
 //! | `project` | what should be: pure |
+//! | `survey` | what the settings make of MetaVault's rows, for `reconcile check`: pure |
 //! | `courses`, `report`, `read` | what is |
+//! | `verdict` | what a refusal was for: pure |
 //! | `steps`, `batches` | what is to be sent, and together with what: pure |
+//! | `roles` | what the site shows of the ids of roles |
 //! | `ledger`, `write` | what is done, and what came of it |
 
 mod batches;
@@ -15,17 +18,22 @@ mod ledger;
 mod project;
 mod read;
 mod report;
+mod roles;
 mod steps;
+mod survey;
 #[cfg(test)]
 pub(super) mod testing;
+mod verdict;
 mod write;
 
 pub(super) use config::EnrolmentsConfig;
 pub use config::{Enrolments, ParticipantsColumns, ParticipantsReport, Removal};
-pub use courses::{Catalogue, Courses};
+pub use courses::{Catalogue, Courses, Listing};
 pub use project::{EnrolmentRules, scope_of};
 pub use read::EnrolmentReader;
-pub(super) use report::{memberships, unshown};
+pub(super) use report::{Memberships, check_distinct, holders, memberships, unshown};
+pub(super) use roles::Known;
+pub use roles::Roles;
 pub use write::EnrolmentWriter;
 
 /// Why enrolments are left alone.

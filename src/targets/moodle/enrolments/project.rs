@@ -25,16 +25,16 @@ const ACTIVE: &str = "A";
 const UNKNOWN: &str = "?";
 
 /// One row of `mv_enrolment` with its teaching, as people carry it.
-struct Row<'r> {
+pub(super) struct Row<'r> {
     topic: &'r str,
     semester: &'r str,
-    kind: &'r str,
-    role: &'r str,
+    pub(super) kind: &'r str,
+    pub(super) role: &'r str,
     status: &'r str,
 }
 
 impl<'r> Row<'r> {
-    fn parse(text: &'r str) -> Option<Self> {
+    pub(super) fn parse(text: &'r str) -> Option<Self> {
         let parts: Vec<&str> = text.split('|').collect();
         let [topic, semester, kind, role, status] = *parts else { return None };
         Some(Self { topic, semester, kind, role, status })
@@ -46,10 +46,10 @@ impl<'r> Row<'r> {
 }
 
 /// Why a row gives no enrolment.
-enum Refused {
+pub(super) enum Refused {
     Inactive,
     Malformed,
-    OtherInstitution,
+    OtherInstitution(String),
     Semester(Option<Timing>),
     Role,
 }
@@ -60,7 +60,7 @@ impl Refused {
         match self {
             Self::Inactive => "the enrolment, its teaching or its topic is not active".into(),
             Self::Malformed => "the topic or the semester is malformed".into(),
-            Self::OtherInstitution => "the topic is another institution's".into(),
+            Self::OtherInstitution(_) => "the topic is another institution's".into(),
             Self::Semester(Some(timing)) => format!("semester {semester} {}", timing.words()),
             Self::Semester(None) => format!("semester {semester} is not in mv_semester"),
             Self::Role => format!("`{}` has no role in enrolments.roles", row_name(kind, role)),
@@ -96,18 +96,21 @@ impl<'e> EnrolmentRules<'e> {
 
     /// What is called for, beside what is called for of the account.
     pub fn desired(&self, person: &Person, account: &Call) -> Desired {
+        let mut left_out = BTreeMap::new();
         Desired {
             kind: ENROLMENTS,
             key: person.key().clone(),
-            call: self.call(person, account),
+            call: self.call(person, account, &mut left_out),
             matches: Vec::new(),
             scopes: None,
             unasked: BTreeSet::new(),
+            left_out,
             valid_until: self.changes_at,
         }
     }
 
-    fn call(&self, person: &Person, account: &Call) -> Call {
+    /// What is called for; `left_out` counts rows that would give something if a setting knew them.
+    fn call(&self, person: &Person, account: &Call, left_out: &mut BTreeMap<String, u64>) -> Call {
         match account {
             Call::Untouched(reason) => return Call::Untouched(*reason),
             Call::Disabled(..) => return Call::Untouched(ACCOUNT_CLOSED),
@@ -118,7 +121,19 @@ impl<'e> EnrolmentRules<'e> {
         if rows().any(|row| row.is_active() && row.topic.trim() == UNKNOWN) {
             return Call::Untouched(TEACHING_UNKNOWN);
         }
-        let elements: BTreeSet<String> = rows().filter_map(|row| self.element(&row).ok()).collect();
+        let mut elements = BTreeSet::new();
+        for row in rows() {
+            let why = match self.element(&row) {
+                Ok(element) => {
+                    elements.insert(element);
+                    continue;
+                }
+                Err(Refused::Role) => format!("{} is not in enrolments.roles", row_name(row.kind, row.role)),
+                Err(Refused::OtherInstitution(number)) => format!("topics of institution {number}"),
+                Err(_) => continue,
+            };
+            *left_out.entry(why).or_default() += 1;
+        }
         Call::Active(Record::new(person.key().clone()).with(COURSES, Value::Set(elements)))
     }
 
@@ -153,17 +168,17 @@ impl<'e> EnrolmentRules<'e> {
         all
     }
 
-    fn element(&self, row: &Row<'_>) -> Result<String, Refused> {
+    pub(super) fn element(&self, row: &Row<'_>) -> Result<String, Refused> {
         if !row.is_active() {
             return Err(Refused::Inactive);
         }
         let key = CourseKey::new(row.topic, row.semester).ok_or(Refused::Malformed)?;
-        if key.institution != self.settings.institution {
-            return Err(Refused::OtherInstitution);
-        }
         let timing = self.timings.get(&key.semester()).copied();
         if !timing.is_some_and(Timing::is_processed) {
             return Err(Refused::Semester(timing));
+        }
+        if key.institution != self.settings.institution {
+            return Err(Refused::OtherInstitution(key.institution));
         }
         let role = self.settings.role(row.kind, row.role).ok_or(Refused::Role)?;
         Ok(format!("{key}/{role}"))
@@ -241,6 +256,22 @@ mod tests {
             "INF1000|2026:HØST|student|student|A",
         ];
         assert_eq!(elements("", &rows), [""; 0]);
+    }
+
+    #[test]
+    fn what_no_setting_knows_is_counted() {
+        let rows = [
+            STUDENT,
+            "185:INF1000:1|2026:HØST|teacher|janitor|A",
+            "185:INF2000:1|2026:HØST|Teacher|janitor|A",
+            "185:INF3000:1|2026:HØST|teacher|janitor|I",
+            "185:INF1000:1|2026:VÅR|teacher|janitor|A",
+            "194:INF1000:1|2026:HØST|student|student|A",
+            "194:INF1000:1|2026:VÅR|student|student|A",
+        ];
+        let left_out = with_rules("", |rules| rules.desired(&enrolled(&rows), &active()).left_out);
+        let counted = [("teacher/janitor is not in enrolments.roles", 2), ("topics of institution 194", 1)];
+        assert_eq!(left_out, counted.map(|(why, count)| (why.to_owned(), count)).into());
     }
 
     #[test]

@@ -16,7 +16,8 @@ use super::super::schema::COURSES;
 use super::super::wire::{Call, FIXED_FIELDS, Participant, User};
 use super::config::{Enrolments, ParticipantsReport, Removal};
 use super::courses::{Catalogue, Courses};
-use super::report::{check_distinct, filtered, memberships, unshown};
+use super::report::{check_distinct, filtered, holders, memberships, unshown};
+use super::roles::Roles;
 use crate::model::{ErrorKind, TargetError};
 use crate::targets::port::{End, Page, Parts, Seen};
 
@@ -26,6 +27,7 @@ pub struct EnrolmentReader {
     settings: Arc<Settings>,
     enrolments: Enrolments,
     catalogue: Arc<Catalogue>,
+    roles: Arc<Roles>,
 }
 
 /// What was found of one account.
@@ -55,8 +57,9 @@ impl EnrolmentReader {
         settings: Arc<Settings>,
         enrolments: Enrolments,
         catalogue: Arc<Catalogue>,
+        roles: Arc<Roles>,
     ) -> Self {
-        Self { client, settings, enrolments, catalogue }
+        Self { client, settings, enrolments, catalogue, roles }
     }
 
     /// The enrolments of these accounts: one page with all that could be read, and the error where something
@@ -74,6 +77,7 @@ impl EnrolmentReader {
     async fn gather(&self, parts: &Parts) -> Result<Gathered, TargetError> {
         if parts.all {
             self.catalogue.renew();
+            self.roles.renew().await;
         }
         let courses = self.catalogue.read().await?;
         let within: BTreeSet<&str> = parts.within.iter().map(String::as_str).collect();
@@ -83,7 +87,7 @@ impl EnrolmentReader {
             .map(|(key, id)| (key.clone(), *id))
             .collect();
         match &self.enrolments.report {
-            Some(report) => self.by_report(report, parts, &managed).await,
+            Some(report) => self.by_report(report, parts, (&courses, &managed)).await,
             None => Ok(self.by_course(parts, &managed).await),
         }
     }
@@ -92,11 +96,12 @@ impl EnrolmentReader {
         &self,
         config: &ParticipantsReport,
         parts: &Parts,
-        managed: &Courses,
+        (courses, managed): (&Courses, &Courses),
     ) -> Result<Gathered, TargetError> {
         let (names, ids) = self.names(parts).await?;
         let memberships = memberships(self.client.call(&Call::Report(config.id)).await?, config)?;
         check_distinct(&memberships.rows, managed)?;
+        self.roles.book().await.hold(holders(&memberships.rows, courses));
         let unread = unshown(&memberships, managed);
         let read = managed.keys().map(ToString::to_string).filter(|course| !unread.contains(course)).collect();
         let failed = (!unread.is_empty()).then(|| filtered(unread.len()));
@@ -185,6 +190,7 @@ impl EnrolmentReader {
             nameless.filter_map(|(_, handle, at)| Some((handle.as_ref()?.to_lowercase(), *at))).collect();
         let mut gathered =
             Gathered { unread: managed.keys().map(ToString::to_string).collect(), ..Gathered::default() };
+        let mut book = self.roles.book().await;
         for (key, people) in answers {
             let people = match people {
                 Some(Ok(people)) => people,
@@ -196,6 +202,7 @@ impl EnrolmentReader {
             };
             let course = key.to_string();
             gathered.unread.remove(&course);
+            book.note(&people);
             for person in people {
                 let Some(at) = ids.get(&person.id).or_else(|| names.get(&person.username.to_lowercase())) else {
                     gathered.strangers += person.roles.len().max(1) as u64;
@@ -218,7 +225,10 @@ impl EnrolmentReader {
         let Gathered { found, read, unread, strangers, failed } = gathered;
         let seen = found.into_iter().filter_map(|(at, found)| self.seen(parts.wholes.get(at)?, found)).collect();
         let end = failed.is_none().then_some(End { total: None });
-        let page = Page { seen, end, read, unread, strangers, ..Page::default() };
+        // Of everybody else in a course nothing can be said where only some people were asked for.
+        let strangers = if parts.all { strangers } else { 0 };
+        let silent = self.enrolments.report.is_none();
+        let page = Page { seen, end, read, unread, strangers, silent, ..Page::default() };
         std::iter::once(Ok(page)).chain(failed.map(Err)).collect()
     }
 

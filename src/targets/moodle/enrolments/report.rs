@@ -1,6 +1,6 @@
 //! The custom report "Course participants" as memberships (facts, sections 7 and 8).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::table::{Table, malformed};
 use super::super::wire::Report;
@@ -39,7 +39,7 @@ pub struct Memberships {
 /// # Errors
 /// A header that is missing or stands twice; fewer rows than the report counts.
 pub fn memberships(report: Report, config: &ParticipantsReport) -> Result<Memberships, TargetError> {
-    let table = Table::new(SETTING, report.data, &wanted(config))?;
+    let table = Table::new(SETTING, report.data, &config.columns.wanted())?;
     let (total, count) = (table.total(), table.rows().len());
     if total != count as u64 {
         let message = format!("it has {total} rows by its own count and shows {count}; all must be on one page");
@@ -71,6 +71,22 @@ pub fn unshown(memberships: &Memberships, courses: &Courses) -> BTreeSet<String>
     courses.keys().filter(|key| !shown(key)).map(ToString::to_string).collect()
 }
 
+/// Courses of ours in which somebody holds a role, by its short name: each with how many rows it has.
+pub fn holders(rows: &[Membership], courses: &Courses) -> BTreeMap<String, BTreeSet<(usize, u64)>> {
+    let known = || rows.iter().filter_map(|row| Some((row, *courses.get(row.course.as_ref()?)?)));
+    let mut sizes: BTreeMap<u64, usize> = BTreeMap::new();
+    known().for_each(|(_, course)| *sizes.entry(course).or_default() += 1);
+    let mut holders: BTreeMap<String, BTreeSet<(usize, u64)>> = BTreeMap::new();
+    for (row, course) in known().filter(|(row, _)| !row.role.is_empty()) {
+        let place = (sizes.get(&course).copied().unwrap_or_default(), course);
+        match holders.get_mut(&row.role) {
+            Some(places) => drop(places.insert(place)),
+            None => drop(holders.insert(row.role.clone(), [place].into())),
+        }
+    }
+    holders
+}
+
 /// The error of a reading in which courses are [`unshown`].
 pub fn filtered(count: usize) -> TargetError {
     let what = format!(
@@ -92,16 +108,6 @@ pub fn check_distinct(rows: &[Membership], courses: &Courses) -> Result<(), Targ
         return Err(malformed(SETTING, "a manual enrolment stands twice; does the report show each role once?"));
     }
     Ok(())
-}
-
-fn wanted(config: &ParticipantsReport) -> [(&'static str, &str); 4] {
-    let columns = &config.columns;
-    [
-        ("course", columns.course.as_str()),
-        ("username", &columns.username),
-        ("method", &columns.method),
-        ("role", &columns.role),
-    ]
 }
 
 #[cfg(test)]

@@ -8,15 +8,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::accounts::ids;
-use super::super::answer::{ENROL_FAILED, UPDATE_FAILED};
+use reconcile_state::Edit;
+
+use super::super::answer::{ENROL_FAILED, FETCH_FAILED, UPDATE_FAILED};
 use super::super::client::{Client, Failure};
 use super::super::config::Settings;
+use super::super::schema::COURSES;
 use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Participant, Place, function};
 use super::batches::batches;
 use super::config::Enrolments;
 use super::courses::{Catalogue, Courses};
 use super::ledger::{Ledger, Piece};
+use super::roles::{Book, Known, Roles, unread, wrong};
 use super::steps::{Stage, steps};
+use super::verdict::{Verdict, divide, verdict};
 use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
 use crate::policy::CourseKey;
 
@@ -26,6 +31,7 @@ pub struct EnrolmentWriter {
     settings: Arc<Settings>,
     enrolments: Enrolments,
     catalogue: Arc<Catalogue>,
+    roles: Arc<Roles>,
     /// What the site refused of a course whoever the person was, since all courses were last read.
     refused: Mutex<Refusals>,
     /// Who is in the courses that were looked at, since enrolments were last read.
@@ -44,23 +50,6 @@ struct Refusals {
     pairs: BTreeMap<(Stage, String, String), TargetError>,
 }
 
-/// What a refusal is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Verdict {
-    /// Nobody knows what landed.
-    Lost,
-    /// It may have landed, and is over.
-    Partial,
-    /// Nothing can be sent at present.
-    Outage,
-    /// A course, or a role in it.
-    Pair,
-    /// A person, or something that the site does not name.
-    Person,
-    /// Another write stood in the way.
-    Met,
-}
-
 impl EnrolmentWriter {
     /// A writer over this client.
     pub fn new(
@@ -68,12 +57,14 @@ impl EnrolmentWriter {
         settings: Arc<Settings>,
         enrolments: Enrolments,
         catalogue: Arc<Catalogue>,
+        roles: Arc<Roles>,
     ) -> Self {
         Self {
             client,
             settings,
             enrolments,
             catalogue,
+            roles,
             refused: Mutex::default(),
             members: tokio::sync::Mutex::default(),
         }
@@ -100,14 +91,18 @@ impl EnrolmentWriter {
         for (at, (change, user)) in changes.iter().zip(&users).enumerate() {
             match user {
                 Ok(user) => self.compose((at, change), *user, &courses, &mut ledger, &mut stages),
-                Err(error) => ledger.refuse(at, as_enrolment(error)),
+                Err(error) => ledger.refuse(at, under(error, ENROL_FAILED)),
             }
         }
         let enrol = stages.remove(&Stage::Enrol).unwrap_or_default();
         stages.insert(Stage::Enrol, self.leave_enrolled(enrol, &changes, &mut ledger).await);
         for stage in Stage::ALL {
             let pieces = stages.remove(&stage).unwrap_or_default();
-            if let Err(error) = self.send_stage(stage, pieces, changes.len(), &mut ledger).await {
+            let sent = match self.right_roles(stage, pieces, &changes, &mut ledger).await {
+                Ok(pieces) => self.send_stage(stage, pieces, changes.len(), &mut ledger).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = sent {
                 return changes.into_iter().map(|change| Outcome::failed(change, error.clone())).collect();
             }
         }
@@ -146,6 +141,116 @@ impl EnrolmentWriter {
                 }
             }
         }
+    }
+
+    /// Leaves the pieces whose roles have the ids that the site gives them, and fails the others. What was read shows
+    /// most ids, and a look at a course in which a role is held the rest; a role that nobody holds yet is given to one
+    /// person first.
+    ///
+    /// # Errors
+    /// As [`EnrolmentWriter::send_stage`].
+    async fn right_roles(
+        &self,
+        stage: Stage,
+        mut pieces: Vec<Piece>,
+        changes: &[&Change],
+        ledger: &mut Ledger,
+    ) -> Result<Vec<Piece>, TargetError> {
+        let wanted: BTreeSet<String> = pieces.iter().map(|piece| piece.step.role.clone()).collect();
+        let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).filter(|role| !role.is_empty()).collect();
+        // Without the right to look the settings are believed; `reconcile check` says so.
+        if wanted.is_empty() || self.client.site().await.is_ok_and(|site| !site.lists(function::ENROLLED)) {
+            return Ok(pieces);
+        }
+        let mut book = self.roles.book().await;
+        let looked = self.roles.look(&self.client, &wanted, &mut book).await;
+        let mut refused: BTreeMap<&str, TargetError> = BTreeMap::new();
+        for role in wanted {
+            let is_unseen = self.roles.known(role, &book) == Known::Unseen && !book.hides(role);
+            match &looked {
+                Err(error) if is_unseen => drop(refused.insert(role, unread(error))),
+                Ok(()) if is_unseen && matches!(stage, Stage::Assign | Stage::Enrol) => {
+                    let own;
+                    (own, pieces) = pieces.into_iter().partition(|piece| piece.step.role == role);
+                    pieces.extend(self.try_role(stage, role, own, (changes, &mut *ledger), &mut book).await?);
+                }
+                _ => {}
+            }
+            if let Known::Wrong(words) = self.roles.known(role, &book) {
+                refused.insert(role, wrong(role, &words));
+            }
+        }
+        pieces.retain(|piece| match refused.get(piece.step.role.as_str()) {
+            None => true,
+            Some(error) => {
+                ledger.fail(piece.change, &piece.step, &under(error, stage.code()));
+                false
+            }
+        });
+        Ok(pieces)
+    }
+
+    /// Gives a role that nobody holds to one person and looks whether it is the one that is meant: a wrong id goes to
+    /// nobody else, and is taken back. Gives what is left to be sent.
+    async fn try_role(
+        &self,
+        stage: Stage,
+        role: &str,
+        pieces: Vec<Piece>,
+        (changes, ledger): (&[&Change], &mut Ledger),
+        book: &mut Book,
+    ) -> Result<Vec<Piece>, TargetError> {
+        let mut left = VecDeque::from(pieces);
+        while let Some(piece) = left.pop_front() {
+            let Some(piece) = ledger.admit(vec![piece]).pop() else { continue };
+            self.send_stage(stage, vec![piece.clone()], changes.len(), ledger).await?;
+            if !ledger.may_have_landed(&piece) {
+                continue;
+            }
+            let people: Vec<Participant> = match self.client.call(&Call::Enrolled(piece.course)).await {
+                Ok(people) => people,
+                Err(error) => {
+                    let error = under(&unread(&error), stage.code());
+                    left.drain(..).for_each(|piece| ledger.fail(piece.change, &piece.step, &error));
+                    break;
+                }
+            };
+            book.note(&people);
+            match self.roles.known(role, book) {
+                Known::Right => {}
+                Known::Unseen => book.hide(role),
+                Known::Wrong(words) => {
+                    let mut error = wrong(role, &words);
+                    let other = book.name(piece.role).unwrap_or_default();
+                    if let Some(back) = self.take_back(&piece, changes[piece.change], other, &people).await {
+                        error.message = format!("{}; {back}", error.message);
+                    }
+                    ledger.fail(piece.change, &piece.step, &error);
+                }
+            }
+            break;
+        }
+        Ok(left.into())
+    }
+
+    /// Takes back a role that was just given by mistake, unless the person had it before; says what came of it.
+    async fn take_back(&self, piece: &Piece, change: &Change, other: &str, people: &[Participant]) -> Option<String> {
+        let course = &piece.step.course;
+        let element = format!("{course}/{other}");
+        let left = |edit: &Edit| matches!(edit, Edit::Remove { element: held, .. } if *held == element);
+        let before = change.kept.contains(&(COURSES, element.clone()))
+            || change.desired.elements(COURSES).any(|held| held == element)
+            || change.edits.iter().chain(&change.left).any(left);
+        let holds = |person: &&Participant| person.id == piece.user;
+        let holds = people.iter().find(holds).is_some_and(|person| person.roles.iter().any(|r| r.roleid == piece.role));
+        if before || !holds {
+            return None;
+        }
+        let place = Place { user: piece.user, course: piece.course, role: piece.role };
+        Some(match self.client.call::<()>(&Call::Unassign(vec![place])).await {
+            Ok(()) => format!("one person in {course} was given it to find out, and it was taken back"),
+            Err(_) => format!("one person in {course} was given `{other}` by mistake: take it away there by hand"),
+        })
     }
 
     /// Sends the pieces of one stage.
@@ -237,6 +342,7 @@ impl EnrolmentWriter {
             return Ok(known.contains(&user));
         }
         let people: Vec<Participant> = self.client.call(&Call::Enrolled(course)).await?;
+        self.roles.book().await.note(&people);
         let people: BTreeSet<u64> = people.into_iter().map(|person| person.id).collect();
         let is_there = people.contains(&user);
         members.courses.insert(course, people);
@@ -297,99 +403,11 @@ impl EnrolmentWriter {
     }
 }
 
-fn verdict(error: &TargetError, said: Option<&str>) -> Verdict {
-    match (error.effect, error.kind, said) {
-        (Effect::Unknown, ..) => Verdict::Lost,
-        (Effect::Partial, ..) => Verdict::Partial,
-        (_, ErrorKind::Rejected | ErrorKind::NotFound, Some(word)) if is_about_a_course(word) => Verdict::Pair,
-        (_, ErrorKind::Conflict, _) => Verdict::Met,
-        (_, ErrorKind::Rejected | ErrorKind::NotFound, _) => Verdict::Person,
-        _ => Verdict::Outage,
-    }
-}
-
-/// Codes of a bad course or role (facts, section 7).
-fn is_about_a_course(word: &str) -> bool {
-    matches!(word, "wsnoinstance" | "wsusercannotassign" | "invalidparameter" | "invalidrecord")
-}
-
-/// Two halves that may fare differently: by what the site judges together where that is at fault, else by person,
-/// else piece by piece.
-fn divide(pieces: &[Piece], verdict: Verdict) -> Option<(Vec<Piece>, Vec<Piece>)> {
-    let halves = |groups: BTreeSet<(Stage, String, String)>| groups.into_iter().collect::<Vec<_>>();
-    if verdict == Verdict::Pair {
-        let pairs = halves(pieces.iter().map(Piece::pair).collect());
-        let first: BTreeSet<_> = pairs.iter().take(pairs.len() / 2).collect();
-        let split = pieces.iter().cloned().partition(|piece| first.contains(&piece.pair()));
-        return (pairs.len() > 1).then_some(split);
-    }
-    let users: Vec<u64> = pieces.iter().map(|piece| piece.user).collect::<BTreeSet<_>>().into_iter().collect();
-    if users.len() > 1 {
-        let first: BTreeSet<u64> = users.iter().take(users.len() / 2).copied().collect();
-        return Some(pieces.iter().cloned().partition(|piece| first.contains(&piece.user)));
-    }
-    (pieces.len() > 1).then(|| {
-        let (one, other) = pieces.split_at(pieces.len() / 2);
-        (one.to_vec(), other.to_vec())
-    })
-}
-
-/// The error of a look-up under the code of this step.
-fn as_enrolment(error: &TargetError) -> TargetError {
+/// The error of a look-up under the code of the step that it was for.
+fn under(error: &TargetError, code: &str) -> TargetError {
     let mut error = error.clone();
-    if error.code == UPDATE_FAILED {
-        ENROL_FAILED.clone_into(&mut error.code);
+    if error.code == UPDATE_FAILED || error.code == FETCH_FAILED {
+        code.clone_into(&mut error.code);
     }
     error
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::steps::Step;
-    use super::*;
-
-    fn piece(user: u64, course: &str) -> Piece {
-        let step = Step { stage: Stage::Enrol, course: course.into(), role: "student".into(), edits: vec![0] };
-        Piece { change: 0, user, course: 1, role: 5, step }
-    }
-
-    fn users(pieces: &[Piece]) -> Vec<(u64, &str)> {
-        pieces.iter().map(|piece| (piece.user, piece.step.course.as_str())).collect()
-    }
-
-    #[test]
-    fn a_batch_is_divided_by_what_is_at_fault() {
-        let all = [piece(1, "a"), piece(2, "a"), piece(2, "b")];
-        let (one, other) = divide(&all, Verdict::Pair).unwrap();
-        assert_eq!((users(&one), users(&other)), (vec![(1, "a"), (2, "a")], vec![(2, "b")]));
-        let (one, other) = divide(&all, Verdict::Person).unwrap();
-        assert_eq!((users(&one), users(&other)), (vec![(1, "a")], vec![(2, "a"), (2, "b")]));
-        let (one, other) = divide(&all[1..], Verdict::Person).unwrap();
-        assert_eq!((users(&one), users(&other)), (vec![(2, "a")], vec![(2, "b")]));
-        assert!(divide(&all[..2], Verdict::Pair).is_none());
-        assert!(divide(&all[..1], Verdict::Person).is_none());
-    }
-
-    #[test]
-    fn every_failure_has_its_verdict() {
-        use ErrorKind::{Auth, Conflict, Connect, Malformed, NotFound, Rejected, Unavailable};
-        let error = |kind, effect| TargetError::new(kind, ENROL_FAILED, "").effect(effect);
-        for (kind, effect, said, want) in [
-            (Connect, Effect::Unknown, None, Verdict::Lost),
-            (Malformed, Effect::Partial, None, Verdict::Partial),
-            (Rejected, Effect::None, Some("wsnoinstance"), Verdict::Pair),
-            (Rejected, Effect::None, Some("wsusercannotassign"), Verdict::Pair),
-            (Rejected, Effect::None, Some("invalidparameter"), Verdict::Pair),
-            (NotFound, Effect::None, Some("invalidrecord"), Verdict::Pair),
-            (Rejected, Effect::None, Some("invaliduser"), Verdict::Person),
-            (Rejected, Effect::None, Some("userdeleted"), Verdict::Person),
-            (Rejected, Effect::None, Some("codingerror"), Verdict::Person),
-            (Rejected, Effect::None, None, Verdict::Person),
-            (Conflict, Effect::None, Some("dmlwriteexception"), Verdict::Met),
-            (Auth, Effect::None, Some("nopermissions"), Verdict::Outage),
-            (Unavailable, Effect::None, Some("sitemaintenance"), Verdict::Outage),
-        ] {
-            assert_eq!(verdict(&error(kind, effect), said), want, "{kind} {said:?}");
-        }
-    }
 }

@@ -26,7 +26,7 @@ fn used(plan: SitePlan, more: &str) -> Site {
     let course = site.world().add_course(Course { shortname: "A".into(), idnumber, ..Course::default() });
     site.world().edit_member(course, kari, |member| {
         member.methods.insert(MANUAL.into(), Enrolment::default());
-        member.roles.insert(5);
+        member.roles.extend([5, 4, 3]);
     });
     site
 }
@@ -98,7 +98,75 @@ async fn role_ids_of_another_site_are_a_problem() {
     let found = check(&used(SitePlan::default(), ids)).await;
     let roles = found.iter().find(|one| one.what == "roles").unwrap();
     assert_eq!(roles.level, Level::Problem);
-    assert!(roles.found.contains("student is 5"), "{roles:?}");
+    assert!(roles.found.contains("`student` is 5"), "{roles:?}");
+}
+
+/// Courses of ours, each with somebody in these roles.
+fn held(site: &Site, courses: &[&[u64]]) {
+    for (nth, roles) in courses.iter().enumerate() {
+        let user = site.add(&format!("user{nth}"), "oidc");
+        let idnumber = format!("185:C{nth}:1:2026:HØST");
+        let course = Course { shortname: format!("C{nth}"), idnumber, ..Course::default() };
+        let course = site.world().add_course(course);
+        site.world().edit_member(course, user, |member| {
+            member.methods.insert(MANUAL.into(), Enrolment::default());
+            member.roles.extend(roles.iter().copied());
+        });
+    }
+}
+
+fn roles(found: &[Check]) -> Vec<&Check> {
+    found.iter().filter(|one| one.what == "roles").collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_are_looked_for_in_several_courses_until_all_were_seen() {
+    let swapped = "role_ids = { student = 3, teacher = 4, editingteacher = 5 }\n";
+    for report in ["", "report = { id = 2 }\n"] {
+        let site = site(&format!("[enrolments]\n{report}{swapped}"));
+        held(&site, &[&[5], &[4], &[4], &[4]]);
+        let found = check(&site).await;
+        let roles = roles(&found);
+        assert_eq!(roles.iter().map(|one| one.level).max(), Some(Level::Problem), "{roles:?}");
+        assert!(roles[0].found.contains("`student` is 5 at the site and 3 in role_ids"), "{roles:?}");
+        assert!(roles[0].found.contains("`editingteacher` is 5 in role_ids, which is `student`"), "{roles:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_that_nobody_was_seen_with_are_named_and_the_looks_are_few() {
+    for report in ["", "report = { id = 2 }\n"] {
+        let site = site(&format!("[enrolments]\n{report}"));
+        held(&site, &[[5].as_slice(); 30]);
+        let found = check(&site).await;
+        let [unseen, seen] = &roles(&found)[..] else { panic!("two: {found:?}") };
+        assert_eq!((unseen.level, seen.level), (Level::Warning, Level::Good));
+        assert!(unseen.found.contains("editingteacher, teacher") && !unseen.found.contains("student"), "{unseen:?}");
+        let fix = unseen.fix.as_ref().unwrap();
+        assert!(fix.contains("`teacher = 4`") && fix.contains("Define roles"), "{fix}");
+        assert!(site.world().calls()["core_enrol_get_enrolled_users"] <= 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_of_another_institution_is_warned_of() {
+    let site = site(BOTH);
+    for (nth, institution) in ["194", "194", "186"].into_iter().enumerate() {
+        let idnumber = format!("{institution}:C{nth}:1:2026:HØST");
+        site.world().add_course(Course { shortname: format!("C{nth}"), idnumber, ..Course::default() });
+    }
+    let found = check(&site).await;
+    let courses = found.iter().find(|one| one.what == "courses").unwrap();
+    assert_eq!(courses.level, Level::Warning);
+    let text = "no course of institution 185 among 3 courses of the site; there are 1 of 186, 2 of 194";
+    assert_eq!(courses.found, text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_the_pass_would_refuse_is_a_problem() {
+    let site = used(SitePlan::default(), BOTH);
+    site.gate.faults().always(Some("core_reportbuilder_retrieve_report"), Fault::DuplicateRows);
+    assert_eq!(level(&check(&site).await, "report of enrolments"), Level::Problem);
 }
 
 #[tokio::test(start_paused = true)]

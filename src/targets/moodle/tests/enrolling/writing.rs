@@ -211,6 +211,7 @@ async fn a_batch_refused_for_a_person_is_refused_whole_and_one_person_s_edits_st
     site.course("A");
     site.course("B");
     site.world().delete_user(gone, SitePlan::default().started_at);
+    site.read_roles().await;
     let before = site.world().digest();
     let want = ["A/student", "B/student"];
     for outcome in site.write(vec![change(kari, &want, &[]), change(gone, &want, &[])]).await {
@@ -260,6 +261,7 @@ async fn a_lost_answer_leaves_its_people_in_doubt_and_the_rest_unsent() {
     let site = site("max_fields = 50\n[enrolments]\nreport = { id = 2 }\n");
     let users: Vec<u64> = (0..30).map(|nth| site.add(&format!("user{nth}"), "oidc")).collect();
     site.course("A");
+    site.read_roles().await;
     site.gate.faults().next(1, Some("enrol_manual_enrol_users"), Fault::CutAfter);
     let outcomes = site.write(users.iter().map(|user| change(*user, &["A/student"], &[])).collect()).await;
     let effects: Vec<Effect> = outcomes.iter().map(|outcome| error(outcome).effect).collect();
