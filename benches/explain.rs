@@ -90,6 +90,7 @@ async fn plan(stage: &Stage, registry: &Registry) -> Exit {
         input: &mut input,
         terminal: Terminal::default(),
         environment: &|name| stage.secret(name),
+        account: "bench".to_owned(),
         clock: Arc::new(SystemClock),
         random: &|| [7; 32],
         interrupt: Interrupt::default(),

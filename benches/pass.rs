@@ -60,6 +60,7 @@ async fn command(stage: &Stage, registry: &Registry, args: Vec<OsString>) -> Exi
         input: &mut input,
         terminal: Terminal::default(),
         environment: &|name| stage.secret(name),
+        account: "bench".to_owned(),
         clock: Arc::new(SystemClock),
         random: &|| [7; 32],
         interrupt: Interrupt::default(),

@@ -109,6 +109,12 @@ const DOUBTS: Chapter = Chapter {
             "Too many remembered records were not found again: a filter, a lost right, or a restored target. Nothing \
              is created; look at the target first.",
         ),
+        (
+            "attribute-vanished",
+            "Several records had this attribute when they were last in order, and the target shows it of nobody any \
+             more: a lost right, most likely. Nothing of the pipeline is written. Check what the account may read; if it \
+             was really emptied: `--allow attribute-vanished`.",
+        ),
         ("answered-unasked", "The target shows records that no question asked for: it does not search as asked."),
         ("look-up-failed", "Records that a list did not show could not be looked up directly; they are unobserved."),
         ("nothing-known", "Nothing is remembered of a target that cannot be listed; name a known record."),

@@ -7,19 +7,19 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use super::exit::Failure;
 use super::journal::{Most, Since};
 use crate::config::suggest;
-use crate::engine::{Asked, RULE_CODES};
+use crate::engine::{ATTRIBUTE_VANISHED, Asked, RULE_CODES};
 use crate::model::scope::KeyField;
 
-/// Doubts of a source's reading that an operator may accept, like a rule of the guard.
-const DOUBTS: [&str; 2] = ["source-shrunk", "attribute-shrunk"];
+/// Doubts of a reading that an operator may accept, like a rule of the guard.
+const DOUBTS: [&str; 3] = ["source-shrunk", "attribute-shrunk", ATTRIBUTE_VANISHED];
 
 const EXAMPLES: &str = "\
 Examples:
   reconcile init                                   write a commented configuration, fill it in
+  reconcile check                                  is everything there that a pass needs?
   reconcile --plan                                 what would be done, and why; nothing is written
   reconcile                                        the same, and do it after a typed `yes`
   reconcile --yes --changed --report-dir /var/log/reconcile    from a timer
-  reconcile check                                  is everything there that a pass needs?
   reconcile --plan --key username=kari             one person
   reconcile --yes --pending                        once more whoever was left over
   reconcile journal --since 2h                     what was written, and what came of it
@@ -46,7 +46,7 @@ Signs in a plan:
 Rules of the guard, for --allow:
   first-load, creates, lost, disables, renames, moves, updates, additions, lost-elements, removals,
   removals-people, removals-within, one-attribute, collapse
-  and doubts about what a source answered: source-shrunk, attribute-shrunk
+  and doubts about what was read: source-shrunk, attribute-shrunk, attribute-vanished
 
 User names, for --key:
   username     the institution's own user name
@@ -257,7 +257,11 @@ impl Args {
 /// `FIELD=VALUE`.
 pub(super) fn parse_key(text: &str) -> Result<(KeyField, String), String> {
     const FIELDS: &str = "FIELD=VALUE, where FIELD is username, uh-username or idautoID (uhid)";
-    let (field, value) = text.split_once('=').ok_or_else(|| format!("a key is {FIELDS}"))?;
+    let bare = || {
+        let field = if text.len() == 36 && text.contains('-') { "uhid" } else { "username" };
+        format!("a key is {FIELDS}; did you mean {field}={}?", text.trim())
+    };
+    let (field, value) = text.split_once('=').ok_or_else(bare)?;
     let field = KeyField::named(field.trim()).ok_or_else(|| format!("a key is {FIELDS}"))?;
     match value.trim() {
         "" => Err("the value is empty".to_owned()),
@@ -319,6 +323,14 @@ mod tests {
         assert!(parse_rule("").is_err());
         let line = ["reconcile", "--plan", "--allow", "everything"];
         assert!(Args::try_parse_from(line).is_err());
+    }
+
+    #[test]
+    fn a_bare_name_for_a_key_is_answered_with_what_was_meant() {
+        assert!(parse_key("kari").unwrap_err().ends_with("did you mean username=kari?"));
+        let id = "0b7c4e1a-0000-4000-8000-000000000001";
+        assert!(parse_key(id).unwrap_err().ends_with(&format!("did you mean uhid={id}?")));
+        assert!(!parse_key("mail=x").unwrap_err().contains("did you mean"));
     }
 
     #[test]

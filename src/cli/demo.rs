@@ -104,6 +104,7 @@ impl Demo<'_> {
             input: &mut *io.input,
             terminal: Terminal { input: false, ..io.terminal },
             environment: &environment,
+            account: io.account.clone(),
             clock: std::sync::Arc::clone(&io.clock),
             random: io.random,
             interrupt: io.interrupt.clone(),

@@ -21,6 +21,8 @@ pub(super) fn run(path: &Path, registry: &Registry, io: &mut Io<'_>) -> Result<E
         _ => Failure::error(format!("{} cannot be written: {}", path.display(), in_words(&error))),
     })?;
     writeln!(io.out, "Wrote {}. Fill in addresses and credentials, then:", path.display())?;
+    writeln!(io.out, "  reconcile --config {} check", path.display())?;
+    writeln!(io.out, "and when nothing is wrong:")?;
     writeln!(io.out, "  reconcile --config {} --plan", path.display())?;
     Ok(Exit::Done)
 }

@@ -77,6 +77,8 @@ pub struct Io<'i> {
     pub terminal: Terminal,
     /// Environment variables.
     pub environment: &'i dyn Fn(&str) -> Option<String>,
+    /// The account the process runs under, as the journal names it.
+    pub account: String,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Fresh random bytes.

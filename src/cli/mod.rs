@@ -19,6 +19,7 @@ mod keys;
 mod logs;
 mod one_pass;
 mod open;
+mod operator;
 mod output;
 mod pass;
 mod person;

@@ -9,12 +9,12 @@ use reconcile_state::store::{StoreDir, StoreError};
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::pass::Steps;
-use crate::config::{Config, Pipeline, PipelineSettings};
+use crate::config::{Config, ConfigError, Faults, Pipeline, PipelineSettings};
 use crate::engine::{self, Applied, ApprovedPlan, Order, PassError, Planner, Stop};
 use crate::model::pass::Planned;
+use crate::sources::Vault;
 use crate::sources::metavault::{self, MetaVaultConfig};
 use crate::sources::portal_ldap::{PortalLdap, PortalLdapConfig};
-use crate::sources::{SourceError, Vault};
 use crate::targets::Registry;
 use crate::targets::port::AnyWriter;
 
@@ -25,37 +25,32 @@ pub(super) struct Opened {
 }
 
 /// Opens the directory.
-pub(super) fn directory(config: &Config, io: &Io<'_>) -> Result<PortalLdap, Failure> {
+pub(super) fn directory(config: &Config, io: &Io<'_>) -> Result<PortalLdap, ConfigError> {
     let portal: PortalLdapConfig = config.section("portal_ldap")?;
-    for (key, value) in [("url", &portal.url), ("bind_dn", &portal.bind_dn)] {
-        if value.is_empty() {
-            return Err(config.refuse("portal_ldap", key, "is empty; fill it in").into());
-        }
-    }
     let password = portal.password.resolve(io.environment);
     let password = password.map_err(|error| config.refuse("portal_ldap", "password", &error.to_string()))?;
-    PortalLdap::new(&portal, password).map_err(|error| wrong(config, &error))
+    PortalLdap::new(&portal, password).map_err(|error| config.refuse("portal_ldap", error.field, &error.message))
 }
 
 /// Opens MetaVault.
-pub(super) fn vault(config: &Config, io: &Io<'_>) -> Result<Box<dyn Vault>, Failure> {
+pub(super) fn vault(config: &Config, io: &Io<'_>) -> Result<Box<dyn Vault>, ConfigError> {
     let section: MetaVaultConfig = config.section("metavault")?;
-    metavault::open(&section, io.environment).map_err(|error| wrong(config, &error))
-}
-
-fn wrong(config: &Config, error: &SourceError) -> Failure {
-    Failure { exit: Exit::Config, message: format!("{}: {error}", config.path.display()) }
+    let opened = metavault::open(&section, io.environment);
+    opened.map_err(|error| config.refuse("metavault", error.field, &error.message))
 }
 
 /// Opens sources, the chosen pipelines' targets and the store.
 pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, io: &Io<'_>) -> Result<Opened, Failure> {
-    let (directory, vault) = (directory(config, io)?, vault(config, io)?);
+    let mut faults = Faults::default();
+    let sources = (faults.keep(directory(config, io)), faults.keep(vault(config, io)));
     let (mut observers, mut writers) = (Vec::new(), BTreeMap::new());
     for pipeline in chosen {
-        let target = config.open(pipeline, registry, io.environment)?;
+        let Some(target) = faults.keep(config.open(pipeline, registry, io.environment)) else { continue };
         observers.push((target.observer, pipeline.settings.clone()));
         writers.insert(pipeline.name, target.writer);
     }
+    faults.end()?;
+    let (Some(directory), Some(vault)) = sources else { return Err(Failure::error("a source is missing")) };
     let store = StoreDir::open(&config.store, (io.random)()).map_err(|error| refuse(&error))?;
     if let Some(mode) = store.tightened() {
         let path = store.path().display();

@@ -11,6 +11,7 @@ use super::args::{Format, PassArgs};
 use super::ask::ask;
 use super::exit::{Exit, Failure};
 use super::io::Io;
+use super::operator::who;
 use super::plan_file::{self, Asked, PlanFile};
 use super::private_file::{self, Existing};
 use super::{approval, logs};
@@ -79,7 +80,7 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
         if let Some(path) = &request.args.out {
             plan_file::save(path, request.asked.clone(), &report, steps.store().digester(), at)?;
         }
-        return end(&report, &request);
+        return end(&report, &request, io);
     }
     if request.args.format == Format::Text {
         show(&report, &request, io)?;
@@ -89,7 +90,7 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
     let asks = count > 0 && !request.args.yes && request.approve.is_none();
     if asks && !ask(&format!("Make {count} {}?", if count == 1 { "change" } else { "changes" }), io)? {
         writeln!(io.err, "Nothing has been written.")?;
-        return end(&report, &request);
+        return end(&report, &request, io);
     }
     if let Some(file) = &request.approve {
         approval::spend(steps.store(), file, at)?;
@@ -105,7 +106,7 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
     if count > 0 || !applied.events.is_empty() || request.args.format == Format::Json {
         show(&report, &request, io)?;
     }
-    end(&report, &request)
+    end(&report, &request, io)
 }
 
 fn show(report: &Report, request: &Request<'_>, io: &mut Io<'_>) -> std::io::Result<()> {
@@ -121,8 +122,11 @@ fn show(report: &Report, request: &Request<'_>, io: &mut Io<'_>) -> std::io::Res
     io.out.flush()
 }
 
-/// Keeps the reports where that is asked for.
-fn end(report: &Report, request: &Request<'_>) -> Result<Exit, Failure> {
+/// Keeps the reports where that is asked for, and says why a pass over nobody is an error.
+fn end(report: &Report, request: &Request<'_>, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    if !report.scope.unknown_keys.is_empty() {
+        writeln!(io.err, "error: no source knows {}", report.scope.unknown_keys.join(", "))?;
+    }
     if let Some(dir) = &request.args.report_dir {
         for pipeline in &report.pipelines {
             let mut bytes = Vec::new();
@@ -155,12 +159,6 @@ pub(super) fn run_id(io: &Io<'_>) -> String {
     let chance = (io.random)();
     let [one, two, three, four, ..] = chance;
     format!("{}-{one:02x}{two:02x}{three:02x}{four:02x}", io.clock.now().strftime("%Y%m%dT%H%M%S"))
-}
-
-/// Who consents, for the journal: the person behind `sudo` where there is one.
-fn who(io: &Io<'_>) -> String {
-    let named = |name: &&str| (io.environment)(name).filter(|value| !value.is_empty());
-    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(named).unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
 use super::io::{Interrupt, Io, Terminal};
-use super::progress;
+use super::{operator, progress};
+
 use crate::clock::SystemClock;
 use crate::engine::Progress;
 use crate::targets::Registry;
@@ -47,6 +48,7 @@ pub fn main(registry: &Registry) -> ExitCode {
         input: &mut BufReader::new(io::stdin()),
         terminal,
         environment: &|name| std::env::var(name).ok(),
+        account: operator::account(),
         clock: Arc::new(SystemClock),
         // Each draw is another: what is shown of one says nothing of the next.
         random: &|| {

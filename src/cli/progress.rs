@@ -14,16 +14,38 @@ use crate::engine::{Progress, Silent, Step};
 /// While a step is silent its line still shows the time that passes.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Steps while they run, where it is known how many there are; and where it is not.
-const COUNTED: &str = "  {prefix:32} {human_pos:>9} of {human_len}, {rate}{elapsed}";
-const COUNTING: &str = "  {prefix:32} {human_pos:>9}, {rate}{elapsed}";
-/// And when they are over.
-const OVER: &str = "  {prefix:32} {human_pos:>9} in {elapsed}";
+/// How lines look.
+#[derive(Clone, Copy)]
+struct Look {
+    /// A step while it runs, where it is known how many there are.
+    counted: &'static str,
+    /// And where it is not.
+    counting: &'static str,
+    /// And when it is over.
+    over: &'static str,
+}
+
+const WIDE: Look = Look {
+    counted: "  {prefix:32} {human_pos:>9} of {human_len}, {rate}{elapsed}",
+    counting: "  {prefix:32} {human_pos:>9}, {rate}{elapsed}",
+    over: "  {prefix:32} {human_pos:>9} in {elapsed}",
+};
+
+/// The step is cut to what the numbers leave: a line that takes two could not be wiped.
+const NARROW: Look = Look {
+    counted: "{wide_msg} {human_pos}/{human_len} {elapsed}",
+    counting: "{wide_msg} {human_pos} {elapsed}",
+    over: "{wide_msg} {human_pos} {elapsed}",
+};
+
+/// Columns that the longest wide line needs.
+const ENOUGH: u16 = 80;
 
 /// Who is told of progress: lines on standard error where it is a terminal on which a cursor moves, else nobody.
 pub(super) fn of(terminal: Terminal, term: Option<&str>) -> Arc<dyn Progress> {
     if terminal.error && term != Some("dumb") {
-        Arc::new(Lines::new(ProgressDrawTarget::stderr(), Some(TICK)))
+        let columns = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| width.0);
+        Arc::new(Lines::new(ProgressDrawTarget::stderr(), Some(TICK), columns))
     } else {
         Arc::new(Silent)
     }
@@ -37,11 +59,13 @@ struct Lines {
     all: MultiProgress,
     bars: Mutex<BTreeMap<Place, ProgressBar>>,
     tick: Option<Duration>,
+    look: Look,
 }
 
 impl Lines {
-    fn new(target: ProgressDrawTarget, tick: Option<Duration>) -> Self {
-        Self { all: MultiProgress::with_draw_target(target), bars: Mutex::default(), tick }
+    fn new(target: ProgressDrawTarget, tick: Option<Duration>, columns: Option<u16>) -> Self {
+        let look = if columns.is_some_and(|columns| columns < ENOUGH) { NARROW } else { WIDE };
+        Self { all: MultiProgress::with_draw_target(target), bars: Mutex::default(), tick, look }
     }
 
     fn bars(&self) -> MutexGuard<'_, BTreeMap<Place, ProgressBar>> {
@@ -50,13 +74,22 @@ impl Lines {
 
     fn begin(&self, (pipeline, step): Place, total: Option<u64>) -> ProgressBar {
         let bar = self.all.add(total.map_or_else(ProgressBar::no_length, ProgressBar::new));
-        bar.set_style(style(if total.is_some() { COUNTED } else { COUNTING }));
+        bar.set_style(style(if total.is_some() { self.look.counted } else { self.look.counting }));
         let pipeline = pipeline.map(|name| format!("{name}: ")).unwrap_or_default();
-        bar.set_prefix(format!("{pipeline}{}", words(step)));
+        let label = format!("{pipeline}{}", words(step));
+        bar.set_message(label.clone());
+        bar.set_prefix(label);
         if let Some(tick) = self.tick {
             bar.enable_steady_tick(tick);
         }
         bar
+    }
+
+    fn finish(&self, bar: &ProgressBar) {
+        if !bar.is_finished() {
+            bar.set_style(style(self.look.over));
+            bar.abandon();
+        }
     }
 }
 
@@ -67,7 +100,7 @@ impl Progress for Lines {
             bar.clone()
         } else {
             let earlier = |place: &Place| place.0 == pipeline && !side_by_side(place.1, step);
-            bars.iter().filter(|(place, _)| earlier(place)).for_each(|(_, bar)| finish(bar));
+            bars.iter().filter(|(place, _)| earlier(place)).for_each(|(_, bar)| self.finish(bar));
             let bar = self.begin((pipeline, step), total);
             bars.insert((pipeline, step), bar.clone());
             bar
@@ -77,13 +110,13 @@ impl Progress for Lines {
         }
         if let Some(total) = total {
             if bar.length().is_none() {
-                bar.set_style(style(COUNTED));
+                bar.set_style(style(self.look.counted));
             }
             bar.set_length(total);
         }
         bar.set_position(bar.position().max(done));
         if Some(done) == total {
-            finish(&bar);
+            self.finish(&bar);
         }
     }
 
@@ -96,13 +129,6 @@ impl Progress for Lines {
 
     fn aside(&self, write: &mut dyn FnMut()) {
         self.all.suspend(write);
-    }
-}
-
-fn finish(bar: &ProgressBar) {
-    if !bar.is_finished() {
-        bar.set_style(style(OVER));
-        bar.abandon();
     }
 }
 
@@ -154,12 +180,12 @@ mod tests {
 
     /// A terminal that keeps every write.
     #[derive(Clone, Debug, Default)]
-    struct Kept(Arc<Mutex<(String, Vec<String>)>>);
+    struct Kept(Arc<Mutex<(String, Vec<String>)>>, u16);
 
     impl Kept {
         fn lines(target: &Self) -> Lines {
             let shown = ProgressDrawTarget::term_like_with_hz(Box::new(target.clone()), 250);
-            Lines::new(shown, None)
+            Lines::new(shown, None, Some(target.width()))
         }
 
         /// Every text that was shown.
@@ -175,7 +201,7 @@ mod tests {
 
     impl TermLike for Kept {
         fn width(&self) -> u16 {
-            100
+            if self.1 == 0 { 100 } else { self.1 }
         }
 
         fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
@@ -259,6 +285,23 @@ mod tests {
     }
 
     #[test]
+    fn on_a_narrow_terminal_a_line_is_one_line() {
+        let screen = Kept(Arc::default(), 40);
+        let lines = Kept::lines(&screen);
+        pass(&lines);
+        lines.tell(Some("moodle-courses"), Step::Diff("enrolments"), 100_000, Some(1_000_000));
+        for _ in 0..2 {
+            lines.bars().values().for_each(ProgressBar::tick);
+        }
+        let said = screen.said();
+        let longest = said.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= 40, "{said}");
+        for line in ["people in Portal LDAP", "20,000 0s", "moodle-courses: en", "100,000/1,000,000 0s"] {
+            assert!(said.contains(line), "{line} is not in\n{said}");
+        }
+    }
+
+    #[test]
     fn the_rate_is_that_of_the_whole_step() {
         assert_eq!(rate(700, Duration::from_millis(999)), "");
         assert_eq!(rate(20_000, Duration::from_millis(2_500)), "8,000/s, ");
@@ -307,7 +350,7 @@ mod tests {
 
     #[test]
     fn where_nobody_looks_nothing_is_drawn() {
-        let lines = Lines::new(ProgressDrawTarget::hidden(), None);
+        let lines = Lines::new(ProgressDrawTarget::hidden(), None, None);
         pass(&lines);
         assert!(lines.all.is_hidden());
         let terminal = Terminal { input: true, output: true, error: true };

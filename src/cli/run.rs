@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Parser;
+use clap::error::{ContextKind, ErrorKind};
 
 use super::args::{Args, Command};
 #[cfg(feature = "sim")]
@@ -22,7 +23,9 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry, 
     };
     exit.unwrap_or_else(|failure| {
         // There is nobody to tell when this fails too.
-        let _ = writeln!(io.err, "error: {failure}");
+        for line in failure.message.lines() {
+            let _ = writeln!(io.err, "error: {line}");
+        }
         failure.exit
     })
 }
@@ -50,6 +53,11 @@ fn said(error: &clap::Error, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let (to, exit): (&mut dyn std::io::Write, Exit) =
         if error.use_stderr() { (io.err, Exit::Usage) } else { (io.out, Exit::Done) };
     write!(to, "{}", error.render())?;
+    let holds = |kind, text: &str| error.get(kind).is_some_and(|value| value.to_string().contains(text));
+    let asks = holds(ContextKind::InvalidArg, "--key") && holds(ContextKind::Usage, "explain");
+    if error.kind() == ErrorKind::UnknownArgument && asks {
+        writeln!(to, "\nWhoever is asked about is named without an option: `reconcile explain username=kari`.")?;
+    }
     Ok(exit)
 }
 
@@ -81,6 +89,12 @@ mod tests {
             assert_eq!(run(&mut world, line).await, Exit::Usage, "{line:?}");
             assert!(!world.err.is_empty() && world.out.is_empty());
         }
+        let mut world = World::default();
+        assert_eq!(run(&mut world, &["explain", "--key", "kari"]).await, Exit::Usage);
+        assert!(world.err().contains("`reconcile explain username=kari`"), "{}", world.err());
+        let mut world = World::default();
+        assert_eq!(run(&mut world, &["init", "--key", "kari"]).await, Exit::Usage);
+        assert!(!world.err().contains("username=kari"), "{}", world.err());
     }
 
     #[tokio::test]
@@ -90,7 +104,8 @@ mod tests {
         let path = path.to_str().unwrap();
         let mut world = World::default();
         assert_eq!(run(&mut world, &["init", "--config", path]).await, Exit::Done);
-        assert!(world.out().contains(&format!("reconcile --config {path} --plan")));
+        let (check, plan) = (format!("reconcile --config {path} check"), format!("reconcile --config {path} --plan"));
+        assert!(world.out().find(&check).unwrap() < world.out().find(&plan).unwrap(), "{}", world.out());
         let mut world = World::default();
         assert_eq!(run(&mut world, &["init", "--config", path]).await, Exit::Config);
         let mut world = World::default();
@@ -133,6 +148,13 @@ mod tests {
             assert!(!world.err().contains("hunter2"));
             assert!(!dir.path().join("store").exists());
         }
+        std::fs::write(&path, COMPLETE.replace("sqlite:", "odd:")).unwrap();
+        let mut world = World::default();
+        assert_eq!(run(&mut world, &["--plan", "--config", path.to_str().unwrap()]).await, Exit::Config);
+        let told: Vec<_> =
+            world.err().lines().map(|line| line.split("r.toml").nth(1).unwrap()[..4].to_owned()).collect();
+        assert_eq!(told, [":10:", ":12:", ":15:"], "all at once, each with its line: {}", world.err());
+        assert!(world.err().lines().all(|line| line.starts_with("error: /")), "{}", world.err());
         let mut world = World::default();
         assert_eq!(run(&mut world, &["--plan", "--config", "/nonexistent/r.toml"]).await, Exit::Config);
         assert!(world.err().contains("reconcile init"));

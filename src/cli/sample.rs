@@ -38,6 +38,7 @@ impl World {
             input: &mut Cursor::new(self.answers.clone().into_bytes()),
             terminal: Terminal { input: self.terminal, output: self.terminal, error: self.terminal },
             environment: &|name| environment.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned()),
+            account: "operator (uid 1000)".to_owned(),
             clock: Arc::new(At(self.seconds)),
             random: &|| [7; 32],
             interrupt: self.interrupt.clone(),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::document::Document;
-use super::error::ConfigError;
+use super::error::{ConfigError, Faults};
 use super::guard::GuardSettings;
 use super::institution::Institution;
 use super::limits;
@@ -119,22 +119,18 @@ impl Config {
     /// [`ConfigError`]
     pub fn parse(path: &Path, text: &str, registry: &Registry) -> Result<Self, ConfigError> {
         let document = Document::parse(path, text)?;
-        refuse_unknown_sections(&document, registry)?;
-        let store: StoreSection = read(&document, "store")?;
-        if store.path.as_os_str().is_empty() {
-            return Err(document.error("store.path", "[store] `path` is empty; name a directory"));
-        }
-        let institution: Institution = read(&document, "institution")?;
-        let fields =
-            [("number", &institution.number), ("name", &institution.name), ("mail_domain", &institution.mail_domain)];
-        if let Some((key, _)) = fields.iter().find(|(_, value)| value.trim().is_empty()) {
-            return Err(
-                document.error(&format!("institution.{key}"), format!("[institution] `{key}` is empty; fill it in"))
-            );
-        }
+        let mut faults = Faults::default();
+        unknown_sections(&document, registry).iter().for_each(|error| faults.add(error));
+        let store = faults.keep(store(&document));
+        let institution = faults.keep(institution(&document));
         let base = Document::parse(Path::new("(defaults)"), DEFAULT)?.table("guard")?.unwrap_or_default();
-        let guards = limits::layer(&base, &document.table("guard")?.unwrap_or_default());
-        let guard = limits::read(&document, "guard", guards.clone())?;
+        let over = faults.keep(document.table("guard"));
+        let guards = limits::layer(&base, &over.flatten().unwrap_or_default());
+        let guard = faults.keep(limits::read(&document, "guard", guards.clone()));
+        let (Some(store), Some(institution), Some(guard)) = (store, institution, guard) else {
+            // The pipelines' sections build on these.
+            return Err(faults.end().err().unwrap_or_else(|| ConfigError::new(path, None, "nothing to read")));
+        };
         let mut config = Self {
             path: path.to_owned(),
             store: path.parent().unwrap_or(Path::new("")).join(store.path),
@@ -145,14 +141,16 @@ impl Config {
             document,
         };
         for target in registry.iter() {
-            let Some(mut section) = config.document.table(target.name())? else { continue };
-            let (engine, own) = config.engine_section(target.name(), &mut section, &guards)?;
+            let name = target.name();
+            let Some(Some(mut section)) = faults.keep(config.document.table(name)) else { continue };
+            let Some((engine, own)) = faults.keep(config.engine_section(name, &mut section, &guards)) else { continue };
             if engine.enabled {
-                config.pipelines.push(Pipeline { name: target.name(), settings: own, section });
+                config.pipelines.push(Pipeline { name, settings: own, section });
             } else {
-                config.disabled.push(target.name());
+                config.disabled.push(name);
             }
         }
+        faults.end()?;
         if config.pipelines.is_empty() {
             let names: Vec<_> = registry.iter().map(|target| format!("[{}]", target.name())).collect();
             let message = match config.disabled.join(", ") {
@@ -222,10 +220,15 @@ impl Config {
             portal_ldap: portal_ldap.as_ref(),
             marks: &marks,
         };
-        definition.open(pipeline.section.clone(), &around).map_err(|error| match error {
-            OpenError::Syntax(error) => self.document.explain(name, &error, &ENGINE_KEYS),
-            OpenError::Value { field, message } => self.refuse(name, &field, &message),
-        })
+        definition.open(pipeline.section.clone(), &around).map_err(|error| self.blame(name, &ENGINE_KEYS, error))
+    }
+
+    fn blame(&self, section: &str, also: &[&str], error: OpenError) -> ConfigError {
+        match error {
+            OpenError::Syntax(error) => self.document.explain(section, &error, also),
+            OpenError::Value { field, message } => self.refuse(section, &field, &message),
+            OpenError::Elsewhere { section, error } => self.blame(section, &[], *error),
+        }
     }
 }
 
@@ -237,12 +240,31 @@ fn read<T: DeserializeOwned>(document: &Document, name: &str) -> Result<T, Confi
     document.read(name, table, &[])
 }
 
-fn refuse_unknown_sections(document: &Document, registry: &Registry) -> Result<(), ConfigError> {
-    let known: Vec<&str> = SECTIONS.iter().copied().chain(registry.iter().map(Definition::name)).collect();
-    match document.keys().find(|key| !known.contains(key)) {
-        None => Ok(()),
-        Some(key) => Err(document.error(key, format!("there is no section [{key}]{}", suggest(key, &known)))),
+fn store(document: &Document) -> Result<StoreSection, ConfigError> {
+    let store: StoreSection = read(document, "store")?;
+    if store.path.as_os_str().is_empty() {
+        return Err(document.error("store.path", "[store] `path` is empty; name a directory"));
     }
+    Ok(store)
+}
+
+fn institution(document: &Document) -> Result<Institution, ConfigError> {
+    let institution: Institution = read(document, "institution")?;
+    let fields =
+        [("number", &institution.number), ("name", &institution.name), ("mail_domain", &institution.mail_domain)];
+    let mut faults = Faults::default();
+    for (key, _) in fields.iter().filter(|(_, value)| value.trim().is_empty()) {
+        let message = format!("[institution] `{key}` is empty; fill it in");
+        faults.add(&document.error(&format!("institution.{key}"), message));
+    }
+    faults.end()?;
+    Ok(institution)
+}
+
+fn unknown_sections(document: &Document, registry: &Registry) -> Vec<ConfigError> {
+    let known: Vec<&str> = SECTIONS.iter().copied().chain(registry.iter().map(Definition::name)).collect();
+    let unknown = document.keys().filter(|key| !known.contains(key));
+    unknown.map(|key| document.error(key, format!("there is no section [{key}]{}", suggest(key, &known)))).collect()
 }
 
 #[cfg(test)]
@@ -386,9 +408,9 @@ token = "env:TOY_TOKEN"
             (
                 format!("{GOOD}[guard]\nfloor = \"3\"\n"),
                 14,
-                "[guard] `floor` must be a whole number, not negative, not a text",
+                "[guard] `floor` must be a whole number from 0 up, not a text",
             ),
-            (format!("{GOOD}[guard]\nfloor = -3\n"), 14, "[guard] `floor` must be a whole number, not negative"),
+            (format!("{GOOD}[guard]\nfloor = -3\n"), 14, "[guard] `floor` must be a whole number from 0 up"),
             (
                 format!("{GOOD}[guard]\nlost = {{ numbr = 3 }}\n"),
                 14,
@@ -405,14 +427,14 @@ token = "env:TOY_TOKEN"
                 14,
                 "[guard.protected] has no key `key`; did you mean `keys`?",
             ),
-            (format!("{GOOD}drift = \"enforced\"\n"), 13, "[toy] `drift`: unknown variant `enforced`, expected one of"),
+            (
+                format!("{GOOD}drift = \"enforced\"\n"),
+                13,
+                "[toy] `drift` must be one of `enforce`, `report`, `ignore`; did you mean `enforce`?",
+            ),
             (format!("{GOOD}guard = 3\n"), 13, "[toy] `guard` is a section"),
             (format!("{GOOD}firstmeeting = 3\n"), 13, "[toy] has no key `firstmeeting`; did you mean `first_meeting`?"),
-            (
-                format!("{GOOD}timeout = \"long\"\n"),
-                13,
-                "[toy] `timeout` must be a whole number, not negative, not a text",
-            ),
+            (format!("{GOOD}timeout = \"long\"\n"), 13, "[toy] `timeout` must be a whole number from 0 up, not a text"),
             (GOOD.replace("https://toy.example", ""), 11, "[toy] `url`: is empty"),
             (GOOD.replace("url = \"https://toy.example\"", ""), 10, "[toy] lacks `url`"),
             (GOOD.replace("env:TOY_TOKEN", "env:OTHER"), 12, "[toy] `token`: environment variable OTHER is not set"),
@@ -427,11 +449,23 @@ token = "env:TOY_TOKEN"
         ];
         for (text, line, message) in cases {
             let error = open(&text).map(|_| ()).expect_err(&text);
-            assert!(error.message.starts_with(message), "{error}");
-            assert_eq!(error.line, Some(line), "{error}");
+            let told = error.each().any(|one| one.message.starts_with(message) && one.line == Some(line));
+            assert!(told, "{error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
             assert!(error.to_string().starts_with("/etc/r.toml:"));
         }
+    }
+
+    #[test]
+    fn all_that_can_be_told_is_told_at_once() {
+        let text = GOOD.replace("\"185\"", "\"\"").replace("\"Testing\"", "\" \"").replace("path = \"state\"", "");
+        let error = parse(&format!("{text}[guard]\nflor = 1\n[toi]\n[toz]\n")).unwrap_err();
+        let lines: Vec<Option<usize>> = error.each().map(|one| one.line).collect();
+        assert_eq!(lines, [2, 5, 6, 14, 15, 16].map(Some), "{error}");
+        assert_eq!(error.to_string().lines().count(), 6);
+        assert!(error.to_string().lines().all(|line| line.starts_with("/etc/r.toml:")), "{error}");
+        let error = parse(&format!("{GOOD}drift = 1\n[toy.guard]\nflor = 1\n")).unwrap_err();
+        assert_eq!(error.each().count(), 1, "one section is read to its first fault");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod secret;
 #[cfg(test)]
 pub(crate) mod toy;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, Faults};
 pub use guard::{GuardSettings, Limit, Protected};
 pub use institution::Institution;
 pub use load::{Config, Pipeline, default_document};

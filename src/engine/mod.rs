@@ -32,6 +32,7 @@ mod project;
 mod replaced;
 mod settle;
 mod stop;
+mod vanished;
 mod weigh;
 
 pub use apply::{Applied, apply};
@@ -48,3 +49,4 @@ pub use plan::plan;
 pub use planner::{Order, Planner};
 pub use progress::{Progress, Silent, Step};
 pub use stop::Stop;
+pub use vanished::ATTRIBUTE_VANISHED;

@@ -14,6 +14,7 @@ use super::error::PassError;
 use super::memory::{Memories, Memory};
 use super::progress::{Progress, Silent, Step};
 use super::project::Row;
+use super::vanished::vanished;
 use crate::model::pass::Event;
 use crate::model::{Anchor, Bounds, Call, Match, TargetError};
 use crate::targets::port::{Ask, End, Observer, Seen};
@@ -57,6 +58,8 @@ pub struct Question<'q> {
     pub gone: &'q BTreeSet<Key>,
     /// Whether everybody is in scope.
     pub whole: bool,
+    /// Whether the operator accepts that an attribute is gone from everybody.
+    pub vanished: bool,
     /// When the pass began, in Unix milliseconds.
     pub at: i64,
     /// Who is told.
@@ -123,9 +126,24 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
             }
         }
     }
-    let digests = seen.iter().map(|one| memory.store.digester().record(schema, &one.record)).collect();
+    let digests: Vec<Digest> = seen.iter().map(|one| memory.store.digester().record(schema, &one.record)).collect();
+    let gone = vanished(question, &seen, &digests, &correlated).await?;
+    let (gone, accepted) = if question.vanished { (Vec::new(), gone) } else { (gone, Vec::new()) };
+    if !gone.is_empty() {
+        // What is shown without it cannot be told from what lost it: nothing of this reading counts.
+        trust.doubts.extend(gone);
+        let event = failure.map(|error| event(observer.name, &error));
+        return Ok(Observed { listing, trust, event, ..Observed::default() });
+    }
     keep(question, &seen, &correlated, &proved, listing, trust.is_trusted()).await?;
-    let event = failure.map(|error| event(observer.name, &error));
+    let accepted = accepted.into_iter().next().map(|doubt| Event {
+        code: doubt.code,
+        pipeline: Some(observer.name),
+        step: "observe",
+        key: None,
+        message: format!("accepted by --allow: {}", doubt.message),
+    });
+    let event = failure.map(|error| event(observer.name, &error)).or(accepted);
     Ok(Observed { seen, digests, correlated, proved, listing, trust, event })
 }
 
@@ -399,6 +417,7 @@ pub async fn look(
         memories,
         gone: &gone,
         whole: false,
+        vanished: false,
         at: 0,
         progress: &Silent,
     };

@@ -21,6 +21,7 @@ use super::outlook::{Classes, foresee};
 use super::parts::{self, ObservedParts};
 use super::planner::{Open, Order, Planner};
 use super::project::{Projector, Row, Rows, active};
+use super::vanished::ATTRIBUTE_VANISHED;
 use super::weigh::{Elements, Judging};
 use crate::model::pass::{Event, PipelineSummary, Planned};
 use crate::model::scope::Pick;
@@ -159,6 +160,7 @@ impl Pass<'_> {
                 memories: self.memories,
                 whole: self.whole,
                 gone: &gone,
+                vanished: self.order.allow.contains(ATTRIBUTE_VANISHED),
                 at: self.order.at.as_millisecond(),
                 progress: self.planner.progress.as_ref(),
             };

@@ -56,7 +56,7 @@ impl Check {
                 found
             }
             Err(error) => {
-                let fix = "see docs/errors.md for this code";
+                let fix = "mend what is named there and check again; the log of the target may say more";
                 vec![Self::problem("connection", format!("{}: {}", error.code, error.message), fix)]
             }
         }

@@ -154,7 +154,7 @@ fn answered<T>(answer: Result<T, SourceError>) -> Vec<Check> {
         Ok(_) => Check::good(what, "it answers"),
         Err(error) => {
             let text = format!("{}: {error}", error.code);
-            let (found, fix) = text.rsplit_once("; ").unwrap_or((&text, "see docs/errors.md for this code"));
+            let (found, fix) = text.rsplit_once("; ").unwrap_or((&text, "mend what is named there and check again"));
             Check::problem(what, found, fix)
         }
     }]

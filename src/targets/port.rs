@@ -338,6 +338,14 @@ pub enum OpenError {
         /// What is wrong and what would be right.
         message: String,
     },
+    /// Another section that it needs is refused.
+    #[error("[{section}] {error}")]
+    Elsewhere {
+        /// The section.
+        section: &'static str,
+        /// What is wrong with it.
+        error: Box<OpenError>,
+    },
 }
 
 /// One line of the registry: how a target is called, configured and opened.

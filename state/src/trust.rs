@@ -74,13 +74,18 @@ impl ShrinkLimit {
 
     /// As above; and that nobody at all carries any more what a few did carry is no small loss.
     fn exceeded_by_carriers(self, expected: u64, now: u64) -> bool {
-        self.exceeded(expected, now) || (now == 0 && expected >= FEW)
+        self.exceeded(expected, now) || all_gone(expected, now)
     }
 }
 
 /// So many carriers do not vanish all at once by themselves. (Small institutions have a handful of disabled
 /// people: an account that may no longer read the attribute must not let them in.)
 const FEW: u64 = 3;
+
+/// Whether an attribute is gone from everybody although `expected` carried it.
+pub fn all_gone(expected: u64, now: u64) -> bool {
+    now == 0 && expected >= FEW
+}
 
 /// Code of the doubt that fewer records carry an attribute, or fewer rows stand in a table, than before.
 pub const ATTRIBUTE_SHRUNK: &str = "attribute-shrunk";

@@ -52,7 +52,9 @@ fn a_key_that_nobody_bears_is_told() {
     let before = rig.outside();
     let run = rig.json(&["--yes", "--key", "username=nobody-here"]).expect(1);
     assert_eq!(run.report()["scope"]["unknown_keys"], json!(["username=nobody-here"]));
-    rig.run(&["--plan", "--key", "uhid=00000000-0000-4000-8000-000000000000"]).expect(1).says(&["unknown"]);
+    rig.run(&["--plan", "--key", "uhid=00000000-0000-4000-8000-000000000000"])
+        .expect(1)
+        .says(&["unknown", "error: no source knows"]);
     rig.run(&["--plan", "--key", "mail=x"]).expect(64);
     // A character that means something in a filter is only a character.
     rig.run(&["--plan", "--key", "username=*"]).expect(1);

@@ -3,7 +3,7 @@
 
 use reconcile::sim::campus::{CampusPerson, Standing, attribute};
 
-use crate::rig::{Rig, Run};
+use crate::rig::{Rig, Run, email, username};
 
 const PEOPLE: usize = 400;
 
@@ -119,4 +119,29 @@ fn an_emptied_table_changes_nobody() {
     only_closes(&rig, Some(person), 5).says(&["MetaVault", "attribute-shrunk", "mv_org"]);
     rig.sql("DELETE FROM mv_affiliation; DELETE FROM mv_position; DELETE FROM mv_enrolment; DELETE FROM mv_person");
     only_closes(&rig, None, 5).says(&["MetaVault", "source-empty"]);
+}
+
+#[test]
+fn marks_are_not_written_where_they_cannot_be_read_or_do_not_belong() {
+    let mut rig = Rig::new(47, 100);
+    rig.reconfigure("[portal_ldap]", "[portal]\n\n[portal_ldap]");
+    rig.run(&["--yes"]).expect(0);
+    rig.run(&["--plan"]).expect(0);
+    rig.plain().take(9).for_each(|one| rig.replace(one, "mail", &email(one)));
+    rig.run(&["--yes"]).expect(0);
+    rig.slapd.restart(&[("HIDE", "idautoPersonAppRoles5")]);
+    let before = rig.slapd.csns();
+    for _ in 0..2 {
+        rig.run(&["--yes"]).expect(5).says(&["attribute-vanished", "birthright", "--allow attribute-vanished"]);
+    }
+    let person = username(rig.plain().next().unwrap());
+    rig.run(&["--yes", "--key", &format!("username={person}")]).expect(5).says(&["attribute-vanished"]);
+    rig.slapd.restart(&[]);
+    rig.run(&["--plan"]).expect(0);
+    rig.reconfigure("[portal]\n", "[portal]\nbirthright_marks = \"mail\"\n");
+    rig.run(&["--yes"]).expect(1).says(&["PORTAL_ATTRIBUTE_TAKEN", "`birthright_marks`"]).gives_nobody_away(&rig);
+    rig.run(&["check"]).expect(1).says(&["mail is used for something else"]);
+    rig.reconfigure("\"mail\"", "\"noSuchAttribute\"");
+    rig.run(&["--yes"]).expect(1).says(&["PORTAL_ATTRIBUTE_MISSING"]);
+    assert_eq!(rig.slapd.csns(), before);
 }

@@ -252,6 +252,11 @@ async fn what_is_wrong_is_said_with_the_next_step() {
         assert!(found.iter().any(|check| check.level == Level::Problem && check.fix.is_some()), "{found:?}");
     }
 
+    let elsewhere = MetaVaultConfig { schema: Some("none".into()), ..good.clone() };
+    let found = vault(&elsewhere).check().await;
+    let problems: Vec<_> = found.iter().filter(|check| check.level == Level::Problem).collect();
+    assert_eq!(problems.len(), 1, "one schema is one fault: {problems:?}");
+
     let found = bench.vault().check().await;
     assert!(found.iter().all(|check| check.level == Level::Good), "{found:?}");
     assert!(one(&found, "tls").found.contains("TLSv1.3"), "{found:?}");

@@ -41,7 +41,7 @@ fn pipelines(config: &Config) -> Check {
     Check::good("pipelines", format!("{}{disabled}", enabled.join(", ")))
 }
 
-/// Marks are written by a pipeline that follows the others; without it nobody is ever marked.
+/// Marks are written by a pipeline that follows the others; without it this program marks nobody.
 fn marks(config: &Config, registry: &Registry, environment: &dyn Fn(&str) -> Option<String>) -> Option<Check> {
     let marks = |pipeline: &&Pipeline| registry.get(pipeline.name).is_some_and(|target| target.mark().is_some());
     let marked: Vec<&str> = config.pipelines.iter().filter(marks).map(|pipeline| pipeline.name).collect();
@@ -54,7 +54,10 @@ fn marks(config: &Config, registry: &Registry, environment: &dyn Fn(&str) -> Opt
     }
     Some(Check::warning(
         "marks",
-        format!("nobody is marked in the directory as having {}", marked.join(", ")),
+        format!(
+            "no section here writes marks: who has {} is not marked in the directory by this program",
+            marked.join(", ")
+        ),
         "add the section of the pipeline that writes marks (`reconcile init` explains it), or leave it if another \
          program marks",
     ))
@@ -161,7 +164,7 @@ mod tests {
         for section in ["", "[marks]\nenabled = false\n"] {
             let warned = warnings(&format!("[badge]\n{section}"));
             assert_eq!(warned.len(), 1);
-            assert!(warned[0].starts_with("nobody is marked in the directory as having badge; add"), "{warned:?}");
+            assert!(warned[0].starts_with("no section here writes marks: who has badge is not marked"), "{warned:?}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::cli::args::{CheckArgs, Format};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::io::Io;
 use crate::cli::{open, scope};
-use crate::config::{Config, Pipeline};
+use crate::config::{Config, ConfigError, Pipeline};
 use crate::model::{Check, Level};
 use crate::sources::{Directory, Vault};
 use crate::targets::Registry;
@@ -39,8 +39,8 @@ pub(in crate::cli) async fn run(
     let config = match Config::load(path, registry) {
         Ok(config) => config,
         Err(error) => {
-            let wrong = vec![wrong("file", &error.to_string())];
-            return end(&[System::new(CONFIGURATION, wrong)], asked.format, true, io);
+            let wrong = error.each().map(|one| wrong("file", &one.to_string()));
+            return end(&[System::new(CONFIGURATION, wrong.collect())], asked.format, true, io);
         }
     };
     let chosen = scope::pipelines(&asked.pipeline, &config, registry)?;
@@ -83,19 +83,29 @@ fn open_all(config: &Config, chosen: &[&Pipeline], registry: &Registry, io: &Io<
     let mut opened = Opened::default();
     match open::directory(config, io) {
         Ok(directory) => opened.directory = Some(Box::new(directory)),
-        Err(failure) => opened.wrong.push(wrong("portal_ldap", &failure.message)),
+        Err(error) => opened.tell("portal_ldap", &error),
     }
     match open::vault(config, io) {
         Ok(vault) => opened.vault = Some(vault),
-        Err(failure) => opened.wrong.push(wrong("metavault", &failure.message)),
+        Err(error) => opened.tell("metavault", &error),
     }
     for pipeline in chosen {
         match config.open(pipeline, registry, io.environment) {
             Ok(target) => opened.targets.push(target),
-            Err(error) => opened.wrong.push(wrong(pipeline.name, &error.to_string())),
+            Err(error) => opened.tell(pipeline.name, &error),
         }
     }
     opened
+}
+
+impl Opened {
+    /// Each fault once, also where two need the same section.
+    fn tell(&mut self, what: &str, error: &ConfigError) {
+        let found = error.to_string();
+        if !self.wrong.iter().any(|check| check.found == found) {
+            self.wrong.push(wrong(what, &found));
+        }
+    }
 }
 
 fn wrong(what: &str, found: &str) -> Check {

@@ -67,6 +67,12 @@ pub(in crate::cli) fn run(
     registry: &Registry,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
+    let now = io.clock.now();
+    let since = asked.since.map(|since| since.millisecond(now));
+    if since.is_some_and(|since| since > now.as_millisecond()) {
+        let text = format!("--since lies in the future: it is {now:.0} now, and what names no time zone is UTC");
+        return Err(Failure::usage(text));
+    }
     let config = Config::load(config, registry)?;
     let names = names(&asked.pipeline, registry)?;
     let Some(view) = view::open(&config.store, (io.random)())? else {
@@ -77,7 +83,7 @@ pub(in crate::cli) fn run(
     let wanted = Wanted {
         keys,
         run: asked.run.clone(),
-        since: asked.since.map(|since| since.millisecond(io.clock.now())),
+        since,
         most: asked.limit.map_or(if asked.open { usize::MAX } else { SHOWN }, |Most(most)| most),
         open: asked.open,
         joined: asked.format == Format::Text,
@@ -204,8 +210,10 @@ mod tests {
         assert_eq!((exit, world.out()), (Ok(Exit::Done), String::new()));
         assert!(world.err().contains("nothing has been written"), "{}", world.err());
         assert!(!dir.path().join("store").exists());
-        let (exit, _) = journal(&config, "--pipeline toi").await;
-        assert_eq!(exit.unwrap_err().exit, Exit::Usage);
+        for line in ["--pipeline toi", "--since 1970-01-13"] {
+            let (exit, _) = journal(&config, line).await;
+            assert_eq!(exit.unwrap_err().exit, Exit::Usage, "{line}");
+        }
     }
 
     #[tokio::test]
@@ -240,7 +248,7 @@ mod tests {
         assert_eq!(exit, Ok(Exit::Done));
         assert_eq!(
             world.out(),
-            "1970-01-12 13:30:00  r1  toy  plan                           plan p with 2 changes, by night\n\
+            "1970-01-12 13:30:00  r1  toy  plan  plan p with 2 changes, by night\n\
              1970-01-12 13:30:00  r1  toy  create account  a  mail, name  done\n\
              1970-01-12 13:46:39  r1  toy  create account  b  mail, name  in doubt: TIMEOUT\n"
         );

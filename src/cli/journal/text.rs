@@ -22,7 +22,14 @@ pub fn write(shown: &[Shown<'_>], out: &mut dyn Write) -> io::Result<()> {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    writeln!(out, "{}", table.trim_fmt())
+    // What is said of a plan stands in no column: those of writes would push it far to the right.
+    for (line, shown) in table.trim_fmt().lines().zip(shown) {
+        match &shown.entry {
+            Entry::Note(note) => writeln!(out, "{}  {}, by {}", line.trim_end(), note.what, note.who)?,
+            _ => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(())
 }
 
 /// Time, run, pipeline, what, key, attributes, outcome.
@@ -40,8 +47,7 @@ fn row(shown: &Shown<'_>) -> [String; 7] {
             (intent.at, intent.run.clone(), what, intent.key.to_string(), named(&intent.attributes), outcome)
         }
         Entry::Note(note) => {
-            let said = format!("{}, by {}", note.what, note.who);
-            (note.at, note.run.clone(), "plan".to_owned(), String::new(), String::new(), said)
+            (note.at, note.run.clone(), "plan".to_owned(), String::new(), String::new(), String::new())
         }
         Entry::Outcome(outcome) => {
             let what = format!("outcome of {}", outcome.intent);
@@ -121,6 +127,27 @@ pub(super) mod tests {
         let landing = Landing::Landed;
         let outcome = OutcomeRecord { intent, at, landing, applied: None, observed: Observed::Unread, claim: None };
         store.record_outcomes(&[outcome]).unwrap();
+    }
+
+    #[test]
+    fn a_plan_is_said_beside_its_run_however_wide_the_lines_of_writes_are() {
+        let note = Note { run: "r".into(), at: 0, what: "plan p with 2 changes".into(), who: "night".into() };
+        let wide = Intent { attributes: vec!["a".repeat(130)], ..one("r", "k", 0) };
+        let shown = [Entry::Note(note), Entry::Intent(wide)].map(|entry| Shown {
+            pipeline: "toy",
+            number: 1,
+            entry,
+            other: None,
+            who: None,
+            unknown_since: None,
+        });
+        let mut out = Vec::new();
+        write(&shown, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "1970-01-01 00:00:00  r  toy  plan  plan p with 2 changes, by night");
+        assert!(lines[1].starts_with("1970-01-01 00:00:00  r  toy  create account  k  aaa"), "{}", lines[1]);
+        assert_eq!(lines.len(), 2);
     }
 
     #[test]

@@ -140,11 +140,12 @@ async fn without_a_terminal_or_consent_nothing_is_even_read() {
 async fn a_pass_that_wrote_is_reported_and_consent_names_who_and_why() {
     let dir = tempfile::tempdir().unwrap();
     let toy = Toy::new(dir.path());
-    let mut world = World { environment: vec![("USER", "operator")], ..World::default() };
+    let mut world = World { environment: vec![("SUDO_USER", "kari")], ..World::default() };
     assert_eq!(pass(&toy, &mut world, "--yes --why term").await, Ok(Exit::Done));
     assert!(world.out().contains("Done: 4 changes made.\nNot in sync: 1 conflict"), "{}", world.out());
     let consent = toy.consent.lock().unwrap().clone().unwrap();
-    assert_eq!((consent.who.as_str(), consent.why.as_deref(), consent.approved), ("operator", Some("term"), None));
+    assert_eq!((consent.why.as_deref(), consent.approved), (Some("term"), None));
+    assert_eq!(consent.who, "operator (uid 1000), SUDO_USER=kari");
 }
 
 #[tokio::test]

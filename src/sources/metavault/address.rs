@@ -12,6 +12,7 @@ use url::Url;
 
 use super::config::MetaVaultConfig;
 use crate::config::Secret;
+use crate::wire::SettingError;
 
 /// Whether others can listen.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,28 +50,37 @@ impl Address {
     /// Checks what the configuration says.
     ///
     /// # Errors
-    /// What is wrong, in words; the address is never quoted, it may hold a password by mistake.
-    pub fn new(config: &MetaVaultConfig) -> Result<Self, String> {
-        let form = "url has the form postgres://user@host[:port]/database";
-        let url = Url::parse(&config.url).map_err(|_| form)?;
+    /// The setting that cannot be right; the address is never quoted, it may hold a password by mistake.
+    pub fn new(config: &MetaVaultConfig) -> Result<Self, SettingError> {
+        let form = "postgres://user@host[:port]/database";
+        let wrong = |what: &str| SettingError::new("url", format!("{what}; it has the form {form}"));
+        let url = Url::parse(&config.url).map_err(|_| wrong("is no URL"))?;
         if url.password().is_some() {
-            return Err("url must not hold a password; give it as password = \"env:NAME\"".to_owned());
+            return Err(SettingError::new("url", "must not hold a password; give it as password = \"env:NAME\""));
         }
         let plain = |text: &str| (!text.is_empty() && !text.contains(['%', '/', '\0'])).then(|| text.to_owned());
-        let user = plain(url.username()).ok_or(form)?;
-        let database = url.path().strip_prefix('/').and_then(plain).ok_or(form)?;
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(format!("{form} and ends there; other settings are keys of their own"));
+        let user = plain(url.username()).ok_or_else(|| wrong("names no user, or an odd one"))?;
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
+        let path = url.path().trim_start_matches('/');
+        if path.is_empty() {
+            return Err(wrong("names no database"));
         }
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(form)?;
+        let database = plain(path).ok_or_else(|| wrong("names an odd database"))?;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("goes on after the database: other settings are keys of their own"));
+        }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         if let Some(schema) = &config.schema
             && (schema.is_empty() || schema.contains(['"', '\0', ',']))
         {
-            return Err("schema is the name of one schema".to_owned());
+            return Err(SettingError::new("schema", "is the name of one schema"));
         }
-        if config.connect_timeout_seconds == 0 || config.statement_timeout_seconds == 0 {
-            return Err("connect_timeout_seconds and statement_timeout_seconds are 1 or more".to_owned());
+        let timeouts = [
+            ("connect_timeout_seconds", config.connect_timeout_seconds),
+            ("statement_timeout_seconds", config.statement_timeout_seconds),
+        ];
+        if let Some((key, _)) = timeouts.iter().find(|(_, seconds)| *seconds == 0) {
+            return Err(SettingError::new(key, "is at least one second"));
         }
         let seconds = |number: u32| Duration::from_secs(number.into());
         Ok(Self {
@@ -113,16 +123,18 @@ impl Address {
     }
 }
 
-fn transport(host: &str, config: &MetaVaultConfig) -> Result<Transport, String> {
+fn transport(host: &str, config: &MetaVaultConfig) -> Result<Transport, SettingError> {
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     match (&config.socket, &config.ca_file) {
-        (Some(_), Some(_)) => Err("a Unix socket needs no TLS: give socket or ca_file".to_owned()),
+        (Some(_), Some(_)) => Err(SettingError::new("socket", "needs no TLS: give socket or ca_file")),
         (Some(directory), None) if host == "localhost" && directory.is_absolute() => {
             Ok(Transport::Socket(directory.clone()))
         }
-        (Some(_), None) => Err("socket is an absolute path, and the host in url is localhost beside it".to_owned()),
+        (Some(_), None) => {
+            Err(SettingError::new("socket", "is an absolute path, and the host in url is localhost beside it"))
+        }
         (None, Some(_)) if config.allow_plaintext => {
-            Err("ca_file checks the server and allow_plaintext gives that up: choose one".to_owned())
+            Err(SettingError::new("ca_file", "checks the server and allow_plaintext gives that up: choose one"))
         }
         (None, Some(file)) => Ok(Transport::Tls(Some(file.clone()))),
         (None, None) if loopback => Ok(Transport::Loopback),

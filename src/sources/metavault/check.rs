@@ -10,7 +10,9 @@ use crate::sources::error::SourceError;
 pub enum Table {
     /// It is as the read model says, and has so many rows.
     Rows(u64),
-    /// It is not there, or lacks columns: in these words.
+    /// It is not there: in these words.
+    Absent(String),
+    /// It lacks columns, or cannot be read: in these words.
     Unlike(String),
     /// It may not be read by this account.
     Closed(String),
@@ -18,16 +20,23 @@ pub enum Table {
 
 /// The connection, or what came after it, failed.
 pub fn failed(error: &SourceError) -> Check {
-    let fix = if error.retry {
+    let again = if error.retry {
         "try again; if it stays, ask who keeps MetaVault"
     } else {
-        "see docs/errors.md for this code"
+        "correct what is named there, or let whoever keeps MetaVault do so, and check again"
     };
-    Check::problem("connection", format!("{}: {error}", error.code), fix)
+    let text = format!("{}: {error}", error.code);
+    let (found, fix) = text.split_once("; ").unwrap_or((&text, again));
+    Check::problem("connection", found, fix)
 }
 
 /// One line for each table, and one for tables that do not fit together.
 pub fn tables(tables: &BTreeMap<&'static str, Table>) -> Vec<Check> {
+    if tables.values().all(|table| matches!(table, Table::Absent(_))) {
+        let found = format!("none of the {} tables and views is there", tables.len());
+        let fix = "look at `schema` in [metavault], and whether `url` names the right database";
+        return vec![Check::problem("tables", found, fix)];
+    }
     let mut found: Vec<Check> = tables.iter().map(|(name, table)| of_table(name, table)).collect();
     found.extend(half_filled(tables));
     found
@@ -39,8 +48,9 @@ fn of_table(name: &str, table: &Table) -> Check {
         Table::Rows(0) if name == "mv_person" => Check::problem(name, "no rows: nobody could be joined", loads),
         Table::Rows(0) => Check::warning(name, "no rows", loads),
         Table::Rows(rows) => Check::good(name, format!("{rows} rows")),
-        Table::Unlike(said) => {
-            let fix = "make the table or view as docs/metavault-read-model.sql has it, and look at `url` and `schema`";
+        Table::Absent(said) | Table::Unlike(said) => {
+            let fix = "make the table or view as the read model has it (docs/metavault-read-model.sql in the sources of \
+                       this program), and look at `url` and `schema`";
             Check::problem(name, said, fix)
         }
         Table::Closed(user) => {
@@ -78,8 +88,11 @@ mod tests {
             ("mv_affiliation", Table::Rows(3)),
             ("mv_enrolment", Table::Rows(0)),
             ("mv_org", Table::Closed("reader".into())),
-            ("mv_topic", Table::Unlike("there is no table or view mv_topic".into())),
+            ("mv_topic", Table::Absent("there is no table or view mv_topic".into())),
         ]));
+        let none = tables(&BTreeMap::from(["mv_org", "mv_topic"].map(|name| (name, Table::Absent(String::new())))));
+        assert_eq!(none.len(), 1, "{none:?}");
+        assert!(none[0].level == Level::Problem && none[0].fix.as_ref().unwrap().contains("`schema`"));
         let level = |what: &str| found.iter().find(|check| check.what == what).unwrap().level;
         assert_eq!(level("mv_person"), Level::Good);
         assert_eq!((level("mv_enrolment"), level("load")), (Level::Warning, Level::Warning));

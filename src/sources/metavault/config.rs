@@ -8,9 +8,8 @@ use super::address::Address;
 use super::postgres::PostgresVault;
 use super::sqlite::SqliteVault;
 use crate::config::SecretRef;
-use crate::sources::error::{Origin, SourceError};
 use crate::sources::port::Vault;
-use crate::wire::tls;
+use crate::wire::{SettingError, tls};
 
 /// How MetaVault is reached.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -68,31 +67,32 @@ fn statement_timeout() -> u32 {
 /// The reader for the engine that the address names; connects nowhere.
 ///
 /// # Errors
-/// `Configuration`; the address is never quoted, it may hold a password.
+/// The setting that cannot be right; the address is never quoted, it may hold a password.
 pub fn open(
     config: &MetaVaultConfig,
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Box<dyn Vault>, SourceError> {
-    let wrong = |text: &str| SourceError::configuration(Origin::MetaVault, format!("[metavault] {text}"));
+) -> Result<Box<dyn Vault>, SettingError> {
+    if config.url.is_empty() {
+        return Err(SettingError::new("url", "is empty; fill it in"));
+    }
     if config.url.starts_with("postgres://") || config.url.starts_with("postgresql://") {
-        let address = Address::new(config).map_err(|text| wrong(&text))?;
+        let address = Address::new(config)?;
         if let Some(file) = &config.ca_file {
             // The driver would find out at the first connection only.
-            tls::client_config(Some(file)).map_err(|error| wrong(&format!("ca_file: {error}")))?;
+            tls::client_config(Some(file)).map_err(|error| SettingError::new("ca_file", error.to_string()))?;
         }
         let password = config.password.as_ref().map(|secret| secret.resolve(environment)).transpose();
-        let password = password.map_err(|error| wrong(&format!("password: {error}")))?;
+        let password = password.map_err(|error| SettingError::new("password", error.to_string()))?;
         return Ok(Box::new(PostgresVault::new(address, password)));
     }
-    let path = config
-        .url
-        .strip_prefix("sqlite://")
-        .map(Path::new)
-        .filter(|path| path.is_absolute())
-        .ok_or_else(|| wrong("url has the form sqlite:///absolute/path or postgres://user@host[:port]/database"))?;
+    let path =
+        config.url.strip_prefix("sqlite://").map(Path::new).filter(|path| path.is_absolute()).ok_or_else(|| {
+            let form = "has the form sqlite:///absolute/path or postgres://user@host[:port]/database";
+            SettingError::new("url", form)
+        })?;
     let usual = MetaVaultConfig::new(&config.url);
     if *config != usual {
-        return Err(wrong("url names a file: the other keys belong to postgres:// and have to go"));
+        return Err(SettingError::new("url", "names a file: the other keys belong to postgres:// and have to go"));
     }
     Ok(Box::new(SqliteVault::new(path)))
 }
@@ -119,7 +119,11 @@ mod tests {
             "postgres:hunter2",
         ] {
             let error = open(&MetaVaultConfig::new(url), &none).err().unwrap();
-            assert!(!error.retry && !error.to_string().contains("hunter2"), "{url}");
+            assert!(error.field == "url" && !error.to_string().contains("hunter2"), "{url}");
+        }
+        for url in ["postgres://u@localhost", "postgres://u@localhost/"] {
+            let error = open(&MetaVaultConfig::new(url), &none).err().unwrap();
+            assert!(error.message.starts_with("names no database; it has the form postgres://user@host"), "{error}");
         }
         assert!(open(&MetaVaultConfig::new("sqlite:///var/mv.db"), &none).is_ok());
         assert!(open(&MetaVaultConfig::new("postgresql://u@db.uni.example/mv"), &none).is_ok());

@@ -116,13 +116,17 @@ impl PostgresVault {
         let (mut tables, mut writable) = (BTreeMap::new(), Vec::new());
         for (name, wanted) in read_model::TABLES {
             let table = session.table(name, wanted).await?;
-            if !matches!(table, Table::Unlike(_)) && session.may(name, "INSERT, UPDATE, DELETE, TRUNCATE").await? {
+            if !matches!(table, Table::Absent(_) | Table::Unlike(_))
+                && session.may(name, "INSERT, UPDATE, DELETE, TRUNCATE").await?
+            {
                 writable.push(name);
             }
             tables.insert(name, table);
         }
         found.extend(check::tables(&tables));
-        found.push(of_rights(&writable, &self.address.user));
+        if tables.values().any(|table| !matches!(table, Table::Absent(_))) {
+            found.push(of_rights(&writable, &self.address.user));
+        }
         session.end().await
     }
 }
@@ -243,7 +247,8 @@ impl Session<'_> {
     async fn table(&mut self, name: &'static str, wanted: &[&str]) -> Result<Table, SourceError> {
         let present = self.columns(name).await?;
         if let Err(error) = read_model::compare(name, wanted, &present) {
-            return Ok(Table::Unlike(error.to_string()));
+            let said = error.to_string();
+            return Ok(if present.is_empty() { Table::Absent(said) } else { Table::Unlike(said) });
         }
         if !self.may(name, "SELECT").await? {
             return Ok(Table::Closed(self.address.user.clone()));

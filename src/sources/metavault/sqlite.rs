@@ -102,6 +102,7 @@ impl SqliteVault {
             let present = columns(&mut transaction, name).await?;
             let table = match read_model::compare(name, wanted, &present) {
                 Ok(()) => Table::Rows(rows_of(&mut transaction, name).await?),
+                Err(error) if present.is_empty() => Table::Absent(error.to_string()),
                 Err(error) => Table::Unlike(error.to_string()),
             };
             tables.insert(name, table);

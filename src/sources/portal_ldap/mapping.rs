@@ -54,13 +54,13 @@ const DEFAULTS: [(AttributeId, &str); 23] = [
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum MappingError {
     /// No attribute of a person has this name.
-    #[error("[portal_ldap.attributes]: a person has no attribute `{0}`; known are {known}", known = known())]
+    #[error("a person has no attribute `{0}`; known are {known}", known = known())]
     Unknown(String),
     /// Not the form of a directory attribute's name.
-    #[error("[portal_ldap.attributes]: `{0}` is mapped to what cannot be a directory attribute")]
+    #[error("`{0}` is mapped to what cannot be a directory attribute")]
     Form(String),
     /// A directory attribute that is never read.
-    #[error("[portal_ldap.attributes]: `{0}` is mapped to a directory attribute that is never read")]
+    #[error("`{0}` is mapped to a directory attribute that is never read")]
     Never(String),
     /// An attribute that a directory value cannot become.
     #[error("`{0}` cannot be read from the directory")]

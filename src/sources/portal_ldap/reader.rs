@@ -13,8 +13,9 @@ use super::mapping::{CSN, KEY, Mapping};
 use crate::config::Secret;
 use crate::model::person::directory as d;
 use crate::model::{Check, KeyField};
-use crate::sources::error::{Origin, SourceError};
+use crate::sources::error::SourceError;
 use crate::sources::port::{Directory, DirectoryEntry, DirectoryPage, Listing};
+use crate::wire::SettingError;
 use crate::wire::ldap::{Connection, Endpoint, LdapError, Page, Pages, Search};
 
 /// People asked for by one filter.
@@ -36,17 +37,27 @@ impl PortalLdap {
     /// Checks the settings and reads the CA file; connects nowhere.
     ///
     /// # Errors
-    /// `Configuration`.
-    pub fn new(config: &PortalLdapConfig, password: Secret) -> Result<Self, SourceError> {
-        let wrong = |text: &str| SourceError::configuration(Origin::PortalLdap, text);
+    /// The setting that cannot be right.
+    pub fn new(config: &PortalLdapConfig, password: Secret) -> Result<Self, SettingError> {
+        let wrong = |key, text: &str| Err(SettingError::new(key, text));
         if !(1..=10_000).contains(&config.page_size) {
-            return Err(wrong("page_size is between 1 and 10000"));
+            return wrong("page_size", "is between 1 and 10000");
         }
-        if config.connect_timeout_seconds == 0 || config.operation_timeout_seconds == 0 {
-            return Err(wrong("time-outs are at least one second"));
+        let timeouts = [
+            ("connect_timeout_seconds", config.connect_timeout_seconds),
+            ("operation_timeout_seconds", config.operation_timeout_seconds),
+        ];
+        if let Some((key, _)) = timeouts.iter().find(|(_, seconds)| *seconds == 0) {
+            return wrong(key, "is at least one second");
         }
-        if config.people_base.is_empty() || config.object_class.is_empty() {
-            return Err(wrong("people_base and object_class must not be empty"));
+        let texts = [
+            ("url", &config.url),
+            ("bind_dn", &config.bind_dn),
+            ("people_base", &config.people_base),
+            ("object_class", &config.object_class),
+        ];
+        if let Some((key, _)) = texts.iter().find(|(_, text)| text.is_empty()) {
+            return wrong(key, "is empty; fill it in");
         }
         Ok(Self {
             endpoint: Endpoint::new(&config.connection())?,
@@ -55,8 +66,7 @@ impl PortalLdap {
             base: config.people_base.clone(),
             object_class: config.object_class.clone(),
             page_size: config.page_size,
-            mapping: Mapping::new(&config.attributes)
-                .map_err(|e| SourceError::configuration(Origin::PortalLdap, e.to_string()))?,
+            mapping: Mapping::new(&config.attributes).map_err(|e| SettingError::new("attributes", e.to_string()))?,
         })
     }
 
@@ -192,7 +202,7 @@ pub(super) fn equals(attribute: &str, value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn source(change: impl Fn(&mut PortalLdapConfig)) -> Result<PortalLdap, SourceError> {
+    fn source(change: impl Fn(&mut PortalLdapConfig)) -> Result<PortalLdap, SettingError> {
         let mut config: PortalLdapConfig =
             toml::from_str("url = 'ldap://127.0.0.1:1'\nbind_dn = 'cn=r'\npassword = 'env:P'\n").unwrap();
         change(&mut config);
@@ -228,15 +238,15 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_work_are_refused_before_connecting() {
-        use crate::sources::SourceErrorKind::Configuration;
-        for error in [
-            source(|c| c.page_size = 0).unwrap_err(),
-            source(|c| c.operation_timeout_seconds = 0).unwrap_err(),
-            source(|c| c.people_base.clear()).unwrap_err(),
-            source(|c| c.url = "ldap://portal.example.org".into()).unwrap_err(),
-            source(|c| drop(c.attributes.insert("user".into(), "uid".into()))).unwrap_err(),
+        for (key, error) in [
+            ("page_size", source(|c| c.page_size = 0).unwrap_err()),
+            ("operation_timeout_seconds", source(|c| c.operation_timeout_seconds = 0).unwrap_err()),
+            ("people_base", source(|c| c.people_base.clear()).unwrap_err()),
+            ("bind_dn", source(|c| c.bind_dn.clear()).unwrap_err()),
+            ("url", source(|c| c.url = "ldap://portal.example.org".into()).unwrap_err()),
+            ("attributes", source(|c| drop(c.attributes.insert("user".into(), "uid".into()))).unwrap_err()),
         ] {
-            assert_eq!((error.kind, error.retry, error.code), (Configuration, false, "LDAP_CONNECTION_FAILED"));
+            assert_eq!(error.field, key, "{error}");
         }
     }
 

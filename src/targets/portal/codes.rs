@@ -20,6 +20,16 @@ pub const CODES: &[(&str, &str)] = &[
          `url` in [portal_ldap].",
     ),
     (
+        "PORTAL_ATTRIBUTE_MISSING",
+        "The directory has no attribute of the name that [portal] gives. No mark is planned; correct the name, or have the \
+         attribute added.",
+    ),
+    (
+        "PORTAL_ATTRIBUTE_TAKEN",
+        "Most people have something else than marks in an attribute that [portal] names, so none is planned. Correct the \
+         name; if these are marks of systems that nobody looked at is entitled to, name the systems in `other_systems`.",
+    ),
+    (
         "no-opinion",
         "None of the marked pipelines can say how the person stands: marks and ids are left as they are. Nothing to do; \
          the next pass that confirms a pipeline writes them.",
@@ -29,12 +39,16 @@ pub const CODES: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::targets::portal::fit::{ATTRIBUTE_MISSING, ATTRIBUTE_TAKEN};
     use crate::targets::portal::place::{CONNECTION_FAILED, FETCH_FAILED, UPDATE_FAILED};
     use crate::targets::portal::project::NO_OPINION;
 
     #[test]
     fn every_code_and_reason_is_explained_once() {
         let codes: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
-        assert_eq!(codes, [CONNECTION_FAILED, FETCH_FAILED, UPDATE_FAILED, NO_OPINION.0]);
+        assert_eq!(
+            codes,
+            [CONNECTION_FAILED, FETCH_FAILED, UPDATE_FAILED, ATTRIBUTE_MISSING, ATTRIBUTE_TAKEN, NO_OPINION.0]
+        );
     }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::config::Secret;
+use crate::model::person::directory;
 use crate::sources::portal_ldap::mapping::{BIRTHRIGHT_MARKS, KEY, REQUESTED_MARKS, TARGET_IDS};
 use crate::sources::portal_ldap::{Mapping, PortalLdap, PortalLdapConfig, is_descriptor};
 use crate::targets::port::{OpenError, Surroundings};
-use crate::wire::PaceConfig;
 use crate::wire::ldap::Endpoint;
+use crate::wire::{PaceConfig, SettingError};
 
 /// The section as it is written.
 #[derive(Deserialize)]
@@ -21,6 +22,8 @@ pub struct Config {
     requested_marks: String,
     #[serde(default = "ids")]
     target_ids: String,
+    #[serde(default = "other_systems")]
+    other_systems: Vec<String>,
     pace: Option<PaceConfig>,
 }
 
@@ -34,6 +37,20 @@ fn requested() -> String {
 
 fn ids() -> String {
     TARGET_IDS.to_owned()
+}
+
+/// Those of the commented section: names of systems stand in configuration, not here.
+fn other_systems() -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Commented {
+        portal: Shown,
+    }
+    #[derive(Deserialize)]
+    struct Shown {
+        other_systems: Vec<String>,
+    }
+    let commented: Result<Commented, _> = toml::from_str(include_str!("configuration.toml"));
+    commented.map(|commented| commented.portal.other_systems).unwrap_or_default()
 }
 
 /// The directory attributes that are written.
@@ -51,6 +68,12 @@ impl Names {
     /// All three.
     pub fn all(&self) -> [&str; 3] {
         [&self.birthright, &self.requested, &self.target_ids]
+    }
+
+    /// All three, each with its key in the section.
+    pub fn keyed(&self) -> [(&'static str, &str); 3] {
+        let [birthright, requested, ids] = self.all();
+        [("birthright_marks", birthright), ("requested_marks", requested), ("target_ids", ids)]
     }
 }
 
@@ -73,6 +96,10 @@ pub struct Settings {
     pub operation_timeout: Duration,
     /// The attributes.
     pub names: Names,
+    /// The attributes that entitlements are read from.
+    pub entitlements: Vec<String>,
+    /// Systems that others mark in the same attributes.
+    pub other_systems: Vec<String>,
     /// How fast the directory may be written to.
     pub pace: PaceConfig,
 }
@@ -86,13 +113,16 @@ impl Config {
         let Some(table) = around.portal_ldap else {
             return Err(refused("portal_ldap", "there is no section [portal_ldap]; marks are written where it points"));
         };
-        let portal: PortalLdapConfig = table.clone().try_into()?;
-        let in_directory = |error: String| refused("portal_ldap", error);
-        let password = portal.password.resolve(around.environment).map_err(|error| in_directory(error.to_string()))?;
         // What the source refuses is refused here in the same words.
-        PortalLdap::new(&portal, password.clone()).map_err(|error| in_directory(error.to_string()))?;
-        let mapping = Mapping::new(&portal.attributes).map_err(|error| in_directory(error.to_string()))?;
-        let endpoint = Endpoint::new(&portal.connection()).map_err(|error| in_directory(error.to_string()))?;
+        let elsewhere = |error| OpenError::Elsewhere { section: "portal_ldap", error: Box::new(error) };
+        let in_directory = |error: SettingError| elsewhere(refused(error.field, error.message));
+        let portal: PortalLdapConfig = table.clone().try_into().map_err(|error| elsewhere(OpenError::Syntax(error)))?;
+        let password = portal.password.resolve(around.environment);
+        let password = password.map_err(|error| elsewhere(refused("password", error.to_string())))?;
+        PortalLdap::new(&portal, password.clone()).map_err(in_directory)?;
+        let mapping = Mapping::new(&portal.attributes);
+        let mapping = mapping.map_err(|error| elsewhere(refused("attributes", error.to_string())))?;
+        let endpoint = Endpoint::new(&portal.connection()).map_err(in_directory)?;
         let names =
             Names { birthright: self.birthright_marks, requested: self.requested_marks, target_ids: self.target_ids };
         check_names(&names, &mapping)?;
@@ -109,6 +139,11 @@ impl Config {
             object_class: portal.object_class,
             page_size: portal.page_size,
             names,
+            entitlements: [directory::BIRTHRIGHT, directory::REQUESTED]
+                .iter()
+                .filter_map(|id| mapping.directory_name(*id).map(str::to_owned))
+                .collect(),
+            other_systems: self.other_systems,
             pace,
         })
     }
@@ -116,9 +151,8 @@ impl Config {
 
 /// What is written must be nothing that is read of a person, or a mark would entitle.
 fn check_names(names: &Names, mapping: &Mapping) -> Result<(), OpenError> {
-    let fields = ["birthright_marks", "requested_marks", "target_ids"];
     let all = names.all();
-    for (at, (field, name)) in fields.into_iter().zip(all).enumerate() {
+    for (at, (field, name)) in names.keyed().into_iter().enumerate() {
         if !is_descriptor(name) {
             return Err(refused(field, format!("`{name}` cannot be a directory attribute")));
         }
@@ -161,6 +195,7 @@ mod tests {
         let commented = toml::to_string(&commented["portal"]).unwrap();
         let (one, two) = (check("", Some(LDAP)).unwrap(), check(&commented, Some(LDAP)).unwrap());
         assert_eq!((&one.names, one.pace), (&two.names, two.pace));
+        assert!(one.other_systems == two.other_systems && one.other_systems.iter().any(|one| one == "topdesk"));
         assert_eq!((one.pace.concurrency(), one.base.as_str()), (4, "ou=Accounts,dc=meta"));
         assert!(!format!("{one:?}").contains("hunter2"));
     }

@@ -5,6 +5,7 @@
 //! | `config`, `configuration.toml` | the section, as written and as checked with `[portal_ldap]` |
 //! | `schema`, `value`, `project` | what should be: pure |
 //! | `place` | the directory, names of entries, what errors mean |
+//! | `fit` | whether the attributes are there and hold marks |
 //! | `read` | what is |
 //! | `write` | what is done |
 //! | `codes` | codes and reasons, with the next step |
@@ -14,6 +15,7 @@
 mod codes;
 mod config;
 mod definition;
+mod fit;
 mod place;
 mod project;
 mod read;

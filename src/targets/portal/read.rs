@@ -8,7 +8,9 @@ use futures::stream::{self, BoxStream};
 use ldap3::Scope;
 use reconcile_state::{AttributeId, Record, Remote, Value};
 
+use super::codes::CODES;
 use super::config::Settings;
+use super::fit::{self, Fitted};
 use super::place::{CONNECTION_FAILED, FETCH_FAILED};
 use super::project::BY_ID;
 use super::schema::{BIRTHRIGHT, MARKS, Marked, REQUESTED};
@@ -117,54 +119,24 @@ impl MarkReader {
         Ok(uuid)
     }
 
-    async fn look_round(&self, connection: &Connection) -> Result<Vec<Check>, TargetError> {
-        let names = self.settings.names.all();
+    async fn look_round(&self) -> Result<Vec<Check>, (&'static str, TargetError)> {
+        let connection = self.settings.connect().await.map_err(|error| ("connection", error))?;
         let place = self.settings.endpoint.place();
         let mut found = vec![Check::good("connection", format!("{place}, bound as configured"))];
-        self.branch(connection).await?;
+        self.branch(&connection).await.map_err(|error| ("branch", error))?;
         found.push(Check::good("branch", "`people_base` can be read"));
-        found.push(match connection.attribute_types().await {
-            Ok(Some(types)) => {
-                let missing: Vec<&str> =
-                    names.into_iter().filter(|name| !types.contains(&name.to_ascii_lowercase())).collect();
-                if missing.is_empty() {
-                    Check::good("schema", format!("the directory has {}", names.join(", ")))
-                } else {
-                    let text = format!("the directory has no attribute {}", missing.join(", "));
-                    Check::problem(
-                        "schema",
-                        text,
-                        "correct `birthright_marks`, `requested_marks`, `target_ids` in [portal]",
-                    )
-                }
-            }
-            Ok(None) => Check::warning(
+        let fitted = fit::look(&self.settings, &self.marked, connection).await;
+        let (fitted, shown) = fitted.map_err(|error| ("marks", error))?;
+        if !shown {
+            found.push(Check::warning(
                 "schema",
                 "the directory does not show its schema: whether the three attributes exist is not known",
                 "let the service account read the subschema entry, or compare [portal] with the directory by hand",
-            ),
-            Err(error) => return Err(self.settings.failed(&error, FETCH_FAILED)),
-        });
+            ));
+        }
+        found.extend(fitted.iter().map(Fitted::check));
+        found.push(Check::good("rights", "whether marks may be written shows at the first one"));
         Ok(found)
-    }
-
-    /// Whether any mark or id is to be seen.
-    async fn marks_seen(&self, connection: Connection) -> Result<Check, TargetError> {
-        let any: String = self.settings.names.all().map(|name| format!("({name}=*)")).concat();
-        let all = self.settings.filter(std::iter::empty());
-        let mut pages = connection.search(Search { page_size: 1, ..self.asking(format!("(&{all}(|{any}))")) });
-        let first = pages.next().await.map_err(|error| self.settings.failed(&error, FETCH_FAILED))?;
-        let seen = first.is_some_and(|page| !page.entries.is_empty());
-        pages.into_connection().close().await;
-        Ok(if seen {
-            Check::good("marks", "marks can be read")
-        } else {
-            Check::warning(
-                "marks",
-                "nobody shows a mark or a target id: there are none yet, or the account may not read them",
-                "give `bind_dn` of [portal_ldap] the right to read and write the three attributes",
-            )
-        })
     }
 }
 
@@ -172,7 +144,10 @@ impl Reader for MarkReader {
     async fn identity(&self) -> Result<Identity, TargetError> {
         let connection = self.settings.connect().await?;
         let uuid = self.branch(&connection).await?;
-        connection.close().await;
+        let (fitted, _) = fit::look(&self.settings, &self.marked, connection).await?;
+        if let Some(refusal) = fitted.iter().find_map(Fitted::refusal) {
+            return Err(refusal);
+        }
         let (base, mut warnings) = (&self.settings.base, Vec::new());
         if uuid.is_none() {
             warnings.push(
@@ -196,21 +171,11 @@ impl Reader for MarkReader {
     }
 
     async fn check(&self) -> Vec<Check> {
-        let problem = |what: &str, error: &TargetError| {
-            let fix = "see this code in docs/errors.md, and the README of this target";
-            Check::problem(what, format!("{}: {}", error.code, error.message), fix)
-        };
-        let connection = match self.settings.connect().await {
-            Ok(connection) => connection,
-            Err(error) => return vec![problem("connection", &error)],
-        };
-        let mut found = match self.look_round(&connection).await {
-            Ok(found) => found,
-            Err(error) => return vec![problem("branch", &error)],
-        };
-        found.push(self.marks_seen(connection).await.unwrap_or_else(|error| problem("marks", &error)));
-        found.push(Check::good("rights", "whether marks may be written shows at the first one"));
-        found
+        self.look_round().await.unwrap_or_else(|(what, error)| {
+            // What was found names the key to look at; the code's own text says the rest.
+            let fix = CODES.iter().find(|(code, _)| *code == error.code).map_or("check again", |(_, text)| text);
+            vec![Check::problem(what, format!("{}: {}", error.code, error.message), fix)]
+        })
     }
 }
 

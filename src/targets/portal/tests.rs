@@ -397,17 +397,79 @@ fn levels(found: &[Check]) -> Vec<(&str, Level)> {
 #[tokio::test]
 async fn a_check_tells_what_stands_in_the_way() {
     use Level::{Good, Problem, Warning};
-    let directory = directory([person(1).with(FIVE, ["moodle"])]).await;
+    let marked = person(1).with(FIVE, ["moodle"]).with(SEVEN, ["moodle:7"]).with(EIGHT, ["moodle:editor"]);
+    let directory = directory([marked]).await;
     let check = async |more: &str, ldap: &str| target(&directory, more, ldap).observer.reader.check().await;
     let writes = directory.snapshot();
-    let all = ["connection", "branch", "schema", "marks", "rights"];
+    let all = ["connection", "branch", "marks", "marks", "marks", "rights"];
     assert_eq!(levels(&check("", "").await), all.map(|what| (what, Good)));
-    let odd = check("birthright_marks = 'noSuchAttribute'", "").await;
-    assert_eq!(levels(&odd)[2..4], [("schema", Problem), ("marks", Warning)]);
+    let odd = check("birthright_marks = 'noSuchAttribute'\nrequested_marks = 'idautoPersonExt1'", "").await;
+    assert_eq!(levels(&odd)[2..5], [("schema", Problem), ("marks", Warning), ("marks", Good)]);
     assert!(odd[2].found.contains("noSuchAttribute") && odd.iter().all(|one| one.level == Good || one.fix.is_some()));
     let base = check("", "people_base = 'ou=Nowhere,dc=meta'\n").await;
     assert_eq!(levels(&base), [("branch", Problem)]);
     directory.faults().play(Fault::Refuse(Operation::Bind, Refusal::Unwilling), Times::Next(1));
     assert_eq!(levels(&check("", "").await), [("connection", Problem)]);
     assert_eq!(directory.snapshot(), writes);
+}
+
+#[tokio::test]
+async fn each_attribute_is_checked_by_itself() {
+    let directory = directory([person(1).with(FIVE, ["moodle"]).with(SEVEN, ["moodle:7"])]).await;
+    directory.faults().play(Fault::HideAttribute(FIVE.into()), Times::Always);
+    let found = target(&directory, "", "").observer.reader.check().await;
+    let said: Vec<_> = found.iter().filter(|one| one.what == "marks").map(|one| (one.level, &*one.found)).collect();
+    assert!(said[0].0 == Level::Warning && said[0].1.contains(FIVE), "{said:?}");
+    assert!(said[1].0 == Level::Warning && said[1].1.contains(EIGHT), "{said:?}");
+    assert_eq!(said[2], (Level::Good, "idautoPersonAppRoles7 can be read"));
+}
+
+const ONE: &str = "idautoPersonAppRoles1";
+
+/// What a pass is told before it plans marks, and whether a check finds the same.
+async fn refused(directory: &Directory, more: &str) -> Option<TargetError> {
+    let reader = target(directory, more, "").observer.reader;
+    let refused = reader.identity().await.err();
+    let problem = reader.check().await.into_iter().any(|one| one.level == Level::Problem);
+    assert_eq!(problem, refused.is_some(), "{refused:?}");
+    refused
+}
+
+#[tokio::test]
+async fn no_mark_is_planned_for_an_attribute_of_another_meaning() {
+    let directory = directory((1..=5).map(|n| {
+        let roles = ["iam:employee:185/IT", "iam:manager:185/IT"];
+        person(n).with("mail", [format!("testu{n:04}@uni.example")]).with(ONE, roles)
+    }))
+    .await;
+    for (more, said) in [
+        ("birthright_marks = 'mail'", "`birthright_marks`"),
+        ("requested_marks = 'idautoPersonAppRoles1'", "begin with `iam`"),
+        ("target_ids = 'idautoPersonAppRoles1'", "5 of 5"),
+    ] {
+        let error = refused(&directory, more).await.unwrap();
+        assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Rejected, "PORTAL_ATTRIBUTE_TAKEN"), "{more}");
+        assert!(error.message.contains(said) && !error.message.contains("testu"), "{error}");
+    }
+    let named = "requested_marks = 'idautoPersonAppRoles1'\nother_systems = ['IAM']";
+    assert_eq!(refused(&directory, named).await, None, "the operator knows better");
+    let missing = refused(&directory, "target_ids = 'noSuchAttribute'").await.unwrap();
+    assert_eq!((missing.kind, missing.code.as_str()), (ErrorKind::Rejected, "PORTAL_ATTRIBUTE_MISSING"));
+    assert!(missing.message.contains("`target_ids`"), "{missing}");
+}
+
+#[tokio::test]
+async fn marks_of_systems_that_nobody_manages_here_are_marks() {
+    let other = |n| person(n).with(FIVE, ["Cristin"]).with(SEVEN, ["cristin:77"]).with(EIGHT, ["topdesk:operator"]);
+    let entitled = |n| other(n).with("idautoPersonAppRoles2", ["cristin"]);
+    let bare = directory((1..=4).map(other)).await;
+    assert!(refused(&bare, "").await.is_some(), "nobody has heard of it");
+    assert_eq!(refused(&bare, "other_systems = ['cristin', 'topdesk']").await, None);
+    let known = directory((1..=3).map(other).chain([entitled(4)])).await;
+    assert_eq!(refused(&known, "").await, None, "somebody is entitled to it");
+    let few = directory((1..=2).map(other)).await;
+    assert_eq!(refused(&few, "").await, None, "too few to conclude anything");
+    let ours = |n| person(n).with(FIVE, ["moodle", "cristin"]).with(SEVEN, ["moodle:7"]);
+    let half = directory((1..=3).map(other).chain((4..=6).map(ours))).await;
+    assert_eq!(refused(&half, "").await, None, "no more than half");
 }

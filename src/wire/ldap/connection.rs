@@ -17,7 +17,7 @@ use url::Url;
 
 use super::error::{LdapError, LdapErrorKind};
 use crate::config::Secret;
-use crate::wire::tls;
+use crate::wire::{SettingError, tls};
 
 /// A silent peer is asked after this long, three times.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -63,17 +63,19 @@ impl Endpoint {
     /// Checks an address and reads the CA file.
     ///
     /// # Errors
-    /// `Configuration`, with what is wrong.
-    pub fn new(settings: &Settings) -> Result<Self, LdapError> {
-        let wrong = |text: &'static str| LdapError::new(LdapErrorKind::Configuration, text);
+    /// The setting that cannot be right.
+    pub fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let wrong = |text: &'static str| SettingError::new("url", text);
         // The address itself is never quoted: it may hold a password by mistake.
-        let url = Url::parse(&settings.url).map_err(|_| wrong("the LDAP address is no URL"))?;
-        let host = url.host_str().filter(|h| !h.is_empty()).ok_or_else(|| wrong("the LDAP address names no host"))?;
+        let url = Url::parse(&settings.url).map_err(|_| {
+            wrong("is no URL: ldaps://host or ldap://host, with a port where it is another than 636 or 389")
+        })?;
+        let host = url.host_str().filter(|h| !h.is_empty()).ok_or_else(|| wrong("names no host"))?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("the LDAP address must not hold a user or password"));
+            return Err(wrong("must not hold a user or password"));
         }
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("the LDAP address ends after host and port"));
+            return Err(wrong("ends after host and port"));
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = || {
@@ -82,11 +84,13 @@ impl Endpoint {
             }
             tls::client_config(settings.ca_file.as_deref())
                 .map(Arc::new)
-                .map_err(|e| LdapError::new(LdapErrorKind::Configuration, e.to_string()))
+                .map_err(|e| SettingError::new("ca_file", e.to_string()))
         };
         let transport = match (url.scheme(), settings.starttls) {
             ("ldaps", false) => Transport::Ldaps(tls()?),
-            ("ldaps", true) => return Err(wrong("starttls belongs to ldap://; ldaps:// is TLS from the start")),
+            ("ldaps", true) => {
+                return Err(SettingError::new("starttls", "belongs to ldap://; ldaps:// is TLS from the start"));
+            }
             ("ldap", true) => Transport::StartTls(tls()?),
             ("ldap", false) if settings.allow_plaintext => Transport::Plain,
             ("ldap", false) if is_loopback_name(&host) => Transport::PlainLoopback,
@@ -95,7 +99,7 @@ impl Endpoint {
                     "ldap:// to another machine needs starttls = true (or allow_plaintext = true, which sends the password in the clear)",
                 ));
             }
-            _ => return Err(wrong("the LDAP address starts with ldaps:// or ldap://")),
+            _ => return Err(wrong("starts with ldaps:// or ldap://")),
         };
         let default_port = if matches!(transport, Transport::Ldaps(_)) { 636 } else { 389 };
         let port = url.port().unwrap_or(default_port);
@@ -246,7 +250,7 @@ mod tests {
             assert!(matches!(Endpoint::new(&settings(url)).unwrap().transport, Transport::PlainLoopback), "{url}");
         }
         for url in ["ldap://dir.example.org", "ldap://10.0.0.1:389", "ldap://127.0.0.1.example.org"] {
-            assert_eq!(Endpoint::new(&settings(url)).unwrap_err().kind, LdapErrorKind::Configuration, "{url}");
+            assert_eq!(Endpoint::new(&settings(url)).unwrap_err().field, "url", "{url}");
             let allowed = Settings { allow_plaintext: true, ..settings(url) };
             assert!(Endpoint::new(&allowed).is_ok());
         }
@@ -265,11 +269,11 @@ mod tests {
         ];
         for url in odd {
             let error = Endpoint::new(&settings(url)).unwrap_err();
-            assert_eq!((error.kind, error.retry()), (LdapErrorKind::Configuration, false), "{url}");
+            assert_eq!(error.field, "url", "{url}");
             assert!(!error.to_string().contains("hunter2"));
         }
         let both = Settings { starttls: true, ..settings("ldaps://localhost") };
-        assert_eq!(Endpoint::new(&both).unwrap_err().kind, LdapErrorKind::Configuration);
+        assert_eq!(Endpoint::new(&both).unwrap_err().field, "starttls");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use reconcile_state::{Edit, Record, Standing, Value};
 use crate::toys::Answer;
 use crate::toys::marked::{KIND, NAME as MARKS};
 use crate::toys::seated::{ACCOUNT, LOGIN, NAME, SEATS};
-use crate::world::{Fault, ID, Pass, SECOND, SECOND_ID, School, key, wait};
+use crate::world::{Desk, Fault, ID, Pass, SECOND, SECOND_ID, School, key, wait};
 
 /// What was done to marks.
 fn marks(pass: &Pass) -> Vec<&str> {
@@ -502,11 +502,11 @@ async fn marks_alone_are_put_right_in_a_narrow_scope_and_nobody_elses() {
     let mut school = School::with(1..=5).await;
     school.mark_by_hand(1, NAME, false);
     school.mark_by_hand(2, NAME, false);
-    school.scope = crate::world::Desk::only([2]);
+    school.scope = Desk::only([2]);
     assert_eq!(marks(&school.pass().await), [line(2, "landed")]);
     assert_eq!(school.marks(1), [""; 0]);
     school.people.entitle(3, &[]);
-    school.scope = crate::world::Desk::only([3]);
+    school.scope = Desk::only([3]);
     assert_eq!(marks(&school.pass().await), [line(3, "landed")]);
     assert_eq!(school.marks(3), [""; 0]);
 }
@@ -605,4 +605,58 @@ async fn who_has_no_row_in_the_vault_loses_the_mark_with_the_account() {
     assert_eq!(marks(&pass), [line(1, "landed")]);
     assert_eq!(school.marks(1), [""; 0]);
     nothing_left(&school).await;
+}
+
+/// Marks of which a service account that lost a right sees nothing.
+fn hide(school: &School, hidden: bool) {
+    school.marked.moods().hidden = hidden;
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_that_all_vanish_at_once_are_a_lost_right_and_nothing_is_written() {
+    let mut school = School::with(1..=4).await;
+    let before = school.marked.moods().writes;
+    hide(&school, true);
+    for _ in 0..2 {
+        let pass = school.pass().await;
+        assert_eq!(
+            (pass.doubts(MARKS), marks(&pass)),
+            (vec!["attribute-vanished"], vec![]),
+            "not once, but until mended"
+        );
+    }
+    school.scope = Desk::only([1]);
+    let narrow = school.pass().await;
+    assert_eq!(narrow.doubts(MARKS), ["attribute-vanished"], "others are asked for too");
+    school.scope = Scope { pick: Pick::Everything, limit: None };
+    assert_eq!(school.marked.moods().writes, before);
+    hide(&school, false);
+    assert_eq!(school.pass().await.doubts(MARKS), [""; 0]);
+    nothing_left(&school).await;
+    (1..=4).for_each(|n| school.mark_by_hand(n, NAME, false));
+    assert_eq!(school.pass().await.doubts(MARKS), ["attribute-vanished"]);
+    school.allow.insert("attribute-vanished".into());
+    let pass = school.pass().await;
+    assert_eq!((pass.doubts(MARKS), marks(&pass).len()), (vec![], 4), "the operator says that it is so");
+    school.allow.clear();
+    nothing_left(&school).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_that_this_program_took_from_everybody_have_not_vanished() {
+    let school = School::with(1..=4).await;
+    (1..=4).for_each(|n| school.people.entitle(n, &["something else"]));
+    let pass = school.pass().await;
+    assert!(pass.doubts(MARKS).is_empty() && !marks(&pass).is_empty(), "{:?}", pass.told);
+    assert_eq!(school.pass().await.doubts(MARKS), [""; 0]);
+    nothing_left(&school).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_marks_may_vanish() {
+    let school = School::with(1..=2).await;
+    (1..=2).for_each(|n| school.mark_by_hand(n, NAME, false));
+    let pass = school.pass().await;
+    assert!(pass.doubts(MARKS).is_empty());
+    assert_eq!(marks(&pass).len(), 2);
 }

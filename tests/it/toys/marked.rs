@@ -39,6 +39,8 @@ pub type Witness = Box<dyn Fn(&Key, &Edit) + Send>;
 pub struct Moods {
     /// It cannot be reached.
     pub away: bool,
+    /// The account may not read the marks.
+    pub hidden: bool,
     /// Changes of these are refused.
     pub refused: BTreeSet<Key>,
     /// Answers are lost.
@@ -84,7 +86,10 @@ impl Marked {
     }
 
     fn seen(&self, key: &Key) -> Option<Seen> {
-        let record = self.people.marks(key)?;
+        let mut record = self.people.marks(key)?;
+        if self.moods().hidden {
+            record.set(MARKS, Value::Set(BTreeSet::new()));
+        }
         let id = key.to_string();
         let remote = Remote { id: Some(id.clone()), handle: None };
         Some(Seen { remote, record, matches: vec![(BY_KEY, id)], foreign: None, kept: BTreeSet::new() })
