@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::exit::Failure;
+use super::help;
 use super::journal::{Most, Since};
 use crate::config::suggest;
 use crate::engine::{ATTRIBUTE_VANISHED, Asked, RULE_CODES};
@@ -13,52 +14,12 @@ use crate::model::scope::KeyField;
 /// Doubts of a reading that an operator may accept, like a rule of the guard.
 const DOUBTS: [&str; 3] = ["source-shrunk", "attribute-shrunk", ATTRIBUTE_VANISHED];
 
-const EXAMPLES: &str = "\
-Examples:
-  reconcile init                                   write a commented configuration, fill it in
-  reconcile check                                  is everything there that a pass needs?
-  reconcile --plan                                 what would be done, and why; nothing is written
-  reconcile                                        the same, and do it after a typed `yes`
-  reconcile --yes --changed --report-dir /var/log/reconcile    from a timer
-  reconcile --plan --key username=kari             one person
-  reconcile --yes --pending                        once more whoever was left over
-  reconcile journal --since 2h                     what was written, and what came of it
-  reconcile explain kari                           why one person's records are as they are
-  reconcile conflicts                              what only a person can decide
-  reconcile --plan --out plan.json                 save a plan, read it, and then, within 24 hours:
-  reconcile --approve plan.json --why \"term start\"
-
-Without a terminal nothing is written unless --yes or --approve is given.
-
-Exit codes:
-    0  in sync, or applied              6  another process holds the store
-    1  error                           64  usage
-    2  the plan holds changes          78  configuration
-    3  the guard refused              130  interrupted
-    4  changes failed, were deferred or are in doubt
-    5  a snapshot is not trusted, or more than half of a pipeline is in conflict or unobserved
-  With several pipelines the first of 1, 3, 5, 4, 2 that any earned.
-  Few conflicts and differences that are only listed are 0; the last line says what stands open.
-
-Signs in a plan:
-  + create, ^ enable, ~ update, - disable, ! conflict, ? not known, = differs and is only listed
-
-Rules of the guard, for --allow:
-  first-load, creates, lost, disables, renames, moves, updates, additions, lost-elements, removals,
-  removals-people, removals-within, one-attribute, collapse
-  and doubts about what was read: source-shrunk, attribute-shrunk, attribute-vanished
-
-User names, for --key:
-  username     the institution's own user name
-  uh-username  the UH user name; a plan shows the selected one of the two under `username`
-  idautoID     the UH-ID, which every line of a plan shows; uhid is the same";
-
 /// Keeps target systems in agreement with what the directory says.
 ///
 /// One pass: reads the sources (Portal LDAP, MetaVault) and the targets, compares, shows a plan, has the
 /// guard judge it, and applies what was consented to.
 #[derive(Parser, Clone, PartialEq, Debug)]
-#[command(name = "reconcile", version, after_help = EXAMPLES, max_term_width = 110, disable_help_subcommand = true)]
+#[command(name = "reconcile", version, after_help = help::PASS, max_term_width = 110, disable_help_subcommand = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -77,16 +38,16 @@ pub(super) enum Command {
     /// Write a commented configuration with every default
     Init,
     /// Look at everything a pass needs, and say what is wrong and how to mend it; nothing is written
-    #[command(after_help = super::check::EXAMPLES)]
+    #[command(after_help = help::CHECK)]
     Check(CheckArgs),
     /// Show what was written to the targets, when, by whom, and what came of it
-    #[command(after_help = super::journal::EXAMPLES)]
+    #[command(after_help = help::JOURNAL)]
     Journal(JournalArgs),
     /// Show why one person's records are as they are, and what the next pass would do; reads the store alone
-    #[command(after_help = super::explain::EXAMPLES)]
+    #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
     /// List the conflicts that the last passes found, and what to do about each
-    #[command(after_help = super::conflicts::EXAMPLES)]
+    #[command(after_help = help::CONFLICTS)]
     Conflicts(ConflictsArgs),
     /// Show all of it on a generated campus with simulated targets; nothing to install, nothing left behind
     #[cfg(feature = "sim")]
@@ -313,7 +274,7 @@ mod tests {
     fn only_rules_and_doubts_can_be_allowed_and_help_lists_them() {
         for code in RULE_CODES.iter().chain(&DOUBTS) {
             assert_eq!(parse_rule(code).as_deref(), Ok(*code));
-            assert!(EXAMPLES.contains(code), "{code}");
+            assert!(help::PASS.contains(code), "{code}");
         }
         let refused = parse_rule("disable").unwrap_err();
         assert!(

@@ -13,21 +13,6 @@ use crate::report::explain::ConflictReport;
 use crate::report::text::conflicts;
 use crate::targets::Registry;
 
-/// What `reconcile conflicts --help` ends with.
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  reconcile conflicts                              all that the last passes found
-  reconcile conflicts --pipeline NAME              of one pipeline
-  reconcile conflicts --format json | jq -r '.[].key' | reconcile --plan --keys-from -
-                                                   look again, once they are resolved
-
-Nothing is read but the store: a conflict that was resolved since is listed until a pass looks again.
-
-Exit codes:
-    0  listed, also where there is none     6  a pass holds the store
-    1  error                               64  usage
-                                           78  configuration";
-
 /// Lists them.
 pub(super) fn run(
     args: &ConflictsArgs,

@@ -9,7 +9,6 @@ use clap::Parser;
 use super::args::Args;
 use super::exit::{Exit, Failure};
 use super::io::{Io, Terminal};
-use super::run::command;
 use crate::sim::campus::{CampusPlan, Standing, attribute};
 use crate::sim::stage::Stage;
 use crate::targets::Registry;
@@ -18,12 +17,15 @@ const PEOPLE: usize = 2_000;
 const SEED: u64 = 7;
 const PLAN: &str = "plan.json";
 
-/// Plays it.
-pub(super) async fn run(registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
+/// Plays it, with `command` to run a command line as it was typed.
+pub(super) async fn run<C>(registry: &Registry, io: &mut Io<'_>, command: C) -> Result<Exit, Failure>
+where
+    C: AsyncFn(&Args, &Registry, &mut Io<'_>) -> Result<Exit, Failure>,
+{
     let place = tempfile::tempdir()?;
     io.interrupt.passes_with_us(place.path());
     let stage = Stage::set_in(place, registry, &CampusPlan::new(SEED, PEOPLE), io.clock.now()).await?;
-    let mut demo = Demo { stage: &stage, registry };
+    let mut demo = Demo { stage: &stage, registry, command };
     scene(
         io,
         "A generated campus",
@@ -82,12 +84,13 @@ fn scene(io: &mut Io<'_>, title: &str, text: &str) -> std::io::Result<()> {
     writeln!(io.out, "=== {title} ===\n{text}\n")
 }
 
-struct Demo<'d> {
+struct Demo<'d, C> {
     stage: &'d Stage,
     registry: &'d Registry,
+    command: C,
 }
 
-impl Demo<'_> {
+impl<C: AsyncFn(&Args, &Registry, &mut Io<'_>) -> Result<Exit, Failure>> Demo<'_, C> {
     /// Runs one command as it would be typed, and checks that it ends as this play says.
     async fn command(&mut self, io: &mut Io<'_>, line: &[&str], expected: Exit) -> Result<(), Failure> {
         writeln!(io.out, "$ reconcile {}\n", line.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))?;
@@ -111,7 +114,7 @@ impl Demo<'_> {
             progress: std::sync::Arc::clone(&io.progress),
         };
         let args = Args::try_parse_from(args).map_err(|error| Failure::usage(error.to_string()))?;
-        let exit = Box::pin(command(&args, self.registry, &mut inner)).await?;
+        let exit = Box::pin((self.command)(&args, self.registry, &mut inner)).await?;
         writeln!(io.out, "\n(exit code {})\n", exit as u8)?;
         if exit == expected {
             Ok(())

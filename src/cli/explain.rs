@@ -17,25 +17,6 @@ use crate::report::text::explain::{self, Style};
 use crate::targets::Registry;
 use crate::targets::port::Observer;
 
-/// What `reconcile explain --help` ends with.
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  reconcile explain kari                           whoever has this user name, or this UH-ID
-  reconcile explain uh-username=kno123             by one field, as for --key
-  reconcile explain kari --pipeline NAME --live    read now, planned as by `--plan --key`
-  reconcile explain kari --format json | jq '.pipelines[].kinds[] | {kind, drift, next}'
-
-For each pipeline and kind of record it shows what is called for, and by which rule; what was last
-applied; what the target showed when it was last read, and how long ago; and what the next pass
-would do, or why nothing. Without --live nothing is read but the store; with it, nothing is written
-but the store's cache. With -v also all that the sources said and the target shows.
-
-Exit codes:
-    0  explained                        6  a pass holds the store
-    1  nobody is known by that; with --live, something could not be read; or an error
-   64  usage; or several people are meant: they are listed, say which by UH-ID
-   78  configuration";
-
 /// Explains somebody.
 pub(super) async fn run(
     args: &ExplainArgs,

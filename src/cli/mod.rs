@@ -12,6 +12,7 @@ mod conflicts;
 mod demo;
 mod exit;
 mod explain;
+mod help;
 mod init;
 mod io;
 mod journal;

@@ -30,12 +30,12 @@ pub async fn run(args: impl IntoIterator<Item = OsString>, registry: &Registry, 
     })
 }
 
-pub(super) async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
+async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
     args.check(io.terminal.input && io.terminal.error)?;
     logs::start(args.verbose, io.colour_of_logs(), &io.progress);
     match &args.command {
         #[cfg(feature = "sim")]
-        Some(Command::Demo) => Box::pin(demo::run(registry, io)).await,
+        Some(Command::Demo) => Box::pin(demo::run(registry, io, command)).await,
         Some(Command::Explain(explain)) => {
             let config = Config::load(&args.config, registry)?;
             explain::run(explain, &config, args.verbose > 0, registry, io).await

@@ -29,6 +29,7 @@ mod planner;
 mod processed;
 mod progress;
 mod project;
+mod question;
 mod replaced;
 mod settle;
 mod stop;

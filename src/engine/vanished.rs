@@ -14,7 +14,7 @@ use super::blocking::blocking;
 use super::bounds::cut;
 use super::correlate::{Correlated, Found};
 use super::error::PassError;
-use super::observe::Question;
+use super::question::Question;
 use crate::model::Bounds;
 use crate::targets::port::Seen;
 

@@ -161,6 +161,35 @@ fn change(schema: Option<&Schema>, change: &Change, fate: Option<&Fate>) -> Chan
     }
 }
 
+impl FateReport {
+    /// What a fate means to a reader.
+    fn of(fate: &Fate, schema: Option<&Schema>) -> Self {
+        let plain =
+            |result| Self { result, code: None, message: None, attributes: Vec::new(), left: Vec::new(), by: None };
+        match fate {
+            Fate::Landed => plain("landed"),
+            Fate::NotConverged(left) => {
+                let name =
+                    |edit: &Edit| edit.attribute().map_or_else(|| "standing".to_owned(), |id| redact::name(schema, id));
+                let attributes: BTreeSet<String> = left.iter().map(name).collect();
+                let attributes = attributes.into_iter().collect();
+                Self { attributes, left: edits(schema, left), ..plain("not-converged") }
+            }
+            Fate::Superseded => plain("superseded"),
+            Fate::Failed(error) => {
+                Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("failed") }
+            }
+            Fate::InDoubt(error) => {
+                Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("in-doubt") }
+            }
+            Fate::Deferred(by) => Self { by: Some(*by), ..plain("deferred") },
+            Fate::Held(reason) => Self { code: Some(reason.to_string()), ..plain("held") },
+            Fate::NotApproved => plain("not-approved"),
+            Fate::Interrupted => plain("interrupted"),
+        }
+    }
+}
+
 /// Edits as they may be shown.
 pub(super) fn edits(schema: Option<&Schema>, edits: &[Edit]) -> Vec<EditReport> {
     let named = |id| redact::name(schema, id);

@@ -1,18 +1,17 @@
 //! The report's value. Its field names are the JSON report's, documented in [`super::json`]: renaming one
 //! is a change of the format's version.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use reconcile_state::trust::Trust;
-use reconcile_state::{Drift, Edit, Key, Remote, Schema};
+use reconcile_state::{Drift, Key, Remote};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::build;
-use super::redact::{self, Shown};
+use super::redact::Shown;
 use crate::engine::FIRST_LOAD;
-use crate::model::pass::{Event, Fate, ScopeSummary, SourceSummary, Verdict};
+use crate::model::pass::{Event, ScopeSummary, SourceSummary, Verdict};
 use crate::model::{Action, Candidate, Cause, ChangeId, PartTally, Reason, Rival};
 use crate::targets::port::Identity;
 
@@ -242,35 +241,6 @@ pub struct FateReport {
     pub left: Vec<EditReport>,
     /// The change it waited for.
     pub by: Option<ChangeId>,
-}
-
-impl FateReport {
-    /// What a fate means to a reader.
-    pub(super) fn of(fate: &Fate, schema: Option<&Schema>) -> Self {
-        let plain =
-            |result| Self { result, code: None, message: None, attributes: Vec::new(), left: Vec::new(), by: None };
-        match fate {
-            Fate::Landed => plain("landed"),
-            Fate::NotConverged(left) => {
-                let name =
-                    |edit: &Edit| edit.attribute().map_or_else(|| "standing".to_owned(), |id| redact::name(schema, id));
-                let attributes: BTreeSet<String> = left.iter().map(name).collect();
-                let attributes = attributes.into_iter().collect();
-                Self { attributes, left: build::edits(schema, left), ..plain("not-converged") }
-            }
-            Fate::Superseded => plain("superseded"),
-            Fate::Failed(error) => {
-                Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("failed") }
-            }
-            Fate::InDoubt(error) => {
-                Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("in-doubt") }
-            }
-            Fate::Deferred(by) => Self { by: Some(*by), ..plain("deferred") },
-            Fate::Held(reason) => Self { code: Some(reason.to_string()), ..plain("held") },
-            Fate::NotApproved => plain("not-approved"),
-            Fate::Interrupted => plain("interrupted"),
-        }
-    }
 }
 
 /// How an approved plan compares with the one planned now.

@@ -4,6 +4,7 @@
 //! `properties` what must hold whatever the sources and the targets do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this whole crate is a test")]
 
+mod demo;
 mod documents;
 mod eighth;
 mod properties;

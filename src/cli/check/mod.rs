@@ -14,4 +14,4 @@ mod show;
 mod store;
 mod system;
 
-pub(super) use run::{EXAMPLES, run};
+pub(super) use run::run;

@@ -16,17 +16,6 @@ use crate::sources::{Directory, Vault};
 use crate::targets::Registry;
 use crate::targets::port::Target;
 
-pub(in crate::cli) const EXAMPLES: &str = "\
-Examples:
-  reconcile check                       everything: configuration, store, sources, targets
-  reconcile check --pipeline NAME       one target, with the sources and the store
-  reconcile check --format json         for a monitor
-
-Each line says whether what was looked at is ok, is worth a warning or is a problem, and what to do about it.
-All systems are asked at the same time. Nothing is written: no target, no source, and no store is made.
-
-Exit codes: 0 nothing is wrong (there may be warnings), 1 problems, 64 usage, 78 the configuration is wrong.";
-
 const CONFIGURATION: &str = "configuration";
 
 /// Looks, and shows what was found.

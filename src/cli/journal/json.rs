@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use reconcile_state::journal::{After, Entry, Intent, Landing};
 use serde::Serialize;
 
-use super::run::Shown;
+use super::shown::Shown;
 
 /// One line. Fields are added without notice; none is renamed, removed or given another meaning.
 #[derive(Serialize, Default)]

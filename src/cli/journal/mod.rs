@@ -7,8 +7,9 @@
 mod find;
 mod json;
 mod run;
+mod shown;
 mod text;
 mod when;
 
-pub(super) use run::{EXAMPLES, run};
+pub(super) use run::run;
 pub(super) use when::{Most, Since};

@@ -7,6 +7,7 @@ use reconcile_state::journal::Entry;
 use reconcile_state::store::{Store, StoreError};
 
 use super::find::{Found, Journal, Wanted, find};
+use super::shown::Shown;
 use super::when::Most;
 use super::{json, text};
 use crate::cli::args::{Format, JournalArgs};
@@ -16,20 +17,6 @@ use crate::cli::open::refuse;
 use crate::cli::{person, view};
 use crate::config::Config;
 use crate::targets::Registry;
-
-pub(in crate::cli) const EXAMPLES: &str = "\
-Examples:
-  reconcile journal                                the last 50 writes, newest last
-  reconcile journal --since 2h                     of the last two hours; also 3d, 2026-08-03, 2026-08-03T02:00
-  reconcile journal --key username=kari --limit all    all that was ever written for one person
-  reconcile journal --open                         writes of which it is not known what came of them
-  reconcile journal --run 20260803T020000-5f1c09aa     one run, as a report names it
-  reconcile journal --since 2026-08-01 --limit all --format json > august.jsonl    for the audit
-
-A write is one line of text, and two objects of JSON: its intent, and later its outcome. Times are UTC.
-Outcomes: done, failed, in part, superseded (the record had moved, nothing was sent), in doubt, read back.
-The journal names records by key and attributes by name; it holds no value, no person's name and no address.
-It is read from the store alone: no network, no secrets; while a pass runs the command ends with 6.";
 
 /// So many are shown where nothing is said.
 const SHOWN: usize = 50;
@@ -42,22 +29,6 @@ struct Searched {
     pipeline: &'static str,
     store: Store,
     journal: Journal,
-}
-
-/// An entry with what belongs to it.
-pub struct Shown<'s> {
-    /// The pipeline.
-    pub pipeline: &'static str,
-    /// The entry's number in the pipeline's journal.
-    pub number: u64,
-    /// The entry.
-    pub entry: Entry,
-    /// Of a joined write its outcome; of an outcome its intent.
-    pub other: Option<Entry>,
-    /// Who let the run write, where the journal says so.
-    pub who: Option<&'s str>,
-    /// Of an open intent, since when its outcome is known to be unknown, in Unix milliseconds.
-    pub unknown_since: Option<i64>,
 }
 
 /// Shows the journal.

@@ -7,7 +7,7 @@ use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use reconcile_state::journal::{After, Entry, Landing, Outcome};
 
-use super::run::Shown;
+use super::shown::Shown;
 
 /// So many attributes are named.
 const NAMED: usize = 6;

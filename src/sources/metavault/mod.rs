@@ -7,6 +7,7 @@ pub mod address;
 pub mod check;
 pub mod config;
 pub mod fold;
+mod open;
 pub mod postgres;
 pub mod read_model;
 mod refusal;
@@ -14,6 +15,7 @@ pub mod rows;
 pub mod sqlite;
 pub mod statements;
 
-pub use config::{MetaVaultConfig, open};
+pub use config::MetaVaultConfig;
+pub use open::open;
 pub use postgres::PostgresVault;
 pub use sqlite::SqliteVault;

@@ -10,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::config::Settings;
 use super::place::FETCH_FAILED;
 use super::project::BY_ID;
-use super::read::texts;
 use super::schema::Marked;
-use super::value;
+use super::value::{self, texts};
 use crate::model::{Check, ErrorKind, TargetError};
 use crate::wire::ldap::{Connection, LdapError, RawEntry, Search};
 

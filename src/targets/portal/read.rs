@@ -14,7 +14,7 @@ use super::fit::{self, Fitted};
 use super::place::{CONNECTION_FAILED, FETCH_FAILED};
 use super::project::BY_ID;
 use super::schema::{BIRTHRIGHT, MARKS, Marked, REQUESTED};
-use super::value;
+use super::value::{self, texts};
 use crate::model::{Anchor, Check, ErrorKind, TargetError};
 use crate::sources::portal_ldap::decode;
 use crate::targets::port::{Ask, End, Identity, Page, Reader, Seen};
@@ -184,9 +184,4 @@ fn wanted(anchor: &Anchor) -> Vec<&str> {
     let remembered = anchor.remembered.iter().filter_map(|remote| remote.id.as_deref());
     let matched = anchor.matches.iter().filter(|one| one.field == BY_ID).map(|one| one.value.as_str());
     remembered.chain(matched).collect()
-}
-
-/// The values of an attribute that are text.
-pub fn texts<'e>(entry: &'e RawEntry, name: &str) -> impl Iterator<Item = &'e str> {
-    entry.values(name).iter().filter_map(|bytes| std::str::from_utf8(bytes).ok()).filter(|text| !text.trim().is_empty())
 }

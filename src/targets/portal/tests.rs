@@ -459,6 +459,12 @@ async fn no_mark_is_planned_for_an_attribute_of_another_meaning() {
 }
 
 #[tokio::test]
+async fn marks_that_only_those_who_left_still_carry_are_marks() {
+    let left = directory((1..=4).map(|n| person(n).with(EIGHT, ["wiseflow:author"]))).await;
+    assert_eq!(refused(&left, "").await, None);
+}
+
+#[tokio::test]
 async fn marks_of_systems_that_nobody_manages_here_are_marks() {
     let other = |n| person(n).with(FIVE, ["Cristin"]).with(SEVEN, ["cristin:77"]).with(EIGHT, ["topdesk:operator"]);
     let entitled = |n| other(n).with("idautoPersonAppRoles2", ["cristin"]);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use reconcile_state::Normal;
 
 use super::schema::Marked;
+use crate::wire::ldap::RawEntry;
 
 /// The system that a text names: what stands before the first colon, folded.
 pub fn system(text: &str) -> Cow<'_, str> {
@@ -26,6 +27,11 @@ pub fn id(text: &str) -> Option<&str> {
 /// A target id as it is written.
 pub fn target_id(entitlement: &str, id: &str) -> String {
     format!("{entitlement}:{id}")
+}
+
+/// The values of an attribute that are text.
+pub fn texts<'e>(entry: &'e RawEntry, name: &str) -> impl Iterator<Item = &'e str> {
+    entry.values(name).iter().filter_map(|bytes| std::str::from_utf8(bytes).ok()).filter(|text| !text.trim().is_empty())
 }
 
 #[cfg(test)]

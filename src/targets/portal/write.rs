@@ -12,9 +12,8 @@ use tokio::sync::Mutex;
 
 use super::config::Settings;
 use super::place::UPDATE_FAILED;
-use super::read::texts;
 use super::schema::{BIRTHRIGHT, Marked, REQUESTED};
-use super::value;
+use super::value::{self, texts};
 use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, TargetError};
 use crate::targets::port::{Echo, Writer};
 use crate::wire::Pace;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::dir::write_whole;
+use super::disk::write_whole;
 use super::error::StoreError;
 use crate::claim::Claim;
 use crate::record::Key;

@@ -7,15 +7,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::disk::write_whole;
 use super::error::StoreError;
 use super::file::Store;
+use super::names::{CLAIMS, SOURCES, claims_copy, file};
 use crate::digest::Digester;
 
 const FORMAT: &str = "reconcile store 1";
-/// The name of the sources' file, without its ending.
-pub(super) const SOURCES: &str = "sources";
-/// The folder of the claims' copies.
-pub(super) const CLAIMS: &str = "claims";
 
 /// The directory of a store, locked for as long as this or one of its [`Store`]s lives.
 #[derive(Debug)]
@@ -120,16 +118,6 @@ pub(super) fn refuse_name(name: &str) -> Result<(), StoreError> {
         return Err(StoreError::Name { name: name.to_owned() });
     }
     Ok(())
-}
-
-/// Where the sources' or a pipeline's file is.
-pub(super) fn file(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!("{name}.redb"))
-}
-
-/// Where a pipeline's claims are copied to.
-pub(super) fn claims_copy(dir: &Path, pipeline: &str) -> PathBuf {
-    dir.join(CLAIMS).join(format!("{pipeline}.jsonl"))
 }
 
 /// A directory in which others keep their files becomes no store.
@@ -251,38 +239,4 @@ fn read_line(path: &Path) -> Result<Option<String>, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(StoreError::Io { path: path.to_owned(), source }),
     }
-}
-
-/// Writes a file beside its place, 0600, and moves it there when it is durable: there is the old one or
-/// the new one, never a part.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let write = || {
-        let mut file = fresh(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(StoreError::io(&beside)).and_then(|()| put_in_place(&beside, path)).inspect_err(|_| {
-        // The first error is the one to tell.
-        let _ = std::fs::remove_file(&beside);
-    })
-}
-
-/// An empty file, 0600.
-pub(super) fn fresh(path: &Path) -> io::Result<File> {
-    // One left by an earlier, interrupted attempt may have other permissions.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// Moves a durable file to its place, durably.
-pub(super) fn put_in_place(from: &Path, to: &Path) -> Result<(), StoreError> {
-    std::fs::rename(from, to).map_err(StoreError::io(to))?;
-    let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::io(dir))
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::dir::{CLAIMS, SOURCES};
+use super::names::{CLAIMS, SOURCES};
 
 /// The store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]

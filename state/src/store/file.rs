@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::copy::{self, Line};
 use super::damage::{caught, look_at};
-use super::dir::{fresh, put_in_place};
+use super::disk::{fresh, put_in_place};
 use super::error::{Fault, StoreError};
 use super::{fold, table};
 use crate::digest::{Digester, ENCODING_VERSION};

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::block::Change;
+use super::entries::{intent, read_entry};
 use super::error::Fault;
-use super::journal::{intent, read_entry};
-use super::rows::{change_applied, change_digests, remove_bodies};
+use super::pages::{change_applied, change_digests, remove_bodies};
 use super::scope::{Scope, Side};
 use super::set::{applied_row, digest_row};
 use super::table::{FOLDED, JOURNAL, MARK, allot};

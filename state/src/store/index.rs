@@ -8,7 +8,7 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::error::{Fault, StoreError};
 use super::file::Store;
-use super::rows::read_body;
+use super::pages::read_body;
 use super::scope::Scope;
 use super::table::{BODY, FOUND_BY, INDEXED, MARK, SCOPE, scope_id};
 use crate::digest::{Digest, Digester};

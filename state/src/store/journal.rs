@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::ReadableTable;
 
 use super::claims::put_claim;
-use super::error::{Fault, StoreError};
+use super::entries::{append, intent, read_entry};
+use super::error::StoreError;
 use super::file::Store;
-use super::rows::put_bodies;
+use super::pages::put_bodies;
 use super::scope::{Scope, Side};
-use super::table::{JOURNAL, OPEN, allot, from_json, to_json};
+use super::table::{JOURNAL, OPEN, allot};
 use crate::claim::Claim;
 use crate::digest::{Digest, encode};
 use crate::drift::Applied;
@@ -232,28 +233,5 @@ impl Store {
             }
             Ok(entries)
         })
-    }
-}
-
-fn append(txn: &WriteTransaction, entries: impl IntoIterator<Item = Entry>) -> Result<Vec<u64>, Fault> {
-    let mut table = txn.open_table(JOURNAL)?;
-    let mut last = table.last()?.map_or(0, |(number, _)| number.value());
-    let mut numbers = Vec::new();
-    for entry in entries {
-        last += 1;
-        table.insert(last, to_json(&entry, "an entry of the journal")?.as_slice())?;
-        numbers.push(last);
-    }
-    Ok(numbers)
-}
-
-pub(super) fn read_entry(bytes: &[u8]) -> Result<Entry, Fault> {
-    from_json(bytes, "an entry of the journal")
-}
-
-pub(super) fn intent(table: &impl ReadableTable<u64, &'static [u8]>, number: u64) -> Result<Intent, Fault> {
-    match table.get(number)?.map(|bytes| read_entry(bytes.value())).transpose()? {
-        Some(Entry::Intent(intent)) => Ok(intent),
-        _ => Err(Fault::NoIntent(number)),
     }
 }

@@ -3,7 +3,7 @@
 use super::block;
 use super::error::StoreError;
 use super::file::Store;
-use super::rows::find_rows;
+use super::pages::find_rows;
 use super::scope::{Scope, Side};
 use super::set::{pair, second};
 use super::table::{APPLIED, CLAIM, ROOT, SCOPE, from_json, root, scope_id};

@@ -10,7 +10,7 @@ use super::block::{self, Change, Id};
 use super::error::{Fault, StoreError};
 use super::file::Store;
 use super::index;
-use super::rows::{change_digests, keys, put_piece, put_sorted_bodies, remove_bodies};
+use super::pages::{change_digests, keys, put_piece, put_sorted_bodies, remove_bodies};
 use super::scope::{Scope, Side};
 use super::set::{Rows, digest_row};
 use super::table::{BODY, DIGEST, ROOT, Root, allot, root, set_root};

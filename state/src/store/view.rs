@@ -6,9 +6,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::dir::{SOURCES, claims_copy, existing_key, file, refuse_name, refused};
+use super::dir::{existing_key, refuse_name, refused};
 use super::error::StoreError;
 use super::file::Store;
+use super::names::{SOURCES, claims_copy, file};
 use crate::digest::Digester;
 
 /// The directory of a store, for reading. For as long as this or one of its [`Store`]s lives no pass gets the

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::world::{State, World};
-
 /// Id of the front page, which is a course.
 pub const FRONT_PAGE: u64 = 1;
 
@@ -148,52 +146,5 @@ impl Courses {
     /// Takes a row away.
     pub(super) fn remove(&mut self, id: u64) -> Option<Course> {
         self.rows.remove(&id)
-    }
-}
-
-impl State {
-    /// Inserts a category under a new id.
-    pub(super) fn insert_category(&mut self, category: Category) -> u64 {
-        self.last_category += 1;
-        let id = self.last_category;
-        self.categories.insert(id, Category { id, ..category });
-        id
-    }
-}
-
-impl World {
-    /// All categories by id.
-    pub fn categories(&self) -> Vec<Category> {
-        self.lock().categories.values().cloned().collect()
-    }
-
-    /// Adds a category past every check.
-    pub fn add_category(&self, category: Category) -> u64 {
-        self.lock().insert_category(category)
-    }
-
-    /// All courses by id, the front page included.
-    pub fn courses(&self) -> Vec<Course> {
-        self.lock().courses.rows().values().cloned().collect()
-    }
-
-    /// Adds a course past every check, with a manual enrolment instance unless it brings one.
-    pub fn add_course(&self, course: Course) -> u64 {
-        let mut state = self.lock();
-        let manual = course.manual.or(Some(ManualInstance { enabled: true, welcome: state.plan.welcome_message }));
-        let (tick, id) = (state.tick(), state.courses.next_id());
-        state.courses.insert(Course { id, manual, ..course }, tick);
-        id
-    }
-
-    /// Changes a course as an administrator would by hand. Whether there is one.
-    pub fn edit_course(&self, id: u64, edit: impl FnOnce(&mut Course)) -> bool {
-        let mut state = self.lock();
-        let Some(mut course) = state.courses.get(id).cloned() else { return false };
-        edit(&mut course);
-        course.id = id;
-        let tick = state.tick();
-        state.courses.insert(course, tick);
-        true
     }
 }

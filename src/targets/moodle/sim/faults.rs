@@ -131,7 +131,7 @@ impl Fault {
             Self::HalfReport | Self::DuplicateRows | Self::EditedReport => report,
             Self::UsersVanish(_) => report || function.starts_with("core_user_get_users"),
             Self::HalfUsers => function == "core_user_get_users",
-            Self::WriteRefused => super::call::writes(function),
+            Self::WriteRefused => super::functions::writes(function),
             _ => true,
         }
     }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
 use super::answer::Answer;
-use super::call::Outcome;
+use super::dispatch::Outcome;
 use super::faults::{Fault, Faults, RetryAfter};
 use super::params::Form;
 use super::plan::{Cost, SitePlan};

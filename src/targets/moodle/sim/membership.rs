@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::world::World;
-
 /// The manual method.
 pub const MANUAL: &str = "manual";
 
@@ -93,22 +91,5 @@ impl Members {
             self.rows.remove(&(course, user));
             self.courses_of.remove(&(user, course));
         }
-    }
-}
-
-impl World {
-    /// All memberships by (course, user).
-    pub fn members(&self) -> BTreeMap<(u64, u64), Member> {
-        self.lock().members.rows().clone()
-    }
-
-    /// The membership of a user in a course.
-    pub fn member(&self, course: u64, user: u64) -> Option<Member> {
-        self.lock().members.get(course, user).cloned()
-    }
-
-    /// Changes a membership past every check: enrolled by hand, by another method, or taken out.
-    pub fn edit_member(&self, course: u64, user: u64, edit: impl FnOnce(&mut Member)) {
-        self.lock().members.edit(course, user, edit);
     }
 }

@@ -7,6 +7,8 @@
 
 mod accounts;
 mod answer;
+mod batches;
+mod by_hand;
 mod call;
 mod catalogue;
 mod categories;
@@ -15,16 +17,19 @@ mod courses;
 mod courses_read;
 #[cfg(test)]
 mod courses_tests;
+mod dispatch;
 mod enrolled;
 mod enrolments;
 #[cfg(test)]
 mod enrolments_tests;
 mod faults;
+mod functions;
 mod gate;
 mod membership;
 mod params;
 mod plan;
 mod refusal;
+mod report;
 mod reports;
 mod roles;
 mod server;
@@ -35,6 +40,7 @@ mod strict;
 #[cfg(test)]
 mod testing;
 mod texts;
+mod tokens;
 mod users;
 mod users_patch;
 mod users_read;
@@ -50,6 +56,6 @@ pub use gate::{Gate, LOG_IN, Reply, SERVICE};
 pub use membership::{Enrolment, MANUAL, Member};
 pub use params::Form;
 pub use plan::{Cost, Language, Role, SitePlan};
-pub use reports::{Column, Report, Source};
+pub use report::{Column, Report, Source};
 pub use server::MoodleSim;
 pub use world::{Arrival, Mail, Mode, World, Writes};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::reports::Report;
+use super::report::Report;
 
 /// A site to be played. The default is a fresh Moodle 4.5 with its production settings and both reports.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ impl Default for SitePlan {
             service_password: "Simulated-1".into(),
             service: "reconcile".into(),
             token: "5a1f0c3e9b7d2468ace013579bdf2468".into(),
-            functions: set(super::call::FUNCTIONS),
+            functions: set(super::functions::FUNCTIONS),
             auths: set(&[
                 "manual",
                 "ldap",

@@ -1,6 +1,4 @@
-//! The site itself: what it says of itself, tokens, and the log-in (Moodle facts, section 3).
-
-use std::collections::BTreeMap;
+//! The site itself: what it says of itself, and the log-in (Moodle facts, section 3).
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,64 +7,9 @@ use super::accounts::ADMIN;
 use super::answer::Answer;
 use super::call::Call;
 use super::params::Form;
-use super::plan::SitePlan;
 use super::refusal::Refusal;
 use super::strict::Fields;
-use super::world::{Mode, State, World};
-
-/// How long a token made by a log-in is valid, in seconds (`tokenduration`).
-const TOKEN_SECONDS: i64 = 7_257_600;
-
-/// Tokens of the one external service, with their holder and end.
-#[derive(Debug)]
-pub(super) struct Tokens {
-    rows: BTreeMap<String, (u64, Option<i64>)>,
-    made: u64,
-}
-
-impl Tokens {
-    pub(super) fn new(plan: &SitePlan) -> Self {
-        Self { rows: BTreeMap::from([(plan.token.clone(), (plan.service_user, None))]), made: 0 }
-    }
-
-    /// The holder. An expired token is refused with `accessexception` once, and is gone after that.
-    pub(super) fn check(&mut self, token: &str, now: Timestamp) -> Result<u64, Refusal> {
-        match self.rows.get(token).copied() {
-            None => Err(Refusal::token()),
-            Some((_, Some(end))) if end <= now.as_second() => {
-                self.rows.remove(token);
-                Err(Refusal::access("Invalid token - token expired"))
-            }
-            Some((user, _)) => Ok(user),
-        }
-    }
-
-    fn of(&mut self, user: u64, now: Timestamp) -> String {
-        let valid =
-            self.rows.iter().find(|(_, (holder, end))| *holder == user && end.is_none_or(|end| end > now.as_second()));
-        if let Some((token, _)) = valid {
-            return token.clone();
-        }
-        self.made += 1;
-        let token = blake3::hash(&self.made.to_le_bytes()).to_hex()[..32].to_owned();
-        self.rows.insert(token.clone(), (user, Some(now.as_second() + TOKEN_SECONDS)));
-        token
-    }
-}
-
-impl World {
-    /// Takes a token away: `invalidtoken` from now on.
-    pub fn revoke_token(&self, token: &str) {
-        self.lock().tokens.rows.remove(token);
-    }
-
-    /// Lets a token end at this time: `accessexception` once, then `invalidtoken`.
-    pub fn expire_token(&self, token: &str, at: Timestamp) {
-        if let Some((_, end)) = self.lock().tokens.rows.get_mut(token) {
-            *end = Some(at.as_second());
-        }
-    }
-}
+use super::world::{Mode, State};
 
 /// `core_webservice_get_site_info`.
 pub(super) fn info(state: &State, mut fields: Fields<'_>, call: &Call) -> Result<Value, Refusal> {
@@ -150,6 +93,8 @@ fn token_for(state: &mut State, form: &Form, now: Timestamp) -> Result<String, &
 #[cfg(test)]
 mod tests {
     use super::super::testing::{ask, at, site, token_form};
+    use super::super::tokens::TOKEN_SECONDS;
+    use super::super::world::World;
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::membership::Enrolment;
 use super::plan::Language;
-use super::reports::Column;
+use super::report::Column;
 
 fn pick(language: Language, english: &'static str, norwegian: &'static str) -> &'static str {
     match language {

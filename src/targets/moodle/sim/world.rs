@@ -1,6 +1,6 @@
 //! The site's whole state behind one lock, the counters tests ask, and the direct edits they make.
 //!
-//! No I/O, no clock, no randomness: a call is `call.rs`, the sockets are `server.rs`, faults are `gate.rs`.
+//! No I/O, no clock, no randomness: a call is `dispatch.rs`, the sockets are `server.rs`, faults are `gate.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::accounts::{ADMIN, Accounts, GUEST, User};
+use super::batches::Batches;
 use super::catalogue::{Category, Course, Courses};
-use super::enrolments::Batches;
 use super::membership::Members;
 use super::plan::{Cost, SitePlan};
-use super::reports::Report;
-use super::site::Tokens;
+use super::report::Report;
+use super::tokens::Tokens;
 
 /// The site.
 #[derive(Debug)]
@@ -77,6 +77,16 @@ pub struct Writes {
 /// When a call arrived, in ticks. What others commit after that is invisible to its uniqueness checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival(pub(super) u64);
+
+impl State {
+    /// Inserts a category under a new id.
+    pub(super) fn insert_category(&mut self, category: Category) -> u64 {
+        self.last_category += 1;
+        let id = self.last_category;
+        self.categories.insert(id, Category { id, ..category });
+        id
+    }
+}
 
 impl World {
     /// A fresh site: the guest, the administrator, the service account, one category and the front page.
