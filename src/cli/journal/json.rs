@@ -12,7 +12,7 @@ use super::shown::Shown;
 /// One line. Fields are added without notice; none is renamed, removed or given another meaning.
 #[derive(Serialize, Default)]
 struct Line<'s> {
-    at: Option<Timestamp>,
+    at: Option<String>,
     pipeline: &'s str,
     number: u64,
     entry: &'static str,
@@ -35,7 +35,7 @@ struct Line<'s> {
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    in_doubt_since: Option<Timestamp>,
+    in_doubt_since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<&'s str>,
 }
@@ -114,8 +114,9 @@ fn of(intent: &Intent) -> About<'_> {
     }
 }
 
-fn time(at: i64) -> Option<Timestamp> {
-    Timestamp::from_millisecond(at).ok()
+/// Of one length, so that sorting the text sorts the times.
+fn time(at: i64) -> Option<String> {
+    Timestamp::from_millisecond(at).ok().map(|at| format!("{at:.3}"))
 }
 
 fn landing(landing: &Landing) -> (&'static str, Option<&str>) {

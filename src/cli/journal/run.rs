@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(
             outcome,
             &serde_json::json!({
-                "at": "1970-01-12T13:30:01Z", "pipeline": "toy", "number": 3, "entry": "outcome", "run": "r1",
+                "at": "1970-01-12T13:30:01.000Z", "pipeline": "toy", "number": 3, "entry": "outcome", "run": "r1",
                 "who": "night", "kind": "account", "key": "a", "action": "create", "attributes": ["mail", "name"],
                 "change": "09090909090909090909090909090909", "intent": 2, "result": "landed", "settled": true,
                 "held": "unread",
@@ -253,7 +253,7 @@ mod tests {
         let open: Value = serde_json::from_str(&world.out()).unwrap();
         assert_eq!(
             (open["entry"].as_str(), open["in_doubt_since"].as_str()),
-            (Some("intent"), Some("1970-01-12T13:46:39.5Z"))
+            (Some("intent"), Some("1970-01-12T13:46:39.500Z"))
         );
     }
 
