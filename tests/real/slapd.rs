@@ -7,6 +7,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::rig::until;
 
@@ -140,8 +141,12 @@ pub fn ended(pid: &str) -> bool {
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }
 
+/// Below the ports that the system hands out by itself: one of those may go to any connection before it is used.
 fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let mut next = || TAKEN.fetch_add(1, Ordering::Relaxed) + std::process::id() * 61;
+    let mut ports = std::iter::repeat_with(|| u16::try_from(10_000 + next() % 22_000).unwrap());
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// A port of the loopback on which nobody listens.

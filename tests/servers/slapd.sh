@@ -112,9 +112,19 @@ fi
 rm -f "$DIR/slapd.pid"
 slapd -f "$DIR/slapd.conf" -h "ldap://127.0.0.1:$PORT ldaps://127.0.0.1:$TLSPORT" -d 0 >"$DIR/out" 2>&1 </dev/null &
 PID=$!
-for _ in $(seq 500); do
+
+# Whether it listens on both ports itself: somebody else may have been faster, and it ends a little later then.
+listens() {
+  local port socket
+  for port in "$PORT" "$TLSPORT"; do
+    socket=$(awk -v "at=0100007F:$(printf %04X "$port")" '$2 == at && $4 == "0A" { print $10 }' /proc/net/tcp)
+    [ -n "$socket" ] && find "/proc/$PID/fd" -lname "socket:\\[$socket\\]" 2>/dev/null | grep -q . || return 1
+  done
+}
+
+for _ in $(seq 1500); do
   kill -0 "$PID" 2>/dev/null || break
-  if (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null && [ -f "$DIR/slapd.pid" ]; then
+  if [ -f "$DIR/slapd.pid" ] && listens; then
     echo "ready $PID"
     exit 0
   fi
