@@ -320,7 +320,7 @@ const FEW: usize = 10;
 /// off, and nobody waits to be read back.
 fn is_through(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> bool {
     let cut = |fate: &Fate| match fate {
-        Fate::Interrupted | Fate::InDoubt(_) | Fate::Superseded => true,
+        Fate::Interrupted | Fate::NotTried(_) | Fate::InDoubt(_) | Fate::Superseded => true,
         Fate::Failed(error) => {
             matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable | ErrorKind::RateLimited)
         }
