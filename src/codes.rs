@@ -65,6 +65,12 @@ const ERRORS: Chapter = Chapter {
              is meant, `reconcile --adopt` links to the new one.",
         ),
         (
+            "TARGET_AWAY",
+            "Several requests in a row found the target away, or it asked to be left alone for longer than anybody waits: \
+             nothing more is sent until a trial after a while gets an answer. The message says what the last request \
+             met. What was not sent did nothing and is due again in the next pass.",
+        ),
+        (
             "LOOK_UNANSWERED",
             "The target did not say whether a record is there, so it was not written; it is due again.",
         ),

@@ -49,7 +49,7 @@ impl Exit {
             Self::Refused
         } else if untrusted {
             Self::Untrusted
-        } else if in_doubt || any(&["failed", "deferred", "in-doubt", "not-converged", "superseded"]) {
+        } else if in_doubt || any(&["failed", "not-tried", "deferred", "in-doubt", "not-converged", "superseded"]) {
             Self::Incomplete
         } else if any(&["not-approved"])
             || (report.mode == Mode::Plan && (report.acting() > 0 || report.refused().next().is_some()))

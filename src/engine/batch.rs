@@ -13,7 +13,7 @@ use super::bounds::added;
 use super::confirm::{confirm, look_at_parts};
 use super::correlate::SEVERAL;
 use super::error::PassError;
-use super::lane::{Lane, Refreshed, Settled, anchor};
+use super::lane::{Lane, Refreshed, Settled, anchor, unlanded};
 use super::observe::{Look, look};
 use super::replaced::meet_anew;
 use crate::model::pass::{Done, Fate};
@@ -47,7 +47,7 @@ fn attempt<'a>(
             return Ok(all(batch.changes, &Fate::Interrupted));
         }
         if let Some(error) = lane.is_halted() {
-            return Ok(all(batch.changes, &Fate::Failed(error)));
+            return Ok(all(batch.changes, &Fate::NotTried(error)));
         }
         let (parted, records): (Vec<Ready>, Vec<Ready>) =
             batch.changes.into_iter().partition(|ready| lane.is_part(ready.change.kind));
@@ -138,7 +138,7 @@ async fn check_parts(lane: &Lane<'_>, changes: Vec<Ready>, parts: &[Ready]) -> (
             Some(Ok(Some(Look::Present(digest, ..)))) if Some(*digest) == ready.change.expect => None,
             Some(Ok(Some(_))) => Some(Fate::Superseded),
             Some(Ok(None)) | None => Some(Fate::Failed(unread())),
-            Some(Err(error)) => Some(Fate::Failed(error.clone())),
+            Some(Err(error)) => Some(unlanded(error.clone())),
         };
         match fate {
             None => go.push(ready),
@@ -203,7 +203,7 @@ async fn check(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try) -> Result<(Vec<
             (Some(Ok(Some(Look::Ambiguous(code)))), _) => Some(Fate::Failed(in_the_way(code))),
             (Some(Ok(Some(_))), _) => Some(Fate::Superseded),
             (Some(Ok(None)) | None, _) => Some(Fate::Failed(unread())),
-            (Some(Err(error)), _) => Some(Fate::Failed(error)),
+            (Some(Err(error)), _) => Some(unlanded(error)),
         };
         match fate {
             None => go.push(ready),

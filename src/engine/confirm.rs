@@ -14,7 +14,7 @@ use super::blocking::blocking;
 use super::bounds::{added, called_for, cut, leave_kept};
 use super::diff::{remaining, undo};
 use super::error::PassError;
-use super::lane::{Lane, Settled, anchor};
+use super::lane::{Lane, Settled, anchor, unlanded};
 use super::observe::{Look, look};
 use super::parts::{self, ObservedParts};
 use super::progress::Silent;
@@ -182,7 +182,7 @@ fn judge(
     match (look, refusal) {
         (None, Some(error)) if error.effect == Effect::None => {
             let landing = Landing::Failed { code: error.code.clone() };
-            (Fate::Failed(error), record(landing, Observed::Unread), None)
+            (unlanded(error), record(landing, Observed::Unread), None)
         }
         (None, Some(error)) => doubt(error),
         (None, None) => doubt(unconfirmed("the kind is not declared")),

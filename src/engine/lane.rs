@@ -11,9 +11,10 @@ use super::memory::{Memories, Memory};
 use super::observe::Look;
 use super::stop::Stop;
 use crate::clock::Clock;
-use crate::model::pass::Done;
+use crate::model::pass::{Done, Fate};
 use crate::model::{Action, Anchor, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
 use crate::targets::port::{AnyWriter, Observer};
+use crate::wire::breaker::AWAY;
 
 /// One pipeline while a plan is applied.
 pub struct Lane<'l> {
@@ -119,6 +120,11 @@ impl<'l> Lane<'l> {
     pub fn is_halted(&self) -> Option<TargetError> {
         self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// The fate of a change that certainly did nothing.
+pub fn unlanded(error: TargetError) -> Fate {
+    if error.code == AWAY { Fate::NotTried(error) } else { Fate::Failed(error) }
 }
 
 /// A change with its fate, and what the record was then seen to be.

@@ -105,6 +105,14 @@ impl Memory {
         self.open_of(kind, key).map(|open| &open.intent).filter(move |intent| intent.action == create)
     }
 
+    /// Whether what a reading shows under this key is the outcome of such a creation, although a claim fits it: a
+    /// listing without ids shows what was made under the name of what was there before, and it was made because that
+    /// was found nowhere.
+    pub fn is_made_anew(&self, kind: &str, key: &Key, remote: &Remote) -> bool {
+        let identified = self.claim(kind, key).is_some_and(|claim| claim.remote.id.is_some());
+        remote.id.is_none() && identified && self.begun(kind, key).next().is_some()
+    }
+
     /// Writes to a record of which the outcome is not known, oldest first.
     pub fn open_of<'m>(&'m self, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m OpenIntent> {
         let places = self.places.get(key).into_iter().flatten();

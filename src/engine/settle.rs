@@ -46,6 +46,10 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
             read_back(&memory, at, &numbers)?;
             let made = |open: &&OpenIntent| numbers.get(&open.number).is_some_and(Option::is_some);
             for OpenIntent { intent, .. } in memory.open.iter().filter(made) {
+                // What is remembered of the parts of another record that bore the name is nothing of this one.
+                for part in kinds.iter().filter(|schema| schema.part_of == Some(intent.kind.as_str())) {
+                    memory.store.put_claims(part.kind, &[(intent.key.clone(), None)].into())?;
+                }
                 begin_empty(&memory.store, &kinds, &intent.kind, std::slice::from_ref(&intent.key))?;
             }
             Ok(())
@@ -320,7 +324,7 @@ const FEW: usize = 10;
 /// off, and nobody waits to be read back.
 fn is_through(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> bool {
     let cut = |fate: &Fate| match fate {
-        Fate::Interrupted | Fate::InDoubt(_) | Fate::Superseded => true,
+        Fate::Interrupted | Fate::NotTried(_) | Fate::InDoubt(_) | Fate::Superseded => true,
         Fate::Failed(error) => {
             matches!(error.kind, ErrorKind::Auth | ErrorKind::Connect | ErrorKind::Unavailable | ErrorKind::RateLimited)
         }

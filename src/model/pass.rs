@@ -186,6 +186,8 @@ pub enum Fate {
     Superseded,
     /// The target refused it.
     Failed(TargetError),
+    /// It was not sent: the target is away, or refuses us as a whole. Due again in the next pass.
+    NotTried(TargetError),
     /// The outcome is unknown; it is read back before the record takes another change.
     InDoubt(TargetError),
     /// A change it requires did not land.

@@ -179,6 +179,9 @@ impl FateReport {
             Fate::Failed(error) => {
                 Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("failed") }
             }
+            Fate::NotTried(error) => {
+                Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("not-tried") }
+            }
             Fate::InDoubt(error) => {
                 Self { code: Some(error.code.clone()), message: Some(error.message.clone()), ..plain("in-doubt") }
             }

@@ -36,7 +36,7 @@ fn result(fate: Option<&Fate>) -> Result {
     match fate {
         None | Some(Fate::Landed) => Result::Done,
         // What did not come out as wanted is tried again: it must not look settled.
-        Some(Fate::NotConverged(_) | Fate::Failed(_) | Fate::InDoubt(_)) => Result::Failed,
+        Some(Fate::NotConverged(_) | Fate::Failed(_) | Fate::NotTried(_) | Fate::InDoubt(_)) => Result::Failed,
         Some(Fate::Superseded | Fate::Deferred(_) | Fate::Held(_) | Fate::NotApproved | Fate::Interrupted) => {
             Result::NotDone
         }
@@ -203,6 +203,7 @@ mod tests {
             Some(Fate::NotConverged(vec![Edit::Clear { attribute: EMAIL, from: "x".into() }])),
             Some(Fate::Superseded),
             Some(Fate::Failed(error())),
+            Some(Fate::NotTried(error())),
             Some(Fate::InDoubt(error())),
             Some(Fate::Deferred(reconcile_state::Digest([0; 16]))),
             Some(Fate::Held(Reason("refused"))),

@@ -228,7 +228,7 @@ pub enum EditReport {
 /// What came of a change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct FateReport {
-    /// `landed`, `not-converged`, `superseded`, `failed`, `in-doubt`, `deferred`, `held`, `not-approved`,
+    /// `landed`, `not-converged`, `superseded`, `failed`, `not-tried`, `in-doubt`, `deferred`, `held`, `not-approved`,
     /// `interrupted`.
     pub result: &'static str,
     /// Code of the error, or reason it was held.

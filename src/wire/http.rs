@@ -1,5 +1,5 @@
 //! Requests over HTTP: one client for each target and set of credentials, paced, repeated where that is
-//! safe, traced without values.
+//! safe, not sent while the target is away, traced without values.
 //!
 //! It does not know what an answer means (a judge given with each request does) and never follows a
 //! redirect, never answers with the text of a query, a form or a body in an error. Whether a failed
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, debug, field, info_span};
 use url::{Host, Url};
 
+use super::breaker::Breaker;
 use super::pace::Pace;
 use super::retry::{RetryConfig, parse_retry_after, repeat};
 use super::setting::SettingError;
@@ -93,6 +94,7 @@ pub struct HttpClient {
 struct Wire {
     client: reqwest::Client,
     settings: HttpSettings,
+    breaker: Breaker,
 }
 
 impl HttpClient {
@@ -127,7 +129,8 @@ impl HttpClient {
             .build()
             .map_err(|error| SettingError::new("tls", cause(&error)))?;
         let random = Mutex::new(fastrand::Rng::with_seed(settings.seed));
-        Ok(Self { wire: Arc::new(Wire { client, settings }), random })
+        let breaker = Breaker::new(settings.target, settings.pace.concurrency());
+        Ok(Self { wire: Arc::new(Wire { client, settings, breaker }), random })
     }
 
     /// Sends a request when its turn comes and lets `judge` say what the answer means. A judge speaks as
@@ -153,7 +156,7 @@ impl HttpClient {
             );
             self.attempt(request.path, request.purpose, form.clone(), &judge).instrument(span)
         };
-        repeat(&settings.retry, &settings.pace, random, attempt).await
+        repeat(&settings.retry, &settings.pace, &self.wire.breaker, random, attempt).await
     }
 
     async fn attempt<T, F>(

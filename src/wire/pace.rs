@@ -99,6 +99,7 @@ impl PaceConfig {
 pub struct Pace(Arc<Gate>);
 
 struct Gate {
+    concurrency: usize,
     places: Arc<Semaphore>,
     line: Mutex<()>,
     limiter: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Tick>>,
@@ -116,11 +117,17 @@ impl Pace {
         let quota =
             Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN)).allow_burst(config.burst);
         Self(Arc::new(Gate {
+            concurrency: config.concurrency,
             places: Arc::new(Semaphore::new(config.concurrency)),
             line: Mutex::new(()),
             limiter: RateLimiter::direct_with_clock(quota, TokioClock),
             not_before: std::sync::Mutex::new(None),
         }))
+    }
+
+    /// How many requests may be under way at once.
+    pub fn concurrency(&self) -> usize {
+        self.0.concurrency
     }
 
     /// Waits for its turn. A place among the concurrent requests comes first and the rate second, so that

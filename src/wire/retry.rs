@@ -2,13 +2,15 @@
 //! certainly had no effect is repeated: any other outcome is read back by the engine first.
 //!
 //! Delays grow with full jitter, so that callers who failed together do not return together. What a
-//! target asks for in Retry-After holds the whole target, through [`Pace::hold_until`].
+//! target asks for in Retry-After holds the whole target: through [`Pace::hold_until`], or, where nobody would wait so
+//! long, through [`Breaker::leave_alone`]. While the breaker is open nothing is sent, and nothing repeated.
 
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
+use super::breaker::Breaker;
 use super::pace::Pace;
 use super::setting::SettingError;
 use crate::model::{Effect, Retry, TargetError};
@@ -117,10 +119,11 @@ impl RetryConfig {
 /// last error is the answer. `attempt` asks `pace` for its permit itself, and gives it back before it ends.
 ///
 /// # Errors
-/// The error of the last attempt, unchanged.
+/// The error of the last attempt, unchanged; the breaker's where none was made.
 pub async fn repeat<T, F, Fut>(
     config: &RetryConfig,
     pace: &Pace,
+    breaker: &Breaker,
     mut random: fastrand::Rng,
     mut attempt: F,
 ) -> Result<T, TargetError>
@@ -130,15 +133,20 @@ where
 {
     let mut number = 1;
     let mut first_failure = None;
+    let mut passage = breaker.admit()?;
     loop {
-        let error = match attempt(number).await {
+        let answer = attempt(number).await;
+        passage.settle(answer.as_ref().err());
+        let error = match answer {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
         let now = Instant::now();
         let Retry::Later(told) = error.retry else { return Err(error) };
         let hold = told.unwrap_or_default().min(config.longest_hold);
-        if told.is_some() {
+        if hold > config.give_up_after {
+            breaker.leave_alone(hold, &error);
+        } else if told.is_some() {
             pace.hold_until(now + hold);
         }
         let delay = config.ceiling(number).mul_f64(random.f64());
@@ -147,6 +155,9 @@ where
             return Err(error);
         }
         sleep(delay).await;
+        if !breaker.is_closed() {
+            return Err(error);
+        }
         number += 1;
     }
 }
@@ -172,6 +183,7 @@ mod tests {
     use super::*;
     use crate::model::ErrorKind;
     use crate::wire::PaceConfig;
+    use crate::wire::breaker::AWAY;
 
     const LONG: Duration = Duration::from_hours(1);
 
@@ -191,7 +203,7 @@ mod tests {
     ) -> (Vec<Duration>, Result<u32, TargetError>) {
         let pace = Pace::new(PaceConfig::new(1_000.0, None, 4).unwrap());
         let (start, times) = (Instant::now(), RefCell::new(Vec::new()));
-        let last = repeat(config, &pace, fastrand::Rng::with_seed(seed), |number| {
+        let last = repeat(config, &pace, &Breaker::new("toy", 4), fastrand::Rng::with_seed(seed), |number| {
             let (pace, times, answer) = (&pace, &times, &answer);
             async move {
                 let _permit = pace.admit().await;
@@ -280,7 +292,7 @@ mod tests {
             RetryConfig::new(3, Duration::from_secs(1), Duration::from_secs(1), LONG, Duration::from_secs(20)).unwrap();
         let start = Instant::now();
         let unknown = error(1).later(Some(LONG * 24)).effect(Effect::Unknown);
-        let last = repeat(&capped, &pace, fastrand::Rng::with_seed(1), |_| {
+        let last = repeat(&capped, &pace, &Breaker::new("toy", 4), fastrand::Rng::with_seed(1), |_| {
             let error = unknown.clone();
             async move { Err::<(), _>(error) }
         })
@@ -289,6 +301,47 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::ZERO);
         drop(pace.admit().await);
         assert_eq!(start.elapsed(), Duration::from_secs(20), "no longer than we believe it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_named_time_that_nobody_waits_for_fails_the_next_request_at_once() {
+        let pace = Pace::new(PaceConfig::new(1_000.0, None, 4).unwrap());
+        let (breaker, config) = (Breaker::new("toy", 4), RetryConfig::default());
+        let hours = error(1).later(Some(LONG * 3));
+        let (start, made) = (Instant::now(), RefCell::new(0));
+        let ask = async || {
+            let answer = repeat(&config, &pace, &breaker, fastrand::Rng::with_seed(1), |_| {
+                *made.borrow_mut() += 1;
+                let error = hours.clone();
+                async move { Err::<(), _>(error) }
+            });
+            answer.await.unwrap_err().code
+        };
+        assert_eq!(ask().await, "E1");
+        for _ in 0..20 {
+            assert_eq!(ask().await, AWAY);
+        }
+        assert_eq!((*made.borrow(), start.elapsed()), (1, Duration::ZERO));
+        sleep(config.longest_hold).await;
+        assert_eq!((ask().await, *made.borrow()), ("E1".to_owned(), 2), "no longer than we believe it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_repeated_once_the_target_is_known_to_be_away() {
+        let pace = Pace::new(PaceConfig::new(1_000.0, None, 4).unwrap());
+        let (breaker, config, made) = (Breaker::new("toy", 4), config(4, LONG), RefCell::new(0));
+        let ask = async || {
+            let answer = repeat(&config, &pace, &breaker, fastrand::Rng::with_seed(1), |number| {
+                *made.borrow_mut() += 1;
+                async move { Err::<(), _>(error(number).later(None)) }
+            });
+            answer.await.unwrap_err().code
+        };
+        for _ in 0..4 {
+            assert_eq!(ask().await, "E4");
+        }
+        assert_eq!(ask().await, "E1", "its own error, of the first attempt");
+        assert_eq!((ask().await, *made.borrow()), (AWAY.to_owned(), 17));
     }
 
     #[test]

@@ -255,6 +255,7 @@ async fn codes_come_in_the_agreed_order() {
     assert_eq!(code(|_| {}, "--plan", false).await, Exit::Changes);
     assert_eq!(code(failing, "--yes", false).await, Exit::Incomplete);
     assert_eq!(code(|toy| toy.fate = Fate::InDoubt(error()), "--yes", false).await, Exit::Incomplete);
+    assert_eq!(code(|toy| toy.fate = Fate::NotTried(error()), "--yes", false).await, Exit::Incomplete);
     assert_eq!(code(|toy| toy.fate = Fate::Superseded, "--yes", false).await, Exit::Incomplete);
     assert_eq!(code(|toy| toy.fate = Fate::NotConverged(vec![]), "--yes", false).await, Exit::Incomplete);
     let in_doubt = |toy: &mut Toy| {

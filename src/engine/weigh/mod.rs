@@ -176,7 +176,8 @@ impl Judging<'_> {
             (None, _) if observed.proved.contains(key) => Have::Absent,
             (None, _) => Have::Unknown,
         };
-        let claim = self.memory.claim(schema.kind, key);
+        let anew = matches!(have, Have::Present(_, _, remote) if self.memory.is_made_anew(schema.kind, key, remote));
+        let claim = self.memory.claim(schema.kind, key).filter(|_| !anew);
         // A reading from which nothing follows settles nothing either: whose the record is stays known.
         if !matches!(want, Want::Untouched) && !matches!(have, Have::Ambiguous | Have::Unknown) {
             self.read_back(schema.kind, key, have);
@@ -189,7 +190,7 @@ impl Judging<'_> {
             key,
             want,
             have,
-            applied: applied.filter(|_| !self.one.anew),
+            applied: applied.filter(|_| !self.one.anew && !anew),
             wanted_before: &|| {
                 let read = self.memory.store.wanted_body(schema.kind, key);
                 read.unwrap_or_else(|error| {
@@ -445,7 +446,8 @@ impl Judging<'_> {
         let made = match have {
             // Made once more, where what we made before is gone.
             Have::Present(_, _, remote)
-                if self.memory.claim(kind, key).is_none_or(|claim| !claim.remote.is(remote)) =>
+                if self.memory.claim(kind, key).is_none_or(|claim| !claim.remote.is(remote))
+                    || self.memory.is_made_anew(kind, key, remote) =>
             {
                 self.memory.begun(kind, key).next().map(|_| remote.clone())
             }

@@ -42,6 +42,8 @@ struct Whole {
     made: bool,
     /// Whether it was made so lately that nobody was told of it yet.
     fresh: bool,
+    /// Whether what is remembered under this key is of another one, that was there before.
+    anew: bool,
 }
 
 impl Judging<'_> {
@@ -126,16 +128,17 @@ impl Judging<'_> {
                     (Standing::Disabled, Some(Action::Enable)) => after(),
                     (Standing::Disabled, _) => return Err(WHOLE_CLOSED),
                 };
-                let claim = claim.filter(|claim| claim.remote.is(&seen.remote));
+                let anew = self.memory.is_made_anew(kind, key, &seen.remote);
+                let claim = claim.filter(|claim| claim.remote.is(&seen.remote) && !anew);
                 let made = claim.is_some_and(|claim| claim.origin == Origin::Created);
                 let fresh = self.memory.begun(kind, key).next().is_some();
                 let known = claim.map(|claim| claim.remote.refreshed(&seen.remote));
                 let remote = Some(known.unwrap_or_else(|| seen.remote.clone()));
-                Ok(Whole { remote, after, made, fresh })
+                Ok(Whole { remote, after, made, fresh, anew })
             }
             // What is only linked writes nothing, so nothing is made either.
             (None, Some(Action::Create)) if !self.order.adopt => {
-                Ok(Whole { remote: None, after: after(), made: true, fresh: true })
+                Ok(Whole { remote: None, after: after(), made: true, fresh: true, anew: false })
             }
             (None, _) => Err(WHOLE_MISSING),
         }
@@ -195,13 +198,13 @@ impl Judging<'_> {
                 })
                 .clone()
         };
-        let claim = memory.claim(schema.kind, key);
+        let claim = memory.claim(schema.kind, key).filter(|_| !whole.anew);
         let mut shown = have.clone();
         let applied = self.applied(schema.kind, &memory.store.digester().key(key));
         let due = self.fill((&mut want, &mut have), (schema, record), parts, &wanted_before, applied)?;
         let remote = &whole.remote.unwrap_or_default();
         // What was put into another record under this key says nothing of this one.
-        let replaced = claim.is_some_and(|claim| !claim.remote.is(remote));
+        let replaced = whole.anew || claim.is_some_and(|claim| !claim.remote.is(remote));
         let others = claim.filter(|_| !replaced).map(|claim| &claim.others);
         let put_here = || if replaced { None } else { wanted_before() };
         let kept = self.not_ours(schema, key, seen, others, &put_here, parts);

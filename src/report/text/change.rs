@@ -115,6 +115,7 @@ fn outcome(fate: &FateReport, paint: Paint) -> String {
         }
         "superseded" => paint.warn("superseded: the record moved since it was planned; due in the next pass"),
         "failed" => format!("{} {code}{message}", paint.bad("failed:")),
+        "not-tried" => format!("{} {code}", paint.warn("not tried:")),
         "in-doubt" => format!("{} {code}{message}; read back before the next write", paint.bad("in doubt:")),
         "deferred" => format!("{}{}", paint.warn("deferred"), paint.warn(&message)),
         "held" => format!("{} {code}", paint.warn("held:")),

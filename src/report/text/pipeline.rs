@@ -54,10 +54,27 @@ fn done(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::Re
             Paint(style.colour).bad("refused by the guard:")
         );
     }
+    given_up(pipeline, style, out)?;
+    let told = ["landed", "not-tried"];
     let shown = |change: &&ChangeReport| {
-        style.most.is_none() || change.fate.as_ref().is_none_or(|fate| fate.result != "landed")
+        style.most.is_none() || change.fate.as_ref().is_none_or(|fate| !told.contains(&fate.result))
     };
     changes(pipeline, &pipeline.changes.iter().filter(shown).collect::<Vec<_>>(), "", style, out)
+}
+
+/// What was not sent because the target is away, or refuses us as a whole: once, and not change by change.
+fn given_up(pipeline: &PipelineReport, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let fates = pipeline.changes.iter().filter_map(|change| change.fate.as_ref());
+    let not_tried: Vec<_> = fates.filter(|fate| fate.result == "not-tried").collect();
+    let Some(last) = not_tried.last() else { return Ok(()) };
+    let (were, code) = (if not_tried.len() == 1 { "was" } else { "were" }, last.code.as_deref().unwrap_or_default());
+    let message = last.message.as_deref().unwrap_or_default();
+    writeln!(
+        out,
+        "  {} {} {were} not tried, and due again in the next pass; {code}: {message}",
+        Paint(style.colour).bad("given up:"),
+        super::changes(not_tried.len() as u64)
+    )
 }
 
 fn state(pipeline: &PipelineReport, out: &mut dyn Write) -> io::Result<()> {

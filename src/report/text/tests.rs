@@ -157,6 +157,21 @@ fn a_pass_shows_its_counters_and_what_did_not_come_out_as_planned() {
 }
 
 #[test]
+fn what_was_not_tried_is_told_once_with_its_number_and_cause() {
+    let planned = planned();
+    let away = TargetError::new(ErrorKind::Unavailable, "TARGET_AWAY", "toy is away");
+    let fates = [Fate::Landed, Fate::NotTried(away.clone()), Fate::NotTried(away.clone()), Fate::NotTried(away)];
+    let done: Vec<Done> =
+        planned.plan.changes.iter().cloned().zip(fates).map(|(change, fate)| Done { change, fate }).collect();
+    let report = Report::of_pass(&planned, &BTreeMap::new(), &done, &[]);
+    let short = text(&report, &style());
+    let line = "  given up: 3 changes were not tried, and due again in the next pass; TARGET_AWAY: toy is away\n";
+    assert!(short.contains(line) && !short.contains("account p"), "{short}");
+    let long = text(&report, &Style { most: None, ..style() });
+    assert_eq!(long.matches("not tried: TARGET_AWAY\n").count(), 3, "{long}");
+}
+
+#[test]
 fn what_no_setting_knows_is_told_in_one_line() {
     let mut planned = planned();
     let all = (1..=9).map(|nth| (format!("teacher/role{nth} is not in enrolments.roles"), nth)).collect();

@@ -12,12 +12,13 @@ use super::sim::{Form, Gate, Reply as Played};
 use super::transport::{Judge, Transport};
 use crate::model::{Effect, ErrorKind, TargetError};
 use crate::wire::retry::{parse_retry_after, repeat};
-use crate::wire::{Pace, PaceConfig, Purpose, Reply, Request, RetryConfig};
+use crate::wire::{Breaker, Pace, PaceConfig, Purpose, Reply, Request, RetryConfig};
 
 /// A way into a simulated site.
 pub struct Memory {
     gate: Arc<Gate>,
     pace: Pace,
+    breaker: Breaker,
     retry: RetryConfig,
     request_timeout: Duration,
     random: Mutex<fastrand::Rng>,
@@ -27,7 +28,8 @@ impl Memory {
     /// A way into this site.
     pub fn new(gate: Arc<Gate>, pace: PaceConfig, request_timeout: Duration) -> Self {
         let random = Mutex::new(fastrand::Rng::with_seed(1));
-        Self { gate, pace: Pace::new(pace), retry: RetryConfig::default(), request_timeout, random }
+        let breaker = Breaker::new(super::PIPELINE, pace.concurrency());
+        Self { gate, pace: Pace::new(pace), breaker, retry: RetryConfig::default(), request_timeout, random }
     }
 
     async fn attempt(&self, request: &Request, judge: Judge<'_>) -> Result<(), TargetError> {
@@ -57,6 +59,8 @@ fn lost(message: &str) -> TargetError {
 impl Transport for Memory {
     fn post<'t>(&'t self, request: Request, judge: Judge<'t>) -> BoxFuture<'t, Result<(), TargetError>> {
         let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).fork();
-        Box::pin(async move { repeat(&self.retry, &self.pace, random, |_| self.attempt(&request, judge)).await })
+        Box::pin(async move {
+            repeat(&self.retry, &self.pace, &self.breaker, random, |_| self.attempt(&request, judge)).await
+        })
     }
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::schema::PIPELINE;
 use crate::config::Secret;
 use crate::model::person::directory;
 use crate::sources::portal_ldap::mapping::{BIRTHRIGHT_MARKS, KEY, REQUESTED_MARKS, TARGET_IDS};
 use crate::sources::portal_ldap::{Mapping, PortalLdap, PortalLdapConfig, is_descriptor};
 use crate::targets::port::{OpenError, Surroundings};
 use crate::wire::ldap::Endpoint;
-use crate::wire::{PaceConfig, SettingError};
+use crate::wire::{Breaker, PaceConfig, SettingError};
 
 /// The section as it is written.
 #[derive(Deserialize)]
@@ -102,6 +103,8 @@ pub struct Settings {
     pub other_systems: Vec<String>,
     /// How fast the directory may be written to.
     pub pace: PaceConfig,
+    /// Whether it is asked at all: one for reading and writing.
+    pub breaker: Breaker,
 }
 
 impl Config {
@@ -144,6 +147,7 @@ impl Config {
                 .filter_map(|id| mapping.directory_name(*id).map(str::to_owned))
                 .collect(),
             other_systems: self.other_systems,
+            breaker: Breaker::new(PIPELINE, pace.concurrency()),
             pace,
         })
     }

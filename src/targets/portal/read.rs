@@ -164,8 +164,10 @@ impl Reader for MarkReader {
             return stream::once(async { Err(error) }).boxed();
         }
         match ask {
-            Ask::All => stream::try_unfold(None, |pages| self.next(pages)).boxed(),
-            Ask::These(anchors) => stream::once(async move { self.these(&anchors).await }).boxed(),
+            Ask::All => stream::try_unfold(None, |pages| self.settings.breaker.guard(self.next(pages))).boxed(),
+            Ask::These(anchors) => {
+                stream::once(async move { self.settings.breaker.guard(self.these(&anchors)).await }).boxed()
+            }
             Ask::Parts(_) => stream::empty().boxed(),
         }
     }

@@ -16,6 +16,7 @@ use crate::model::{
 use crate::sim::faults::{Fault, Operation, Refusal, Times};
 use crate::sim::ldap::{Directory, DirectoryPlan, Entry};
 use crate::targets::port::{Ask, Definition, Page, Surroundings, Target};
+use crate::wire::breaker::AWAY;
 
 const MOODLE: AttributeId = AttributeId(12);
 const FS: AttributeId = AttributeId(15);
@@ -355,6 +356,25 @@ async fn many_writes_at_once_share_one_connection() {
     let outcomes = futures::future::join_all(changes).await;
     assert!(outcomes.iter().all(|outcome| outcome.error.is_none()));
     assert_eq!((directory.writes(), target.writer.echoes().len()), (60, 60));
+}
+
+#[tokio::test]
+async fn a_directory_that_is_away_is_soon_left_alone() {
+    let directory = directory((1..=60).map(person)).await;
+    let target = target(&directory, "pace = { per_second = 100000, concurrency = 4 }\n", "");
+    directory.faults().play(Fault::Refuse(Operation::Write, Refusal::Unavailable), Times::Always);
+    let changes: Vec<Ready> = (1..=60).map(|n| ready(&uhid(n), vec![add(BIRTHRIGHT, "moodle")], None)).collect();
+    let mut outcomes = Vec::new();
+    for batch in target.writer.batches(changes) {
+        outcomes.extend(target.writer.write(&batch).await);
+    }
+    let errors: Vec<&TargetError> = outcomes.iter().map(|outcome| outcome.error.as_ref().unwrap()).collect();
+    assert!(errors.iter().all(|error| error.effect == Effect::None && error.kind == ErrorKind::Unavailable));
+    assert!(errors[..5].iter().all(|error| error.code == "PORTAL_UPDATE_FAILED"));
+    assert!(errors[5..].iter().all(|error| error.code == AWAY && error.message.contains("portal is away")));
+    assert_eq!((directory.faults().played(), directory.writes()), (5, 0));
+    let asked = target.observer.reader.observe(MARKS, Ask::All).next().await.unwrap();
+    assert_eq!(asked.unwrap_err().code, AWAY, "who reads shares it with who writes");
 }
 
 #[tokio::test]

@@ -146,8 +146,20 @@ impl MarkWriter {
         done
     }
 
-    /// Sends one modification. What certainly did not leave this machine is sent once more.
+    /// Sends one modification, unless the directory is known to be away.
     async fn send(&self, change: &Change, dn: &str, parts: &[Part]) -> Result<Modified, TargetError> {
+        let mut passage = self.settings.breaker.admit()?;
+        let answer = self.send_now(change, dn, parts).await;
+        match &answer {
+            Ok(Modified { rc: 0, .. }) => passage.settle(None),
+            Ok(Modified { rc, .. }) => passage.settle(Some(&self.refusal(*rc))),
+            Err(error) => passage.settle(Some(error)),
+        }
+        answer
+    }
+
+    /// What certainly did not leave this machine is sent once more.
+    async fn send_now(&self, change: &Change, dn: &str, parts: &[Part]) -> Result<Modified, TargetError> {
         let mut again = true;
         loop {
             let connection = self.connection().await?;
@@ -186,8 +198,13 @@ impl MarkWriter {
         self.settings.failed(&LdapError::of_modify(rc), UPDATE_FAILED)
     }
 
-    /// The person's entry, wherever it is. Asked again once where the connection turns out to have ended.
+    /// The person's entry, wherever it is.
     async fn entry(&self, change: &Change) -> Result<RawEntry, TargetError> {
+        self.settings.breaker.guard(self.entry_now(change)).await
+    }
+
+    /// Asked again once where the connection turns out to have ended.
+    async fn entry_now(&self, change: &Change) -> Result<RawEntry, TargetError> {
         let mut again = true;
         loop {
             let connection = self.connection().await?;

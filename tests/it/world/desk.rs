@@ -281,6 +281,7 @@ fn word(fate: &Fate, schema: &Schema) -> String {
         }
         Fate::Superseded => "superseded".into(),
         Fate::Failed(error) => format!("failed {}", error.code),
+        Fate::NotTried(error) => format!("not tried {}", error.code),
         Fate::InDoubt(error) => format!("in doubt {}", error.code),
         Fate::Deferred(_) => "deferred".into(),
         Fate::Held(reason) => format!("held {reason}"),

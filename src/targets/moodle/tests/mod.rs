@@ -20,6 +20,7 @@ use crate::targets::moodle::sim::{Column, Fault, Gate, Language, Mode, MoodleSim
 use crate::targets::moodle::testing::{account, create, institution, section, settings, update, update_named};
 use crate::targets::moodle::{ACCOUNT, Access, Config, Memory, Moodle};
 use crate::targets::port::{Ask, Definition, End, Page, Seen, Surroundings, Target};
+use crate::wire::breaker::AWAY;
 
 const LOG_IN: &str = "username = 'svc-reconcile'\npassword = 'env:P'\nservice = 'reconcile'\n";
 const REPORT: &str = "[report]\nid = 1\n";

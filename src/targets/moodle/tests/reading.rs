@@ -158,6 +158,10 @@ async fn reads_are_repeated_through_what_passes_and_have_no_effect() {
     let error = site.all().await.unwrap_err();
     assert_eq!((error.kind, error.effect), (ErrorKind::Unavailable, Effect::None));
     assert_eq!(error.retry, Retry::Later(Some(Duration::from_mins(5))));
+    let calls = site.world().calls();
+    assert_eq!(site.all().await.unwrap_err().code, AWAY);
+    assert_eq!(site.world().calls(), calls, "it asked to be left alone");
+    tokio::time::sleep(Duration::from_mins(5)).await;
     site.world().set_mode(Mode::ServicesOff);
     assert_eq!(site.all().await.unwrap_err().kind, ErrorKind::Auth);
     site.world().set_mode(Mode::Maintenance);
