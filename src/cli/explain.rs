@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use reconcile_state::Key;
 use reconcile_state::store::StoreDir;
 
 use super::args::{ExplainArgs, Format};
@@ -10,7 +11,7 @@ use super::io::Io;
 use super::pass::{Steps, failed, run_id};
 use super::{open, scope, view};
 use crate::config::{Config, Pipeline};
-use crate::engine::{Consent, Explained, Explainer, Explaining, Hit, Order, PassError, judge};
+use crate::engine::{Consent, Explained, Explainer, Explaining, Order, PassError, judge};
 use crate::model::scope::{KeyField, Pick, Scope};
 use crate::report::explain::ExplainReport;
 use crate::report::text::explain::{self, Style};
@@ -55,8 +56,8 @@ fn remembered(args: &ExplainArgs, config: &Config, registry: &Registry, io: &mut
     }
     let explainer = Explainer::new(sources, pipelines, io.clock.now()).map_err(|error| failed(&error))?;
     let unknown = "nobody is known by that; a person must have been read by a pass once, or add --live";
-    let hit = one(explainer.find(&args.who).map_err(|error| failed(&error))?, unknown, io)?;
-    explainer.explain(&hit.key, &args.pipeline).map_err(|error| failed(&error))
+    let key = one(explainer.find(&args.who).map_err(|error| failed(&error))?, unknown, io)?;
+    explainer.explain(&key, &args.pipeline).map_err(|error| failed(&error))
 }
 
 fn observers<'c>(
@@ -82,15 +83,15 @@ async fn now(args: &ExplainArgs, config: &Config, registry: &Registry, io: &mut 
     let mut planned = opened.plan(&order(args.who.keys(), io)).await.map_err(|error| failed(&error))?;
     let explainer = beside(opened.store(), observers(config, registry, io)?, io).map_err(|error| failed(&error))?;
     let unknown = "nobody is known by that, neither to Portal LDAP nor to memory";
-    let hit = one(explainer.find(&args.who).map_err(|error| failed(&error))?, unknown, io)?;
-    if !planned.people.contains(&hit.key) {
+    let key = one(explainer.find(&args.who).map_err(|error| failed(&error))?, unknown, io)?;
+    if !planned.people.contains(&key) {
         // The directory calls nobody so any more: whoever was called so is read by key.
-        let keys = vec![(KeyField::IdautoId, hit.key.to_string())];
+        let keys = vec![(KeyField::IdautoId, key.to_string())];
         planned = opened.plan(&order(keys, io)).await.map_err(|error| failed(&error))?;
     }
     let judged = judge(planned, &opened.settings(), Consent::default());
     let explainer = beside(opened.store(), observers(config, registry, io)?, io).map_err(|error| failed(&error))?;
-    let explained = explainer.explain(&hit.key, &args.pipeline).map_err(|error| failed(&error))?;
+    let explained = explainer.explain(&key, &args.pipeline).map_err(|error| failed(&error))?;
     Ok(explained.planned(&judged))
 }
 
@@ -106,16 +107,15 @@ fn beside(store: &StoreDir, observers: Vec<(&Pipeline, Observer)>, io: &Io<'_>) 
 }
 
 /// The one who is meant. Several are listed.
-fn one(mut hits: Vec<Hit>, unknown: &str, io: &mut Io<'_>) -> Result<Hit, Failure> {
-    match (hits.len(), hits.pop()) {
-        (1, Some(hit)) => Ok(hit),
+fn one(mut keys: Vec<Key>, unknown: &str, io: &mut Io<'_>) -> Result<Key, Failure> {
+    match (keys.len(), keys.pop()) {
+        (1, Some(key)) => Ok(key),
         (_, None) => Err(Failure::error(unknown)),
         (count, Some(last)) => {
-            hits.push(last);
-            for hit in hits {
-                let name = |name: Option<String>| name.unwrap_or_else(|| "-".to_owned());
-                let (username, uh_username) = (name(hit.username), name(hit.uh_username));
-                writeln!(io.err, "  {}  username {username:?}, uh-username {uh_username:?}", hit.key)?;
+            keys.push(last);
+            for key in keys {
+                // Keys alone: names are for results, and this is an error.
+                writeln!(io.err, "  {key}")?;
             }
             Err(Failure::usage(format!("{count} people are meant; say which by UH-ID")))
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::args::parse_key;
 use crate::model::scope::KeyField;
+use crate::sources::uhid;
 
 /// The keys in a list: one UH-ID or `FIELD=VALUE` in a line, `#` starts a comment, each key once.
 ///
@@ -20,8 +21,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<(KeyField, String)>, String> {
         }
         let key = if line.contains('=') {
             parse_key(line).map_err(|message| format!("line {}: {message}", at + 1))?
-        } else {
+        } else if uhid::key(line).is_some() {
             (KeyField::IdautoId, line.to_owned())
+        } else {
+            // A list of something else is refused whole: unknown keys are repeated in reports, and its lines are not.
+            return Err(format!("line {} is neither a UH-ID nor FIELD=VALUE", at + 1));
         };
         if seen.insert(key.clone()) {
             keys.push(key);
@@ -36,15 +40,17 @@ mod tests {
 
     #[test]
     fn comments_blanks_and_repetitions_do_not_count() {
-        let text = "\u{feff}# people\n abc-1 \r\nusername=kari # student\n\nabc-1\nuhid=abc-2\n";
-        let keys = parse(text).unwrap();
-        let expected = [(KeyField::IdautoId, "abc-1"), (KeyField::Username, "kari"), (KeyField::IdautoId, "abc-2")];
+        let id = "0b7c4e1a-0000-4000-8000-000000000001";
+        let text = format!("\u{feff}# people\n {id} \r\nusername=kari # student\n\n{id}\nuhid=abc-2\n");
+        let keys = parse(&text).unwrap();
+        let expected = [(KeyField::IdautoId, id), (KeyField::Username, "kari"), (KeyField::IdautoId, "abc-2")];
         assert_eq!(keys, expected.map(|(field, value)| (field, value.to_owned())));
     }
 
     #[test]
     fn a_list_of_nobody_is_refused_and_a_wrong_line_is_named() {
         assert_eq!(parse("# none\n").unwrap_err(), "there is no key in it");
-        assert!(parse("abc\nmail=x\n").unwrap_err().starts_with("line 2: "));
+        assert!(parse("username=abc\nmail=x\n").unwrap_err().starts_with("line 2: "));
+        assert_eq!(parse("hunter2\n").unwrap_err(), "line 1 is neither a UH-ID nor FIELD=VALUE");
     }
 }

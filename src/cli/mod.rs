@@ -22,6 +22,7 @@ mod one_pass;
 mod open;
 mod operator;
 mod output;
+mod panics;
 mod pass;
 mod person;
 mod plan_file;

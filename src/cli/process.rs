@@ -9,14 +9,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
 use super::io::{Interrupt, Io, Terminal};
-use super::{operator, progress};
-
+use super::{operator, panics, progress};
 use crate::clock::SystemClock;
 use crate::engine::Progress;
 use crate::targets::Registry;
 
 /// Runs the program with these targets.
 pub fn main(registry: &Registry) -> ExitCode {
+    panics::tell_places_only();
+    // Asks the one above for whatever it does not keep out.
     reconcile_state::store::silence_caught_panics();
     let fail = |what: &str, error: &dyn std::fmt::Display| {
         // There is nobody to tell when this fails too.

@@ -56,7 +56,7 @@ pub enum SecretError {
     #[error("a secret is given as `env:NAME` or `file:/absolute/path`, never as the value itself")]
     Literal,
     /// The environment variable is not set.
-    #[error("environment variable {0} is not set")]
+    #[error("environment variable {} is not set", variable(.0))]
     Unset(String),
     /// The file cannot be read, or is not UTF-8.
     #[error("secret file {path} cannot be read: {why}", path = .path.display(), why = kind_in_words(*.kind))]
@@ -174,6 +174,11 @@ impl<'de> Deserialize<'de> for SecretRef {
     }
 }
 
+/// A variable's name; not one with small letters, which may be the secret itself behind a hasty `env:`.
+fn variable(name: &str) -> &str {
+    if name.contains(|c: char| c.is_ascii_lowercase()) { "(its name is not repeated)" } else { name }
+}
+
 fn read(path: &Path) -> Result<String, SecretError> {
     let unreadable = |error: &std::io::Error| SecretError::Unreadable { path: path.to_owned(), kind: error.kind() };
     let metadata = std::fs::metadata(path).map_err(|e| unreadable(&e))?;
@@ -235,6 +240,8 @@ mod tests {
         assert!(
             matches!(SecretRef::parse("env:OTHER").resolve(&env), Err(SecretError::Unset(name)) if name == "OTHER")
         );
+        let unset = SecretRef::parse("env:hunter2").resolve(&|_| None).unwrap_err();
+        assert!(!unset.to_string().contains("hunter2"), "{unset}");
         assert!(matches!(SecretRef::parse("env:EMPTY").resolve(&|_| Some(String::new())), Err(SecretError::Empty(_))));
     }
 

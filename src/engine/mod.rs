@@ -41,8 +41,8 @@ pub use collect::{DIRECTORY, VAULT};
 pub use conflicts::{KnownCandidate, KnownConflict, KnownRival, LeftOpen, SourcesRead, Told, recall};
 pub use error::PassError;
 pub use explain::{
-    Asked, Called, Confirmed, Doubt, Explained, Explainer, Explaining, Hit, KindExplained, LastApplied, Next,
-    NextChange, PipelineExplained, Said, Sight,
+    Asked, Called, Confirmed, Doubt, Explained, Explainer, Explaining, KindExplained, LastApplied, Next, NextChange,
+    PipelineExplained, Said, Sight,
 };
 pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, RULE_CODES, judge};
 pub use memory::IDENTITY;

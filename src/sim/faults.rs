@@ -57,6 +57,8 @@ pub enum Fault {
     Referral(String),
     /// The first entry of a search request that has the attribute gets a value that is not UTF-8.
     NotUtf8(String),
+    /// Whatever is refused by [`Fault::Refuse`] is explained so: servers quote names and values in diagnostics.
+    Explain(String),
 }
 
 /// How often a fault is played.
@@ -111,7 +113,14 @@ impl Faults {
 
     /// Everything that a search is to suffer.
     pub(super) fn of_search(&self) -> Vec<Fault> {
-        self.take(|fault| (!matches!(fault, Fault::Refuse(..) | Fault::LoseAnswer(_))).then(|| fault.clone()))
+        let other = |fault: &Fault| matches!(fault, Fault::Refuse(..) | Fault::LoseAnswer(_) | Fault::Explain(_));
+        self.take(|fault| (!other(fault)).then(|| fault.clone()))
+    }
+
+    /// What a refusal says.
+    pub(super) fn explanation(&self) -> String {
+        let explain = |fault: &Fault| if let Fault::Explain(text) = fault { Some(text.clone()) } else { None };
+        self.take(explain).pop().unwrap_or_default()
     }
 
     fn take<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Vec<T> {

@@ -90,7 +90,9 @@ fn several_people_who_may_be_meant_are_listed() {
     rig.replace(two, attribute::UH_USERNAME, name);
     rig.run(&["--plan"]);
     let (first, second) = (one.uhid.clone(), two.uhid.clone());
-    rig.run(&["explain", name]).expect(64).says(&["2 people are meant", &first, &second]);
+    let several = rig.run(&["explain", name]).expect(64);
+    several.says(&["2 people are meant", &first, &second]);
+    assert!(!several.err.contains(name), "{}", several.err);
     rig.run(&["explain", &format!("username={name}")]).expect(0).says(&[&first]);
 }
 

@@ -23,6 +23,7 @@ mod interruption;
 mod marks_target;
 mod output;
 mod postgres;
+mod privacy;
 mod rig;
 mod scope;
 mod site;

@@ -146,7 +146,7 @@ impl Rig {
     pub fn run_with_input(&self, args: &[&str], input: &str) -> Run {
         let file = self.path("input");
         fs::write(&file, input).unwrap();
-        self.spawn(args, fs::File::open(file).unwrap().into()).end()
+        self.spawn(&[], args, fs::File::open(file).unwrap().into()).end()
     }
 
     /// Runs the program with JSON on standard output.
@@ -158,15 +158,26 @@ impl Rig {
 
     /// Starts the program.
     pub fn start(&self, args: &[&str]) -> Running {
-        self.spawn(args, Stdio::null())
+        self.spawn(&[], args, Stdio::null())
     }
 
-    fn spawn(&self, args: &[&str], input: Stdio) -> Running {
+    /// Starts the program by way of another one, which is given it and its arguments as arguments.
+    pub fn start_through(&self, other: &[&str], args: &[&str]) -> Running {
+        self.spawn(other, args, Stdio::null())
+    }
+
+    fn spawn(&self, other: &[&str], args: &[&str], input: Stdio) -> Running {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let file = |name: &str| self.path(&format!("{name}-{number}"));
         let (out, err) = (file("stdout"), file("stderr"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
-        command.arg("--config").arg(self.path("reconcile.toml")).args(args).current_dir(self.place.path());
+        let words = [other, &[env!("CARGO_BIN_EXE_reconcile")]].concat();
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
+            .arg("--config")
+            .arg(self.path("reconcile.toml"))
+            .args(args)
+            .current_dir(self.place.path());
         command.env("REAL_PORTAL_PASSWORD", PASSWORD).env(postgres::VARIABLE, postgres::PASSWORD);
         command.env_remove("RUST_LOG").stdin(input);
         // Files and not pipes: nobody reads while a test waits for something else.
@@ -356,7 +367,8 @@ pub struct Run {
     pub out: String,
     pub err: String,
     pub took: Duration,
-    words: String,
+    /// What it was started with.
+    pub words: String,
 }
 
 impl Run {

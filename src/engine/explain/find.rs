@@ -1,7 +1,7 @@
 //! Find: whom a key or a name means, out of memory.
 
 use reconcile_state::store::{Scope, Side};
-use reconcile_state::{AttributeId, Key, Record};
+use reconcile_state::{AttributeId, Key};
 
 use super::Explainer;
 use crate::engine::collect::DIRECTORY_SCOPE;
@@ -30,23 +30,12 @@ impl Asked {
     }
 }
 
-/// Somebody who may be meant.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Hit {
-    /// The person.
-    pub key: Key,
-    /// The institution's own user name.
-    pub username: Option<String>,
-    /// The UH user name.
-    pub uh_username: Option<String>,
-}
-
 impl Explainer {
     /// Everybody who is meant, in key order.
     ///
     /// # Errors
     /// [`PassError::Store`]
-    pub fn find(&self, asked: &Asked) -> Result<Vec<Hit>, PassError> {
+    pub fn find(&self, asked: &Asked) -> Result<Vec<Key>, PassError> {
         let mut hits = Vec::new();
         for (field, value) in asked.keys() {
             match field {
@@ -60,16 +49,16 @@ impl Explainer {
         Ok(hits)
     }
 
-    fn by_name(&self, id: AttributeId, value: &str, hits: &mut Vec<Hit>) -> Result<(), PassError> {
+    fn by_name(&self, id: AttributeId, value: &str, hits: &mut Vec<Key>) -> Result<(), PassError> {
         let schema = directory::schema()?;
-        hits.extend(self.sources.find(DIRECTORY_SCOPE, &schema, id, value)?.iter().map(hit));
+        hits.extend(self.sources.find(DIRECTORY_SCOPE, &schema, id, value)?.into_iter().map(|record| record.key));
         Ok(())
     }
 
     /// Whoever is gone from the sources is still known by what is remembered.
-    fn by_key(&self, key: &Key) -> Result<Option<Hit>, PassError> {
-        if let Some(record) = self.sources.body(DIRECTORY_SCOPE, key)? {
-            return Ok(Some(hit(&record)));
+    fn by_key(&self, key: &Key) -> Result<Option<Key>, PassError> {
+        if self.sources.body(DIRECTORY_SCOPE, key)?.is_some() {
+            return Ok(Some(key.clone()));
         }
         for one in self.pipelines.values() {
             let Some(store) = &one.explaining.store else { continue };
@@ -78,15 +67,10 @@ impl Explainer {
                     || one.open.iter().any(|open| open.intent.key == *key)
                     || store.digest_of(Scope::new(schema.kind, Side::Observed), key)?.is_some();
                 if known {
-                    return Ok(Some(Hit { key: key.clone(), username: None, uh_username: None }));
+                    return Ok(Some(key.clone()));
                 }
             }
         }
         Ok(None)
     }
-}
-
-fn hit(record: &Record) -> Hit {
-    let text = |id| record.text(id).map(str::to_owned);
-    Hit { key: record.key.clone(), username: text(directory::USERNAME), uh_username: text(directory::UH_USERNAME) }
 }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use reconcile_state::Key;
 use reconcile_state::store::{OpenIntent, Store};
 
-pub use self::find::{Asked, Hit};
+pub use self::find::Asked;
 use self::recent::recent;
 pub use self::value::{
     Called, Confirmed, Doubt, Explained, KindExplained, LastApplied, Next, NextChange, PipelineExplained, Said, Sight,

@@ -74,7 +74,8 @@ impl Session {
             _ => return Ok(After::Close),
         };
         if let Some(refusal) = self.served.faults.refusal(operation) {
-            return self.send(msgid, wrap(result(refusal_code(refusal), "")), Vec::new()).await;
+            let said = self.served.faults.explanation();
+            return self.send(msgid, wrap(result(refusal_code(refusal), &said)), Vec::new()).await;
         }
         let controls = match Controls::read(ctrl) {
             Ok(controls) => controls,

@@ -21,8 +21,10 @@ pub const REQUESTED_MARKS: &str = "idautoPersonAppRoles8";
 /// Usual place of people's ids at the targets, `system:id`.
 pub const TARGET_IDS: &str = "idautoPersonAppRoles7";
 
-/// Attributes that hold passwords or their hashes: never asked for, whatever is configured.
-const NEVER: [&str; 3] = ["userPassword", "idautoPersonExt20", "idautoChallengeSet"];
+/// Attributes that hold passwords or their hashes, national numbers and passports: never asked for, whatever is
+/// configured. All that a person's attributes here can be is personal, which is kept and shown; a secret would be too.
+const NEVER: [&str; 5] =
+    ["userPassword", "idautoPersonExt20", "idautoChallengeSet", "idautoPersonNationalID", "idautoPersonStateID"];
 
 const DEFAULTS: [(AttributeId, &str); 23] = [
     (d::UH_USERNAME, "idautoPersonSAMAccountName"),
@@ -170,7 +172,9 @@ mod tests {
         for odd in ["", "a b", "uid)(cn=*", "1uid", "1..2", "é"] {
             assert!(matches!(with("username", odd), Err(MappingError::Form(_))), "{odd}");
         }
-        assert!(matches!(with("username", "IDAUTOPERSONEXT20"), Err(MappingError::Never(_))));
+        for secret in ["IDAUTOPERSONEXT20", "idautoPersonNationalID", "idautoPersonStateID"] {
+            assert!(matches!(with("username", secret), Err(MappingError::Never(_))), "{secret}");
+        }
     }
 
     #[test]

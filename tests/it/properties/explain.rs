@@ -279,7 +279,7 @@ async fn people_are_found_by_key_and_by_either_name() {
     desk.people.edit(2, d::UH_USERNAME, "user001");
     desk.plan().await;
     let explainer = explainer(&desk);
-    let find = |asked: &Asked| -> Vec<Key> { explainer.find(asked).unwrap().into_iter().map(|hit| hit.key).collect() };
+    let find = |asked: &Asked| -> Vec<Key> { explainer.find(asked).unwrap() };
     let bare = |text: &str| find(&Asked::Bare(text.to_owned()));
     let field = |field, text: &str| find(&Asked::Field(field, text.to_owned()));
     assert_eq!(bare(" UHID-003 "), [key(3)]);

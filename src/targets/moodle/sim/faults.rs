@@ -25,6 +25,9 @@ pub enum Fault {
     TooManyRequests(RetryAfter),
     /// A web server's HTML page with this status; nothing was done.
     Html(u16),
+    /// This, with this status, as of JSON; nothing was done. For whatever a plug-in, or something before the site, may
+    /// have to say, such as what it was sent.
+    Says(u16, String),
     /// PHP died: 500 and nothing else; nothing was done.
     Empty500,
     /// An HTML page with this status (502 or 503) and `Retry-After: 300`; nothing was done.

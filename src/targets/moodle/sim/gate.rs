@@ -96,6 +96,9 @@ impl Gate {
             }
             Some(Fault::TooManyRequests(retry)) => Reply::Answer(Answer::html(429, self.retry_after(retry))),
             Some(Fault::Html(status)) => Reply::Answer(Answer::html(status, None)),
+            Some(Fault::Says(status, body)) => {
+                Reply::Answer(Answer { status, content_type: "application/json", retry_after: None, body })
+            }
             Some(Fault::Empty500) => Reply::Answer(Answer::empty(500)),
             Some(Fault::Maintenance(status)) => Reply::Answer(Answer::html(status, Some("300".into()))),
             Some(Fault::TokenExpired) => {
@@ -234,6 +237,7 @@ mod tests {
             (Fault::TooManyRequests(RetryAfter::Absent), false),
             (Fault::Html(500), false),
             (Fault::Empty500, false),
+            (Fault::Says(200, "[]".into()), false),
             (Fault::Maintenance(503), false),
             (Fault::InvalidToken, false),
             (Fault::TokenExpired, false),
