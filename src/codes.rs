@@ -20,7 +20,7 @@ pub struct Chapter {
 }
 
 /// All chapters but those of the targets.
-pub const CHAPTERS: &[Chapter] = &[ERRORS, DOUBTS, REASONS, CONFLICTS, RULES, FINDINGS];
+pub const CHAPTERS: &[Chapter] = &[ERRORS, DOUBTS, REASONS, CONFLICTS, EVIDENCE, RULES, FINDINGS];
 
 const ERRORS: Chapter = Chapter {
     title: "Errors of sources, store and engine",
@@ -58,6 +58,17 @@ const ERRORS: Chapter = Chapter {
             "CLAIMS_RESTORED",
             "A pipeline's file was lost and its claims came back from their copy. Run a plan and read it before \
              anything is written.",
+        ),
+        (
+            "CLAIMS_LOST",
+            "A pipeline that had claims has neither its file nor a copy that could be restored. It is not taken for a new \
+             one: nothing of it is read or planned. Restore `<pipeline>.redb` or `claims/<pipeline>.jsonl` from the \
+             backup; without one see `reconcile --rebuild-claims --plan`.",
+        ),
+        (
+            "EVIDENCE_INCOMPLETE",
+            "Claims were to be derived from evidence, and some of it could not be read whole. Nothing was derived for the \
+             pipeline; run it again.",
         ),
         (
             "TARGET_CHANGED",
@@ -168,9 +179,50 @@ const CONFLICTS: Chapter = Chapter {
         ("several-people", "One record may be several people's. Correct the shared value in the source."),
         ("claimed-by-another", "The record is remembered as somebody else's. Find out whose it is."),
         ("held-by-foreign", "A record that can never be ours bears the person's name. Rename one of them."),
+        (
+            "evidence-contradicts",
+            "Claims were rebuilt from evidence that does not agree whose the record is. Correct the record or the id in the \
+             directory, then run `reconcile --rebuild-claims` again.",
+        ),
         ("value-wanted-twice", "Two people are to have a value that no two records may have. Correct the source."),
         ("value-held", "Another record has the value, and nothing planned takes it away."),
         ("value-swap", "Records are to take values from each other in a circle. Change one of them by hand first."),
+    ],
+};
+
+const EVIDENCE: Chapter = Chapter {
+    title: "What evidence does not tell",
+    about: "Listed by `--rebuild-claims`: contradictions (`record-missing`, `values-differ`, and the codes of conflicts) and \
+            what cannot be derived for certain.",
+    codes: &[
+        (
+            "record-missing",
+            "The directory names a record that the target does not have, or another one carries the person's values. Correct \
+             whichever is wrong, then run `--rebuild-claims` again; until then nothing is written for the person.",
+        ),
+        (
+            "values-differ",
+            "The record that the directory names carries nothing by which the person is recognised. Find out whose it is, \
+             correct the record or the directory, then run `--rebuild-claims` again.",
+        ),
+        (
+            "no-target-id",
+            "A record carries one value of the person, and the directory names none: it may be a stranger's. The next pass \
+             meets it for the first time.",
+        ),
+        (
+            "elements-unknown",
+            "Nobody can say which elements (enrolments) we put there. Those that are there stay until somebody takes them \
+             away by hand; they are listed where they are no longer called for.",
+        ),
+        (
+            "standing-unknown",
+            "The record is closed, and nobody can say by whom. It is listed and not opened, unless the sources move it.",
+        ),
+        (
+            "mark-unconfirmed",
+            "A mark stands and the record it stands for is not known to be open. It is left, and listed.",
+        ),
     ],
 };
 
@@ -230,6 +282,12 @@ fn table(text: &mut String, codes: &[Code]) {
     for (code, meaning) in codes {
         let _ = writeln!(text, "| `{code}` | {meaning} |");
     }
+}
+
+/// What a code means and what to do, without the codes of targets; empty where it is none.
+pub fn meaning(code: &str) -> &'static str {
+    let mut all = CHAPTERS.iter().flat_map(|chapter| chapter.codes);
+    all.find(|(known, _)| *known == code).map_or("", |(_, meaning)| meaning)
 }
 
 /// Whether a code is told in the document.

@@ -132,6 +132,12 @@ pub(super) struct PassArgs {
     /// Link people to accounts that exist already and write nothing at the target
     #[arg(long, help_heading = "Acting")]
     pub adopt: bool,
+    /// Derive lost claims from evidence (ids in the directory, records at the targets); writes to the store alone
+    #[arg(
+        long, help_heading = "Acting",
+        conflicts_with_all = ["adopt", "approve", "allow", "key", "keys_from", "changed", "pending", "limit", "out", "report_dir"]
+    )]
+    pub rebuild_claims: bool,
     /// Apply the changes of a saved plan that are still called for; once, within 24 hours
     #[arg(
         long, value_name = "FILE", help_heading = "Acting",
@@ -330,6 +336,9 @@ mod tests {
             "reconcile conflicts --live",
             "reconcile --format json",
             "reconcile --keys-from -",
+            "reconcile --rebuild-claims --key username=a",
+            "reconcile --rebuild-claims --adopt",
+            "reconcile --plan --rebuild-claims --out f",
             "reconcile --no-such-option",
         ] {
             assert!(parse(line, true).is_err(), "accepted: {line}");
@@ -347,6 +356,8 @@ mod tests {
             "reconcile --plan --key username=a --key uhid=b -vv",
             "reconcile --yes --pending --limit 3",
             "reconcile check --format json --pipeline a",
+            "reconcile --plan --rebuild-claims --pipeline a --format json",
+            "reconcile --yes --rebuild-claims --why x",
             "reconcile journal --key username=a --since 2h --limit all --open",
             "reconcile journal --key 185:INF1000:1:2026:HØST --run r",
         ] {

@@ -13,6 +13,7 @@ Examples:
   reconcile journal --since 2h                     what was written, and what came of it
   reconcile explain kari                           why one person's records are as they are
   reconcile conflicts                              what only a person can decide
+  reconcile --rebuild-claims --plan                what evidence says of lost claims
   reconcile --plan --out plan.json                 save a plan, read it, and then, within 24 hours:
   reconcile --approve plan.json --why \"term start\"
 

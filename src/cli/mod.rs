@@ -29,6 +29,7 @@ mod plan_file;
 mod private_file;
 pub mod process;
 mod progress;
+mod rebuild;
 mod run;
 #[cfg(test)]
 mod sample;

@@ -4,7 +4,7 @@ use super::args::Args;
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::pass::Request;
-use super::{open, output, pass, plan_file, scope};
+use super::{open, output, pass, plan_file, rebuild, scope};
 use crate::config::Config;
 use crate::targets::Registry;
 
@@ -20,6 +20,12 @@ pub(super) async fn one_pass(args: &Args, registry: &Registry, io: &mut Io<'_>) 
     }
     let config = Config::load(&args.config, registry)?;
     let chosen = scope::pipelines(&asked.pipelines, &config, registry)?;
+    if args.pass.rebuild_claims {
+        // What marks and ids say is evidence for the others: all are looked at.
+        let all = scope::pipelines(&[], &config, registry)?;
+        let only = asked.pipelines.iter().cloned().collect();
+        return rebuild::run(&open::open(&config, &all, registry, io)?, &only, args, io).await;
+    }
     output::check(&args.pass, &config.store)?;
     let opened = open::open(&config, &chosen, registry, io)?;
     let request = Request { asked, approve, args: &args.pass, verbose: args.verbose > 0, words: scope::words(args) };

@@ -77,6 +77,13 @@ pub(super) fn refuse(error: &StoreError) -> Failure {
     Failure { exit, message: error.to_string() }
 }
 
+impl Opened {
+    /// The read halves.
+    pub fn planner(&self) -> &Planner {
+        &self.planner
+    }
+}
+
 impl Steps for Opened {
     async fn plan(&self, order: &Order) -> Result<Planned, PassError> {
         engine::plan(&self.planner, order).await

@@ -55,6 +55,8 @@ pub struct GuardSettings {
     pub disabled_reserve: u64,
     /// Whether the first `--yes` may fill an empty store without an approved plan.
     pub first_load: bool,
+    /// How much many passes may do together.
+    pub windows: Windows,
     /// How much a source may shrink before its absences are doubted.
     pub shrink: ShrinkLimit,
     /// Records that are planned and shown and never written.
@@ -80,6 +82,16 @@ impl GuardSettings {
             ("collapse", self.collapse),
         ]
     }
+}
+
+/// `[guard.windows]`: the limits of single passes, times this, for what was written within a time and nobody approved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Windows {
+    /// Within 24 hours.
+    pub day: u64,
+    /// Within 7 days.
+    pub week: u64,
 }
 
 /// `[guard.protected]`

@@ -5,12 +5,12 @@ use super::error::ConfigError;
 use super::guard::{GuardSettings, Limit};
 
 /// `over` upon `base`, key by key: a limit is replaced as a whole (`{ percent = 1 }` means that no number
-/// is set), `shrink` key by key, and `protected` only grows.
+/// is set), `shrink` and `windows` key by key, and `protected` only grows.
 pub(super) fn layer(base: &toml::Table, over: &toml::Table) -> toml::Table {
     let mut layered = base.clone();
     for (key, value) in over {
         let value = match (key.as_str(), layered.get(key), value) {
-            ("shrink", Some(toml::Value::Table(base)), toml::Value::Table(over)) => {
+            ("shrink" | "windows", Some(toml::Value::Table(base)), toml::Value::Table(over)) => {
                 let mut both = base.clone();
                 both.extend(over.clone());
                 toml::Value::Table(both)
@@ -49,6 +49,13 @@ pub(super) fn read(document: &Document, at: &str, table: toml::Table) -> Result<
         }
         if limit.percent.is_some_and(|percent| percent > 100) {
             return Err(document.error(&place, format!("[{at}] `{key}.percent` is above 100")));
+        }
+    }
+    let most = guard.windows;
+    for (key, times, least) in [("day", most.day, 1), ("week", most.week, most.day)] {
+        if times < least {
+            let message = format!("[{at}.windows] `{key}` is below {least}: what one pass may do, several may too");
+            return Err(document.error(&format!("{at}.windows.{key}"), message));
         }
     }
     if guard.shrink.percent > 100 {

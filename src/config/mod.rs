@@ -14,7 +14,7 @@ pub mod secret;
 pub(crate) mod toy;
 
 pub use error::{ConfigError, Faults};
-pub use guard::{GuardSettings, Limit, Protected};
+pub use guard::{GuardSettings, Limit, Protected, Windows};
 pub use institution::Institution;
 pub use load::{Config, Pipeline, default_document};
 pub use pipeline::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
@@ -46,6 +46,7 @@ pub(crate) fn test_settings() -> PipelineSettings {
             collapse: limit(None, 2),
             disabled_reserve: 10,
             first_load: false,
+            windows: Windows { day: 1, week: 3 },
             shrink: reconcile_state::trust::ShrinkLimit { percent: 5, floor: 10 },
             protected: Protected::default(),
         },

@@ -54,6 +54,19 @@ pub async fn apply(
     approved: &ApprovedPlan,
     stop: &Stop,
 ) -> Result<Applied, PassError> {
+    let applied = carry_out(planner, writers, approved, stop).await;
+    if applied.is_err() {
+        settle::copy_claims(planner, approved).await;
+    }
+    applied
+}
+
+async fn carry_out(
+    planner: &Planner,
+    writers: &BTreeMap<&'static str, Arc<dyn AnyWriter>>,
+    approved: &ApprovedPlan,
+    stop: &Stop,
+) -> Result<Applied, PassError> {
     let memories = load(planner, approved).await?;
     settle::begin(planner, approved, &memories).await?;
     let linked = settle::link(planner, approved, &memories).await?;

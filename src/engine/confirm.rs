@@ -18,6 +18,7 @@ use super::lane::{Lane, Settled, anchor, unlanded};
 use super::observe::{Look, look};
 use super::parts::{self, ObservedParts};
 use super::progress::Silent;
+use super::unsure::is_unsure;
 use crate::model::pass::{Done, Fate};
 use crate::model::{Action, Anchor, Bounds, Change, Effect, Element, ErrorKind, Outcome, Ready, TargetError};
 use crate::targets::port::{Parts, Project};
@@ -276,6 +277,9 @@ fn settle(
     let still = difference(schema, &change.desired, seen).into_iter().filter(is_listed);
     claim.listed = still.map(|edit| edit.attribute()).collect::<BTreeSet<_>>().into_iter().collect();
     let others: Vec<Edit> = others.into_iter().filter(|edit| !is_listed(edit)).collect();
+    if is_unsure(Some(&claim)) && short.is_empty() && claim.listed.is_empty() && claim.others.is_empty() {
+        claim.origin = Origin::Adopted;
+    }
     if !short.is_empty() {
         claim.unsettled = Some(Unsettled::after(before.and_then(|claim| claim.unsettled), lane.now()));
     }
@@ -319,6 +323,8 @@ fn is_bundle(schema: &Schema) -> bool {
 fn others(change: &Change, before: Option<&Claim>) -> BTreeSet<Element> {
     let known = before.into_iter().flat_map(|claim| &claim.others).cloned();
     let mut others = called_for(&change.desired, change.kept.iter().cloned().chain(known).collect());
+    // What was there when a lost memory was rebuilt stays another's, called for or not.
+    others.extend(before.filter(|claim| is_unsure(Some(claim))).into_iter().flat_map(|claim| &claim.others).cloned());
     change.edits.iter().filter_map(added).for_each(|element| {
         others.remove(&element);
     });

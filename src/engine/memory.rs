@@ -7,6 +7,7 @@ use reconcile_state::journal::Intent;
 use reconcile_state::store::{AppliedSet, OpenIntent, Store, StoreDir};
 use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 
+use super::contradicted::{CONTRADICTED, Contradictions};
 use super::error::PassError;
 use super::processed::Processed;
 use crate::model::pass::Event;
@@ -33,6 +34,8 @@ pub struct Memory {
     pub population: u64,
     /// Elements of the sets of parts at the last trusted whole reading, by kind and scope.
     pub elements: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Records that evidence contradicts, by kind.
+    pub contradicted: Contradictions,
     /// Number of claims restored from their copy, for as long as no pass has acted since.
     pub restored: Option<u64>,
 }
@@ -69,6 +72,7 @@ impl Memory {
             loading: store.meta(LOADING)?.unwrap_or(false),
             population: store.meta(POPULATION)?.unwrap_or(0),
             elements: store.meta(ELEMENTS)?.unwrap_or_default(),
+            contradicted: if anew { Contradictions::new() } else { store.meta(CONTRADICTED)?.unwrap_or_default() },
             restored: match store.meta::<Identity>(IDENTITY)? {
                 // A copy has no identity: the first pass that acts remembers it.
                 None => store.restored_claims()?,
@@ -196,7 +200,12 @@ impl Memories {
         let anew: BTreeSet<&str> = open.iter().filter(|(_, _, anew)| *anew).map(|(name, ..)| *name).collect();
         let mut pipelines = BTreeMap::new();
         for (name, kinds) in kinds.into_iter().filter(|(name, _)| !another.contains(name)) {
-            let memory = Memory::load(store.pipeline(name)?, &kinds, anew.contains(name), at)?;
+            let file = match store.pipeline(name) {
+                // One that is in scope was stopped for it; whoever refers to another one finds nobody there.
+                Err(error) if error.is_loss_of_claims() => continue,
+                opened => opened?,
+            };
+            let memory = Memory::load(file, &kinds, anew.contains(name), at)?;
             pipelines.insert(name, Arc::new(memory));
         }
         Ok(Self { pipelines, adopt, made: Mutex::default(), met: Mutex::default() })

@@ -9,6 +9,7 @@ use reconcile_state::{Digest, Key, Record, Remote, Schema, Shape, Value};
 
 use super::blocking::blocking;
 use super::bounds::cut;
+use super::contradicted::contradict;
 use super::correlate::{Correlated, Found, correlate};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
@@ -93,6 +94,7 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
         correlated = correlate(&anchors, &seen, &owner);
         (correlated.remembered, correlated.found_again) = figures;
     }
+    contradict(memory.contradicted.get(schema.kind), &seen, &mut correlated);
     for (key, found) in &correlated.found {
         if let Found::Present(at) = found {
             let record = &mut seen[*at].record;
@@ -154,7 +156,7 @@ async fn look_closer(
 }
 
 /// Gives records that were seen without an id the one they were then found with. Whether there were any.
-fn identify(seen: &mut [Seen], nearer: &[Seen]) -> bool {
+pub fn identify(seen: &mut [Seen], nearer: &[Seen]) -> bool {
     let mut any = false;
     for new in nearer {
         if let Some(old) = seen.iter_mut().find(|old| old.remote.id.is_none() && old.remote.is(&new.remote)) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use reconcile_state::store::{Scope as Rowset, Side, Store};
 use reconcile_state::trust::Doubt;
+use reconcile_state::window::Window;
 use reconcile_state::{Key, Record, Remote, Schema};
 
 use super::blocking::blocking;
@@ -22,6 +23,7 @@ use super::parts::{self, ObservedParts};
 use super::planner::{Open, Order, Planner};
 use super::project::{Projector, Row, Rows, active};
 use super::question::Question;
+use super::spent;
 use super::vanished::ATTRIBUTE_VANISHED;
 use super::weigh::{Elements, Judging};
 use crate::model::pass::{Event, PipelineSummary, Planned};
@@ -52,6 +54,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         planner,
         order,
         memories: &memories,
+        windows: windows(planner, &open, order).await?,
         collected: &collected,
         whole,
         changes: Vec::new(),
@@ -109,6 +112,7 @@ struct Pass<'p> {
     planner: &'p Planner,
     order: &'p Order,
     memories: &'p Arc<Memories>,
+    windows: BTreeMap<&'static str, Window>,
     collected: &'p Collected,
     whole: bool,
     changes: Vec<Change>,
@@ -132,7 +136,8 @@ impl Pass<'_> {
             classes: Classes::new(),
             progress: self.planner.progress.as_ref(),
         };
-        let mut summary = summary(one, memory);
+        let window = self.windows.get(name).cloned().unwrap_or_default();
+        let mut summary = summary(one, memory, window);
         let mut population = 0;
         let mut wholes: BTreeMap<&'static str, Observed> = BTreeMap::new();
         let none = BTreeMap::new();
@@ -360,17 +365,30 @@ fn largest(mut now: Elements, known: Option<&Elements>, whole: bool) -> Elements
 
 type Entered = Result<(Identity, bool), (Option<Identity>, Event)>;
 
+/// A pipeline that had claims has lost them.
+pub const CLAIMS_LOST: &str = "CLAIMS_LOST";
+
 /// Asks the target who it is. Another one than before is refused unless the operator adopts it.
 async fn enter(planner: &Planner, observer: &Observer, order: &Order) -> Result<Entered, PassError> {
     let event =
         |code: String, message| Event { code, pipeline: Some(observer.name), step: "observe", key: None, message };
+    let (directory, name) = (Arc::clone(&planner.store), observer.name);
+    let opened = blocking(move || match directory.pipeline(name) {
+        Err(error) if error.is_loss_of_claims() => Ok(Err(error.to_string())),
+        opened => Ok(Ok(opened?.meta(super::memory::IDENTITY)?)),
+    });
+    // Whose records these are nobody would know: nothing is asked of the target.
+    let stored: Option<Identity> = match opened.await? {
+        Ok(stored) => stored,
+        Err(message) => {
+            let lost = event(CLAIMS_LOST.to_owned(), message);
+            return Ok(Err((None, Event { step: "open", ..lost })));
+        }
+    };
     let identity = match observer.reader.identity().await {
         Ok(identity) => identity,
         Err(error) => return Ok(Err((None, event(error.code, error.message)))),
     };
-    let (directory, name) = (Arc::clone(&planner.store), observer.name);
-    let stored: Option<Identity> =
-        blocking(move || Ok(directory.pipeline(name)?.meta(super::memory::IDENTITY)?)).await?;
     match stored {
         Some(stored) if stored.id != identity.id && !order.adopt => {
             let message = format!(
@@ -387,7 +405,7 @@ async fn enter(planner: &Planner, observer: &Observer, order: &Order) -> Result<
     }
 }
 
-async fn load(
+pub(super) async fn load(
     planner: &Planner,
     open: &[Open<'_>],
     another: BTreeSet<&'static str>,
@@ -399,7 +417,22 @@ async fn load(
     blocking(move || Memories::load(&directory, &open, &another, adopt, at)).await
 }
 
-async fn gather(
+/// What each open pipeline wrote lately that nobody had approved.
+async fn windows(
+    planner: &Planner,
+    open: &[Open<'_>],
+    order: &Order,
+) -> Result<BTreeMap<&'static str, Window>, PassError> {
+    let names: Vec<&'static str> = open.iter().map(|one| one.observer.name).collect();
+    let (directory, at) = (Arc::clone(&planner.store), order.at.as_millisecond());
+    blocking(move || {
+        let recall = |name: &'static str| Ok((name, spent::recall(&directory.pipeline(name)?, at)?));
+        names.into_iter().map(recall).collect()
+    })
+    .await
+}
+
+pub(super) async fn gather(
     planner: &Planner,
     open: &[Open<'_>],
     memories: &Memories,
@@ -429,7 +462,7 @@ async fn gather(
     collect(&collector, &order.scope).await
 }
 
-async fn project(
+pub(super) async fn project(
     planner: &Planner,
     open: &[&Open<'_>],
     look: Arc<Looks>,
@@ -451,12 +484,13 @@ async fn project(
     .await
 }
 
-fn summary(one: &Open<'_>, memory: &Memory) -> PipelineSummary {
+fn summary(one: &Open<'_>, memory: &Memory, window: Window) -> PipelineSummary {
     PipelineSummary {
         first_load: memory.is_empty() || memory.loading,
         counters: Some(one.observer.terms.counters),
         schemas: one.observer.project.kinds().to_vec(),
         anew: one.anew,
+        window,
         ..stopped_summary(one.observer, Some(one.identity.clone()))
     }
 }
@@ -482,6 +516,7 @@ fn stopped_summary(observer: &Observer, target: Option<Identity>) -> PipelineSum
         stopped: None,
         counters: Some(observer.terms.counters),
         schemas: observer.project.kinds().to_vec(),
+        window: Window::default(),
     }
 }
 

@@ -99,7 +99,8 @@ impl Projector {
             let outlooks = self.look.outlooks(key).iter().filter(|outlook| !outlook.after.is_empty());
             let outlooks: Vec<Outlook> = outlooks.cloned().collect();
             for (name, project, protected) in &self.pipelines {
-                let moved = self.memories.pipelines[name].processed.moved(key, &said.0, &said.1);
+                let memory = self.memories.pipelines.get(name);
+                let moved = memory.is_none_or(|memory| memory.processed.moved(key, &said.0, &said.1));
                 let protected = is_protected(&person, protected).then_some(PROTECTED);
                 let rows = projected.entry(name).or_default();
                 for desired in project.desired(Subject::Person(&person), self.look.as_ref(), self.at) {

@@ -20,6 +20,7 @@ use super::memory::{ELEMENTS, IDENTITY, LOADING, Memories, Memory, POPULATION};
 use super::parts::begin_empty;
 use super::planner::Planner;
 use super::processed::{forget, leave, remember, reopen, said};
+use super::spent;
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
 use crate::model::{Address, ErrorKind, Link};
 
@@ -29,14 +30,21 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
     for pipeline in passing(approved) {
         let Some(memory) = memories.pipelines.get(pipeline.name) else { continue };
         let (memory, at) = (Arc::clone(memory), planner.clock.now().as_millisecond());
-        let note = note(approved, at);
+        let (note, under_way) = (note(approved, at), spent::under_way(approved, pipeline.name, at));
         let aside = pipeline.anew.then(|| planner.store.path().join("claims").join(aside(approved, pipeline.name)));
         let plan = approved.planned().plan.pipelines.get(pipeline.name);
         let numbers: BTreeMap<u64, Option<Remote>> =
             plan.into_iter().flat_map(|plan| plan.read_back.iter().cloned()).collect();
         let (first, kinds) = (pipeline.first_load, pipeline.schemas.clone());
+        let claims = plan.is_some_and(|plan| !plan.links.is_empty() || !plan.read_back.is_empty())
+            || approved.changes().iter().any(|change| change.pipeline == pipeline.name);
+        let (directory, name) = (Arc::clone(&planner.store), pipeline.name);
         blocking(move || {
+            if claims {
+                directory.expect_claims(name)?;
+            }
             memory.store.record_note(note)?;
+            spent::begin(&memory.store, under_way)?;
             if first {
                 memory.store.set_meta(LOADING, &true)?;
             }
@@ -234,6 +242,10 @@ fn claim(link: &Link, before: Option<&Claim>) -> Claim {
     Claim {
         remote: known.map_or_else(|| link.remote.clone(), |claim| claim.remote.refreshed(&link.remote)),
         origin: match known {
+            // Found as it should be: from now on we know what we did to it. Of elements that stays unknown.
+            Some(claim) if claim.origin == Origin::Rebuilt && link.differences.is_empty() && link.kept.is_empty() => {
+                Origin::Adopted
+            }
             Some(claim) => claim.origin,
             None if link.begun => Origin::Created,
             None => Origin::Adopted,
@@ -268,9 +280,11 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
             let failed = failed(approved, pipeline.name, done);
             left.into_iter().partition(|key| failed.contains(key))
         };
-        let backup = planner.store.claims_copy(pipeline.name);
-        let kept = blocking(move || {
+        let (directory, name) = (Arc::clone(&planner.store), pipeline.name);
+        let (at, written) = (planner.clock.now().as_millisecond(), spent::written(pipeline.name, done));
+        let keep = move || {
             store.fold()?;
+            spent::end(&store, at, &written)?;
             remember(&store, &carried)?;
             if store.meta(IDENTITY)? != identity {
                 store.set_meta(IDENTITY, &identity)?;
@@ -283,9 +297,13 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
                 store.set_meta(LOADING, &false)?;
             }
             reopen(&store, &left)?;
-            leave(&store, &failed)?;
-            make_place(&backup)?;
-            Ok(store.backup_claims(&backup)?)
+            leave(&store, &failed)
+        };
+        // Whatever else memory refuses, the claims are copied.
+        let kept = blocking(move || {
+            let kept = keep();
+            directory.copy_claims(name)?;
+            kept
         })
         .await;
         if let Err(error) = kept {
@@ -300,6 +318,15 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
     }
     remember_figures(planner, approved, sources).await?;
     Ok(events)
+}
+
+/// Copies the claims of a pass that was cut off by an error: what it did so far is as much worth keeping.
+pub async fn copy_claims(planner: &Planner, approved: &ApprovedPlan) {
+    for pipeline in passing(approved) {
+        let (directory, name) = (Arc::clone(&planner.store), pipeline.name);
+        // The error that cut the pass off is the one to tell.
+        let _ = blocking(move || Ok(directory.copy_claims(name)?)).await;
+    }
 }
 
 async fn people_said(sources: &Store, people: &[Key]) -> Result<Arc<Vec<(Key, reconcile_state::Digest)>>, PassError> {

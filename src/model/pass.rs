@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use reconcile_state::trust::{SourceFigures, Trust};
+use reconcile_state::window::Window;
 use reconcile_state::{Edit, Key, Schema};
 use serde::Serialize;
 
@@ -99,6 +100,9 @@ pub struct PipelineSummary {
     /// Its kinds, for names of attributes and for redaction.
     #[serde(skip)]
     pub schemas: Vec<Schema>,
+    /// What it wrote lately that nobody had approved.
+    #[serde(skip)]
+    pub window: Window,
 }
 
 impl PipelineSummary {

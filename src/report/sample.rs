@@ -133,6 +133,7 @@ pub(crate) fn planned() -> Planned {
         stopped: None,
         counters: Some(COUNTERS),
         schemas: vec![schema()],
+        window: reconcile_state::window::Window::default(),
     };
     Planned {
         run: "r1".into(),

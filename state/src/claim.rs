@@ -15,6 +15,9 @@ pub enum Origin {
     Created,
     /// It was there and was linked.
     Adopted,
+    /// What was remembered was lost, and evidence says that it is ours. What we did to it nobody knows, until a pass
+    /// has found it as it should be.
+    Rebuilt,
 }
 
 /// What identifies a record at the target.

@@ -1,5 +1,5 @@
 //! Vocabulary and memory of `reconcile`: records and their schemas, digests, drift, claims, trust,
-//! journal and the store that keeps them. No async, no network, no clock.
+//! windows, journal and the store that keeps them. No async, no network, no clock.
 
 pub mod claim;
 pub mod digest;
@@ -10,6 +10,7 @@ pub mod record;
 pub mod schema;
 pub mod store;
 pub mod trust;
+pub mod window;
 
 pub use claim::{Claim, Origin, Remote, Taken, Unsettled};
 pub use digest::{Digest, Digester};

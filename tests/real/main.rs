@@ -12,6 +12,7 @@
 
 mod acceptance;
 mod approval;
+mod claims;
 mod commands;
 mod connections;
 mod damage;

@@ -144,7 +144,7 @@ pub fn ended(pid: &str) -> bool {
 /// Below the ports that the system hands out by itself: one of those may go to any connection before it is used.
 fn free_port() -> u16 {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
-    let mut next = || TAKEN.fetch_add(1, Ordering::Relaxed) + std::process::id() * 61;
+    let next = || TAKEN.fetch_add(1, Ordering::Relaxed) + std::process::id() * 61;
     let mut ports = std::iter::repeat_with(|| u16::try_from(10_000 + next() % 22_000).unwrap());
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }

@@ -60,6 +60,9 @@ fn owner(path: &Path) -> Check {
 
 fn pipeline(view: &StoreView, name: &'static str, remembered: &mut BTreeMap<&'static str, Identity>) -> Check {
     let copy = view.claims_copy(name);
+    if let Some(error) = view.lost_claims(name).unwrap_or_else(Some) {
+        return refused(name, &error);
+    }
     let store = match view.pipeline(name) {
         Err(error) => return refused(name, &error),
         Ok(None) if copy.exists() => {

@@ -3,14 +3,17 @@
 //! The only maker of an [`ApprovedPlan`], and apply takes nothing else. There is no way around it: what
 //! a rule refuses is passed by an operator who names the rule, or by approving a plan that was read.
 
+mod count;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::Edit;
 use reconcile_state::trust::{ATTRIBUTE_SHRUNK, Doubt};
+use reconcile_state::window::Tally;
 
-use self::rules::{Case, RULES};
+use self::count::Count;
+use self::rules::{Case, RULES, first_load};
 pub use self::rules::{FIRST_LOAD, RULE_CODES};
 use crate::config::PipelineSettings;
 use crate::model::pass::{Done, Fate, Planned, Trip, Verdict};
@@ -45,6 +48,7 @@ pub struct ApprovedPlan {
     changes: Vec<Change>,
     held: Vec<Done>,
     passing: BTreeSet<&'static str>,
+    unapproved: BTreeMap<&'static str, BTreeMap<ChangeId, Tally>>,
     consent: Consent,
 }
 
@@ -69,6 +73,12 @@ impl ApprovedPlan {
         self.passing.contains(pipeline)
     }
 
+    /// What changes that nobody approved count for, in a pipeline and change by change: many small passes together are
+    /// held to the limits of one.
+    pub fn unapproved(&self, pipeline: &str) -> impl Iterator<Item = (&ChangeId, &Tally)> {
+        self.unapproved.get(pipeline).into_iter().flatten()
+    }
+
     /// What the operator consented to.
     pub fn consent(&self) -> &Consent {
         &self.consent
@@ -87,7 +97,7 @@ pub struct Judged {
 /// Judges a planned pass, pipeline by pipeline.
 pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSettings>, consent: Consent) -> Judged {
     let doubts: Vec<&Doubt> = planned.sources.iter().flat_map(|source| &source.trust.doubts).collect();
-    let mut verdicts = BTreeMap::new();
+    let (mut verdicts, mut unapproved) = (BTreeMap::new(), BTreeMap::new());
     for pipeline in &planned.pipelines {
         let Some(settings) = settings.get(pipeline.name) else { continue };
         // Of a target that was not read nothing is known, settled or remembered.
@@ -117,12 +127,17 @@ pub fn judge(planned: Planned, settings: &BTreeMap<&'static str, PipelineSetting
             schemas: &pipeline.schemas,
             elements: &pipeline.elements,
         };
-        for trip in RULES.iter().filter_map(|rule| rule(&case)) {
+        let counts: Vec<Vec<Count<'_>>> = RULES.iter().map(|rule| rule(&case)).collect();
+        let limited = counts.iter().filter_map(|counts| {
+            counts.iter().find_map(|count| count.judge(&settings.guard, &pipeline.window, planned.at))
+        });
+        for trip in first_load(&case).into_iter().chain(limited) {
             if allowed(&trip, settings, &consent) { &mut verdict.allowed } else { &mut verdict.trips }.push(trip);
         }
+        unapproved.insert(pipeline.name, tally(counts.iter().flatten(), &consent));
         verdicts.insert(pipeline.name, verdict);
     }
-    let approved = approve(planned, &verdicts, consent);
+    let approved = approve(planned, &verdicts, unapproved, consent);
     Judged { verdicts, approved }
 }
 
@@ -155,7 +170,23 @@ fn allowed(trip: &Trip, settings: &PipelineSettings, consent: &Consent) -> bool 
     trip.may_allow && (consent.allow.contains(trip.rule) || (trip.rule == FIRST_LOAD && read))
 }
 
-fn approve(planned: Planned, verdicts: &BTreeMap<&'static str, Verdict>, consent: Consent) -> ApprovedPlan {
+/// What changes count for that nobody has read or whose rule nobody has named.
+fn tally<'c>(counts: impl Iterator<Item = &'c Count<'c>>, consent: &Consent) -> BTreeMap<ChangeId, Tally> {
+    let mut tallies: BTreeMap<ChangeId, Tally> = BTreeMap::new();
+    let counted = counts.filter(|count| consent.approved.is_none() && !consent.allow.contains(count.rule));
+    for (change, tally) in counted.flat_map(Count::tallies) {
+        let sums = tallies.entry(change).or_default();
+        tally.into_iter().for_each(|(class, count)| *sums.entry(class).or_default() += count);
+    }
+    tallies
+}
+
+fn approve(
+    planned: Planned,
+    verdicts: &BTreeMap<&'static str, Verdict>,
+    unapproved: BTreeMap<&'static str, BTreeMap<ChangeId, Tally>>,
+    consent: Consent,
+) -> ApprovedPlan {
     let passing: BTreeSet<&'static str> =
         verdicts.iter().filter(|(_, verdict)| verdict.passes()).map(|(&name, _)| name).collect();
     let (mut changes, mut held) = (Vec::new(), Vec::new());
@@ -175,7 +206,7 @@ fn approve(planned: Planned, verdicts: &BTreeMap<&'static str, Verdict>, consent
             None => changes.push(change.clone()),
         }
     }
-    ApprovedPlan { planned, changes, held, passing, consent }
+    ApprovedPlan { planned, changes, held, passing, unapproved, consent }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Every rule trips above its limit and not at it; consent passes what it names and nothing else.
 
 use reconcile_state::trust::{Doubt, Trust};
+use reconcile_state::window::{Span, Window};
 use reconcile_state::{Attribute, AttributeId, Digest, Drift, Edit, Record, Role, Schema, Standing, Value};
 
 use super::*;
@@ -103,6 +104,7 @@ fn planned(changes: Vec<Change>, first_load: bool, trusted: bool) -> Planned {
         stopped: None,
         counters: None,
         schemas: vec![schema(), seats()],
+        window: Window::default(),
     };
     Planned {
         run: "r".into(),
@@ -252,5 +254,142 @@ fn a_table_that_is_doubted_holds_what_is_made_of_it_and_nothing_else() {
         let judged = judged(planned, Consent::default());
         let kinds: Vec<&str> = judged.approved.held().iter().map(|done| done.change.kind).collect();
         assert_eq!(kinds, held, "{of:?}");
+    }
+}
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// A pass at a time, whose pipeline wrote this lately.
+fn later(changes: Vec<Change>, window: &Window, at: i64) -> Planned {
+    let mut planned = planned(changes, false, true);
+    planned.pipelines[0].window = window.clone();
+    planned.at = jiff::Timestamp::from_millisecond(at).unwrap();
+    planned
+}
+
+/// Counts what a pass wrote.
+fn spend(window: &mut Window, judged: &Judged) {
+    let at = judged.approved.planned().at.as_millisecond();
+    let written: BTreeSet<ChangeId> = judged.approved.changes().iter().map(|change| change.id).collect();
+    judged.approved.unapproved("p").filter(|(id, _)| written.contains(id)).for_each(|(_, tally)| window.add(at, tally));
+}
+
+#[test]
+fn what_one_pass_may_not_do_many_within_a_day_may_not_either() {
+    let mut window = Window::default();
+    let close = |from: usize, count: usize| (from..from + count).map(|at| disable(at, Reason("not-entitled")));
+    for pass in 0..4 {
+        let judged = judged(later(close(pass * 5, 5).collect(), &window, 1000 * DAY), Consent::default());
+        assert!(judged.verdicts["p"].passes(), "{pass}");
+        spend(&mut window, &judged);
+    }
+    let refused = judged(later(close(20, 5).collect(), &window, 1000 * DAY), Consent::default());
+    let trip = &refused.verdicts["p"].trips[0];
+    assert_eq!((trip.rule, trip.count, trip.limit, trip.changes.len()), ("disables", 25, 20, 5));
+    for told in ["5 records", "20 were within the last 24 hours", "25 together", "from 1972-09-28T01:00:00Z on"] {
+        assert!(trip.message.contains(told), "{}", trip.message);
+    }
+    let later_on = judged(later(close(20, 5).collect(), &window, 1001 * DAY + DAY / 24), Consent::default());
+    assert!(later_on.verdicts["p"].passes(), "it frees when it was said to");
+    assert!(
+        judged(later(vec![change(99, Action::Create, vec![])], &window, 1000 * DAY), Consent::default()).verdicts["p"]
+            .passes()
+    );
+}
+
+#[test]
+fn a_week_holds_three_days_of_a_limit() {
+    let mut window = Window::default();
+    let close = |day: usize| many(20, |at| disable(day * 20 + at, Reason("not-entitled")));
+    let days = (0..8).map(|day| {
+        let at = (1000 + 2 * i64::try_from(day).unwrap()) * DAY;
+        let judged = judged(later(close(day), &window, at), Consent::default());
+        spend(&mut window, &judged);
+        judged.verdicts["p"].trips.first().map(|trip| trip.message.contains("within the last 7 days")).is_none()
+    });
+    assert_eq!(days.collect::<Vec<_>>(), [true, true, true, false, true, true, true, false]);
+}
+
+#[test]
+fn what_somebody_approved_or_named_uses_no_window_up() {
+    let all = || many(21, |at| disable(at, Reason("not-entitled")));
+    let spent = |consent: Consent| {
+        let mut window = Window::default();
+        let judged = judged(later(all(), &window, 0), consent);
+        assert_eq!(judged.approved.changes().len(), 21);
+        spend(&mut window, &judged);
+        window.sum("disables", Span::Week, 0)
+    };
+    let named = || Consent { allow: ["disables".to_owned()].into(), ..Consent::default() };
+    assert_eq!(spent(named()), 0);
+    let ids: BTreeSet<ChangeId> = all().iter().map(|change| change.id).collect();
+    assert_eq!(spent(Consent { approved: Some(ids), ..named() }), 0);
+    let mut window = Window::default();
+    let few = judged(later(many(20, |at| disable(at, Reason("not-entitled"))), &window, 0), Consent::default());
+    spend(&mut window, &few);
+    assert_eq!(window.sum("disables", Span::Week, 0), 20, "what --yes wrote does");
+}
+
+#[test]
+fn a_first_load_uses_no_window_up() {
+    let mut window = Window::default();
+    let mut first = planned(many(900, |at| change(at, Action::Create, vec![])), true, true);
+    first.pipelines[0].window = window.clone();
+    let mut settings = test_settings();
+    settings.guard.first_load = true;
+    let judged = judge(first, &[("p", settings)].into(), Consent::default());
+    assert_eq!(judged.approved.changes().len(), 900);
+    spend(&mut window, &judged);
+    assert_eq!(window, Window::default());
+}
+
+#[test]
+fn the_reserve_is_one_for_the_whole_window() {
+    let mut window = Window::default();
+    let mut pass = |changes: Vec<Change>| {
+        let judged = judged(later(changes, &window, 0), Consent::default());
+        spend(&mut window, &judged);
+        judged.verdicts["p"].passes()
+    };
+    assert!(pass(many(20, |at| disable(at, Reason("not-entitled")))));
+    assert!(pass((20..26).map(|at| disable(at, DISABLED)).collect()));
+    assert!(pass((26..30).map(|at| disable(at, DISABLED)).collect()));
+    assert!(!pass(vec![disable(30, DISABLED)]), "the reserve of ten is used up");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever the changes and however they are cut: a pass over everything is refused if and only if one of the
+    /// slices is, and the slices together never write more than a pass may.
+    #[test]
+    fn a_pass_over_everything_and_passes_over_slices_get_the_same_verdict(
+        sorts in proptest::collection::vec((0..7_usize, 0..20_usize), 0..260),
+        hours in proptest::collection::vec(0..2_i64, 20),
+    ) {
+        let one = |at: usize, sort: usize| match sort {
+            0 => disable(at, Reason("not-entitled")),
+            1 => disable(at, DISABLED),
+            2 => change(at, Action::Create, vec![]),
+            3 => change(at, Action::Update, vec![set(TITLE, "x", format!("t{at}"))]),
+            4 => change(at, Action::Update, vec![Edit::Clear { attribute: TITLE, from: "x".into() }]),
+            5 => Change { taken_from: [("a".to_owned(), 1)].into(), ..seat(at, take) },
+            _ => Change { again: 1, ..seat(at, give) },
+        };
+        // Of each sort so many that some are at their limit.
+        let all: Vec<(usize, Change)> =
+            sorts.iter().enumerate().map(|(at, (sort, slice))| (*slice, one(at, *sort))).collect();
+        let whole = judged(planned(all.iter().map(|(_, change)| change.clone()).collect(), false, true), Consent::default());
+        let (mut window, mut at, mut refused) = (Window::default(), 1000 * DAY, BTreeSet::new());
+        for (slice, hours) in hours.into_iter().enumerate() {
+            at += hours * DAY / 24;
+            let mine = all.iter().filter(|(of, _)| *of == slice).map(|(_, change)| change.clone()).collect();
+            let judged = judged(later(mine, &window, at), Consent::default());
+            refused.extend(judged.verdicts["p"].trips.iter().map(|trip| trip.rule));
+            // What is refused is counted too, so that every rule is held to all of it.
+            judged.approved.unapproved("p").for_each(|(_, tally)| window.add(at, tally));
+        }
+        let tripped: BTreeSet<&str> = whole.verdicts["p"].trips.iter().map(|trip| trip.rule).collect();
+        proptest::prop_assert_eq!(tripped, refused);
     }
 }

@@ -24,6 +24,7 @@ use super::outlook::{Class, Classes};
 use super::planner::{Open, Order};
 use super::progress;
 use super::project::{PROTECTED, Row, is_protected_key};
+use super::unsure;
 use crate::model::{Action, Address, Bounds, Call, Change, Conflict, Element, Finding, Link, PipelinePlan};
 
 /// So many records are weighed between two words about it.
@@ -37,6 +38,8 @@ struct Beside {
     kept: BTreeSet<Element>,
     again: u64,
     listed: BTreeSet<Option<AttributeId>>,
+    /// Elements of which nobody knows whether we put them there: they stay, and who may have is not us.
+    unsure: BTreeSet<Element>,
     /// What a look before the write will show, where it is not what the record was compared as.
     expect: Option<Digest>,
 }
@@ -307,11 +310,17 @@ impl Judging<'_> {
                 let of_vault = self.one.observer.project.tables(kind).is_none_or(|tables| !tables.is_empty());
                 let keeps = of_vault && row.is_some_and(|row| !row.in_vault);
                 let kept = if keeps { take_removals(&mut draft.edits) } else { Vec::new() };
+                let moved = || {
+                    let before = (facts.wanted_before)();
+                    let Want::Record(want, ..) = facts.want else { return false };
+                    before.is_some_and(|before| before.standing != want.standing)
+                };
+                let unsure = unsure::take(&mut draft.edits, (facts.claim, &beside.unsure), &moved);
                 let left = std::mem::take(&mut draft.left);
                 if drift == Drift::FirstMeeting && left.until.is_none() {
                     beside.listed = left.edits.iter().map(Edit::attribute).collect();
                 }
-                for (differences, not_before) in [(kept, None), (left.edits, left.until)] {
+                for (differences, not_before) in [(kept, None), (unsure, None), (left.edits, left.until)] {
                     if !differences.is_empty() {
                         self.plan.findings.push(Finding { kind, key: key.clone(), drift, differences, not_before });
                     }
@@ -328,6 +337,7 @@ impl Judging<'_> {
             return;
         };
         let mut kept = called_for(wanted, beside.kept);
+        kept.extend(beside.unsure);
         // What is only listed as missing is another's where it turns up.
         kept.extend(differences.iter().filter_map(added).filter(|_| facts.schema.part_of.is_some()));
         self.plan.links.push(Link {

@@ -15,6 +15,7 @@ use crate::engine::error::PassError;
 use crate::engine::observe::{Observed, read_at};
 use crate::engine::parts::{ObservedParts, Part};
 use crate::engine::project::Row;
+use crate::engine::unsure;
 use crate::model::{Action, Address, Bounds, Call, Element, PartTally, Reason};
 
 /// Left alone: what the record is a part of is closed, and is not opened by this plan.
@@ -226,6 +227,7 @@ impl Judging<'_> {
             begun: met && (whole.fresh || ours || (whole.made && takes_nothing(schema, &want, &have))),
             now,
         };
+        let unsure = unsure::elements(schema, claim.filter(|_| !replaced), met, &have);
         self.settle_open(schema.kind, key);
         let (drift, step) = decide(&facts, self.one.settings);
         let (step, left_out) = self.within(schema, step, parts);
@@ -243,7 +245,7 @@ impl Judging<'_> {
         self.class(&facts, drift, &step);
         let after = whole.after.into_iter().collect();
         let expect = Some(digester.record(schema, &shown));
-        let beside = Beside { after, bounds, kept, again, expect, ..Beside::default() };
+        let beside = Beside { after, bounds, kept, again, unsure, expect, ..Beside::default() };
         self.step(schema, &facts, Some(row), (drift, step), beside);
         Ok(Some(have))
     }

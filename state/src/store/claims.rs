@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use super::copy::{self, Line};
 use super::error::{Fault, StoreError};
@@ -43,6 +43,11 @@ impl Store {
         self.inner.write(|txn| claims.iter().try_for_each(|(key, claim)| put_claim(txn, kind, key, claim.as_ref())))
     }
 
+    /// Whether there is any claim.
+    pub(super) fn is_claimed(&self) -> Result<bool, StoreError> {
+        self.inner.read(|txn| Ok(!txn.open_table(CLAIM)?.is_empty()?))
+    }
+
     /// Number of claims that were taken from their copy when the file was made, `None` where it was not made
     /// in the place of one that was lost.
     ///
@@ -58,19 +63,23 @@ impl Store {
     ///
     /// # Errors
     /// Where either file refuses.
-    pub fn backup_claims(&self, to: &Path) -> Result<(), StoreError> {
-        let lines = self.inner.read(|txn| {
-            let mut lines = Vec::new();
+    ///
+    /// Gives the number of claims.
+    pub fn backup_claims(&self, to: &Path) -> Result<u64, StoreError> {
+        let (lines, count) = self.inner.read(|txn| {
+            let (mut lines, mut count) = (Vec::new(), 0);
             for entry in txn.open_table(CLAIM)?.iter()? {
                 let (at, claim) = entry?;
                 let (kind, key) = at.value();
                 let claim = from_json(claim.value(), "a claim")?;
                 lines.extend(to_json(&Line { kind: kind.to_owned(), key: key.into(), claim }, "a claim")?);
                 lines.push(b'\n');
+                count += 1;
             }
-            Ok(lines)
+            Ok((lines, count))
         })?;
-        copy::write(to, &lines)
+        copy::write(to, &lines)?;
+        Ok(count)
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::disk::write_whole;
 use super::error::StoreError;
+use super::names::beside;
 use crate::claim::Claim;
 use crate::record::Key;
 
@@ -47,22 +49,25 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Line>>, StoreError> {
 /// Replaces a copy. Where less than half of the claims would be left, the one before is kept beside it as
 /// `.1`, by the same rule: a copy that has much more in it is never lost to one that has less.
 pub(super) fn write(path: &Path, lines: &[u8]) -> Result<(), StoreError> {
-    if let Some(before) = bytes(path)?
+    let before = bytes(path)?;
+    // Nothing moved: what is durable stays, where nobody else may read it.
+    if before.as_deref() == Some(lines) && is_private(path)? {
+        return Ok(());
+    }
+    if let Some(before) = before
         && count(lines) * 2 < count(&before)
     {
-        let beside = beside(path);
-        let kept = bytes(&beside)?.map_or(0, |kept| count(&kept));
+        let former = beside(path);
+        let kept = bytes(&former)?.map_or(0, |kept| count(&kept));
         if kept <= count(&before) * 2 {
-            write_whole(&beside, &before)?;
+            write_whole(&former, &before)?;
         }
     }
     write_whole(path, lines)
 }
 
-fn beside(path: &Path) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".1");
-    beside.into()
+fn is_private(path: &Path) -> Result<bool, StoreError> {
+    Ok(path.metadata().map_err(StoreError::io(path))?.permissions().mode() & 0o777 == 0o600)
 }
 
 fn count(lines: &[u8]) -> usize {

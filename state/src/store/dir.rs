@@ -5,12 +5,14 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::claimed;
+use super::copy::Line;
 use super::disk::write_whole;
 use super::error::StoreError;
-use super::file::Store;
-use super::names::{CLAIMS, SOURCES, claims_copy, file};
+use super::file::{Beginning, Store};
+use super::names::{CLAIMED, CLAIMS, SOURCES, claims_copy, file};
 use crate::digest::Digester;
 
 const FORMAT: &str = "reconcile store 1";
@@ -23,6 +25,8 @@ pub struct StoreDir {
     lock: Arc<File>,
     tightened: Option<u32>,
     files: Mutex<BTreeMap<String, Store>>,
+    /// Whoever changes the list of pipelines with claims takes turns here.
+    turn: Mutex<()>,
 }
 
 impl StoreDir {
@@ -46,7 +50,14 @@ impl StoreDir {
             Some(key) => key,
             None => make_new(&path, fresh_key)?,
         };
-        Ok(Self { path, digester: Digester::new(key), lock, tightened, files: Mutex::default() })
+        Ok(Self {
+            path,
+            digester: Digester::new(key),
+            lock,
+            tightened,
+            files: Mutex::default(),
+            turn: Mutex::default(),
+        })
     }
 
     /// The permission bits the directory had, where others could enter it before it was opened.
@@ -74,28 +85,67 @@ impl StoreDir {
     /// # Errors
     /// Where the file cannot be opened or made.
     pub fn sources(&self) -> Result<Store, StoreError> {
-        self.file(SOURCES, None)
+        self.file(SOURCES, || Ok(Vec::new()))
     }
 
     /// What is known of one pipeline. Where its file is not there and a copy of its claims is, these are
     /// restored from it ([`Store::restored_claims`]).
     ///
     /// # Errors
-    /// [`StoreError::Name`], [`StoreError::Copy`], or where the file cannot be opened or made.
+    /// [`StoreError::Name`], [`StoreError::Copy`], [`StoreError::ClaimsLost`], or where the file cannot be opened or
+    /// made.
     pub fn pipeline(&self, name: &str) -> Result<Store, StoreError> {
         refuse_name(name)?;
-        self.file(name, Some(&self.claims_copy(name)))
+        if let Some(store) = self.opened(name) {
+            return Ok(store);
+        }
+        let store = self.file(name, || claimed::restore(&self.path, name))?;
+        if store.is_claimed()? {
+            self.expect_claims(name)?;
+        }
+        Ok(store)
     }
 
-    fn file(&self, name: &str, copy: Option<&Path>) -> Result<Store, StoreError> {
+    fn file(&self, name: &str, claims: impl FnOnce() -> Result<Vec<Line>, StoreError>) -> Result<Store, StoreError> {
+        if let Some(store) = self.opened(name) {
+            return Ok(store);
+        }
+        let path = file(&self.path, name);
+        if path.try_exists().map_err(StoreError::io(&path))? {
+            return self.open_file(name);
+        }
+        self.make(name, &Beginning { claims: claims()?, values: &[], restored: true })
+    }
+
+    fn opened(&self, name: &str) -> Option<Store> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn open_file(&self, name: &str) -> Result<Store, StoreError> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = files.get(name) {
             return Ok(store.clone());
         }
-        let path = file(&self.path, name);
-        let store = Store::open(path, copy, self.digester.clone(), Arc::clone(&self.lock))?;
+        let store = Store::open(file(&self.path, name), self.digester.clone(), Arc::clone(&self.lock))?;
         files.insert(name.to_owned(), store.clone());
         Ok(store)
+    }
+
+    /// Makes a file that is not there and opens it.
+    pub(super) fn make(&self, name: &str, beginning: &Beginning<'_>) -> Result<Store, StoreError> {
+        {
+            let _turn = self.turn();
+            let path = file(&self.path, name);
+            // Somebody else's turn may have made it.
+            if !path.try_exists().map_err(StoreError::io(&path))? {
+                super::file::make(&path, beginning)?;
+            }
+        }
+        self.open_file(name)
+    }
+
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,7 +181,7 @@ fn refuse_others(dir: &Path) -> Result<(), StoreError> {
         let name = name.to_string_lossy();
         let name = name.strip_suffix(".new").unwrap_or(&name);
         // A file system's own folder is no file of somebody.
-        let known = ["lock", "format", "digest.key", CLAIMS, "lost+found"].contains(&name);
+        let known = ["lock", "format", "digest.key", CLAIMS, CLAIMED, "lost+found"].contains(&name);
         let ours = known || Path::new(name).extension().is_some_and(|ending| ending == "redb");
         others += usize::from(!ours);
     }

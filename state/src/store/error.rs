@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::names::{CLAIMS, SOURCES};
+use super::names::{CLAIMS, SOURCES, beside};
 
 /// The store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +70,8 @@ pub enum StoreError {
     /// The copy of a pipeline's claims, of which the own file is lost, cannot be read; nothing was restored.
     #[error(
         "{}: line {line} {why}; the claims of this pipeline are restored from here, because its own file is not there. \
-         Restore either file from the backup. Without a backup move this one away: the pipeline then remembers \
-         nothing, and begins with a first meeting", .path.display()
+         Restore either file from the backup. Without a backup derive the claims from evidence: \
+         `reconcile --rebuild-claims --plan`, read it, then `reconcile --rebuild-claims`", .path.display()
     )]
     Copy {
         /// The copy.
@@ -80,6 +80,23 @@ pub enum StoreError {
         line: usize,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// A pipeline that has had claims has neither its file nor a copy that could be restored.
+    #[error(
+        "{}: the pipeline's file is not there, and {} {why}: what was remembered of it ({count} claims in the last copy) \
+         is lost, and it is not taken for a new pipeline; restore either file from the backup{}. Without a backup derive \
+         the claims from evidence: `reconcile --rebuild-claims --plan`, read it, then `reconcile --rebuild-claims`",
+        .path.display(), .copy.display(), kept(.copy)
+    )]
+    ClaimsLost {
+        /// The file.
+        path: PathBuf,
+        /// Its copy.
+        copy: PathBuf,
+        /// What is wrong with the copy.
+        why: String,
+        /// So many claims the last copy held.
+        count: u64,
     },
     /// A name that cannot be a file's.
     #[error("{name:?} cannot name a pipeline's store: use a-z, 0-9 and -, and not `sources`")]
@@ -148,6 +165,16 @@ fn next_step(error: &io::Error) -> &'static str {
     }
 }
 
+/// A former copy that stands beside.
+fn kept(copy: &Path) -> String {
+    let kept = beside(copy);
+    if kept.exists() {
+        format!(", or look at {}, a former copy with more claims", kept.display())
+    } else {
+        String::new()
+    }
+}
+
 /// What to do without a file, and what that costs.
 fn without(path: &Path) -> String {
     if path.file_stem().is_some_and(|name| name == SOURCES) {
@@ -168,6 +195,11 @@ fn without(path: &Path) -> String {
 }
 
 impl StoreError {
+    /// Whether a pipeline's claims are lost: they can neither be read nor restored.
+    pub fn is_loss_of_claims(&self) -> bool {
+        matches!(self, Self::Copy { .. } | Self::ClaimsLost { .. })
+    }
+
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), source }
     }

@@ -11,7 +11,7 @@ use redb::{Builder, Database, Durability, ReadOnlyDatabase, ReadTransaction, Rea
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::copy::{self, Line};
+use super::copy::Line;
 use super::damage::{caught, look_at};
 use super::disk::{fresh, put_in_place};
 use super::error::{Fault, StoreError};
@@ -59,18 +59,9 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens a file, or makes it with the claims of the copy, where there is one.
-    pub(super) fn open(
-        path: PathBuf,
-        copy: Option<&Path>,
-        digester: Digester,
-        lock: Arc<File>,
-    ) -> Result<Self, StoreError> {
-        if path.try_exists().map_err(StoreError::io(&path))? {
-            look_at(&path)?;
-        } else {
-            make(&path, &copy.map(copy::read).transpose()?.flatten().unwrap_or_default())?;
-        }
+    /// Opens a file.
+    pub(super) fn open(path: PathBuf, digester: Digester, lock: Arc<File>) -> Result<Self, StoreError> {
+        look_at(&path)?;
         let db = caught(|| Ok(builder().open(&path)?)).map_err(|fault| fault.at(&path))?;
         let mut inner = Inner::new(Db::Writable(db), path, digester, lock);
         let written_as = inner.written_as()?;
@@ -268,20 +259,36 @@ fn builder() -> Builder {
     builder
 }
 
-/// Makes a file with empty tables but for these claims, which appears in its place whole or not at all.
-fn make(path: &Path, claims: &[Line]) -> Result<(), StoreError> {
+/// What a new file begins with.
+pub(super) struct Beginning<'b> {
+    /// Claims.
+    pub(super) claims: Vec<Line>,
+    /// Values by name, as [`Store::meta`] reads them.
+    pub(super) values: &'b [(&'b str, serde_json::Value)],
+    /// Whether the claims come from the pipeline's copy.
+    pub(super) restored: bool,
+}
+
+/// Makes a file with empty tables but for its beginning, which appears in its place whole or not at all.
+pub(super) fn make(path: &Path, beginning: &Beginning<'_>) -> Result<(), StoreError> {
     let beside = path.with_extension("redb.new");
     let file = fresh(&beside).map_err(StoreError::io(&beside))?;
     let fill_in = || {
         let db = builder().create_file(file)?;
         let txn = db.begin_write()?;
         table::make(&txn)?;
-        if !claims.is_empty() {
+        {
             let mut table = txn.open_table(table::CLAIM)?;
-            for Line { kind, key, claim } in claims {
+            for Line { kind, key, claim } in &beginning.claims {
                 table.insert((kind.as_str(), key.as_str()), table::to_json(claim, "a claim")?.as_slice())?;
             }
-            txn.open_table(table::MARK)?.insert(table::RESTORED, claims.len() as u64)?;
+            let mut table = txn.open_table(table::META)?;
+            for (name, value) in beginning.values {
+                table.insert(*name, table::to_json(value, name)?.as_slice())?;
+            }
+        }
+        if beginning.restored && !beginning.claims.is_empty() {
+            txn.open_table(table::MARK)?.insert(table::RESTORED, beginning.claims.len() as u64)?;
         }
         txn.commit()?;
         Ok(())

@@ -9,6 +9,7 @@
 //! about it, is the engine's. Entries of the journal are described in [`crate::journal`].
 
 mod block;
+mod claimed;
 mod claims;
 mod copy;
 mod damage;
@@ -20,6 +21,7 @@ mod file;
 mod fold;
 mod index;
 mod journal;
+mod lost;
 mod names;
 mod pages;
 mod rows;

@@ -7,6 +7,21 @@ pub(super) const SOURCES: &str = "sources";
 /// The folder of the claims' copies.
 pub(super) const CLAIMS: &str = "claims";
 
+/// The list of pipelines that have had claims.
+pub(super) const CLAIMED: &str = "claimed";
+
+/// Where a copy is kept that has many more claims than the one in its place.
+pub(super) fn beside(copy: &Path) -> PathBuf {
+    let mut beside = copy.as_os_str().to_owned();
+    beside.push(".1");
+    beside.into()
+}
+
+/// Where it is remembered which pipelines have had claims.
+pub(super) fn claimed(dir: &Path) -> PathBuf {
+    dir.join(CLAIMED)
+}
+
 /// Where the sources' or a pipeline's file is.
 pub(super) fn file(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.redb"))

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::claimed;
 use super::dir::{existing_key, refuse_name, refused};
 use super::error::StoreError;
 use super::file::Store;
@@ -63,6 +64,22 @@ impl StoreView {
     pub fn pipeline(&self, name: &str) -> Result<Option<Store>, StoreError> {
         refuse_name(name)?;
         self.look(name)
+    }
+
+    /// Why the claims of a pipeline cannot be had any more, where they are lost.
+    ///
+    /// # Errors
+    /// Where a file refuses.
+    pub fn lost_claims(&self, name: &str) -> Result<Option<StoreError>, StoreError> {
+        let path = file(&self.path, name);
+        if path.try_exists().map_err(StoreError::io(&path))? {
+            return Ok(None);
+        }
+        match claimed::restore(&self.path, name) {
+            Ok(_) => Ok(None),
+            Err(error) if error.is_loss_of_claims() => Ok(Some(error)),
+            Err(error) => Err(error),
+        }
     }
 
     fn look(&self, name: &str) -> Result<Option<Store>, StoreError> {

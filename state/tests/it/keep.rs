@@ -175,3 +175,104 @@ fn a_file_that_is_none_of_the_database_is_told_in_our_own_words() {
         fs::remove_file(file).unwrap();
     }
 }
+
+/// A store with a pipeline of so many claims, copied as after a pass.
+fn copied(dir: &Path, count: u32) {
+    let dir = open(dir);
+    let store = dir.pipeline("test").unwrap();
+    put(&store, claims(0..count));
+    dir.copy_claims("test").unwrap();
+}
+
+#[test]
+fn a_pipeline_that_had_claims_and_lost_them_is_not_taken_for_a_new_one() {
+    let place = tempfile::tempdir().unwrap();
+    copied(place.path(), 50);
+    let (file, copy) = (place.path().join("test.redb"), place.path().join("claims/test.jsonl"));
+    let good = fs::read_to_string(&copy).unwrap();
+    fs::remove_file(&file).unwrap();
+    let half: Vec<&str> = good.lines().take(24).collect();
+    for (text, why) in [
+        (None, "is not there either"),
+        (Some(String::new()), "holds 0 claims"),
+        (Some(half.join("\n")), "holds 24 claims"),
+        (Some(format!("{good}x")), "line 51 is no claim"),
+    ] {
+        match &text {
+            None => fs::remove_file(&copy).unwrap(),
+            Some(text) => fs::write(&copy, text).unwrap(),
+        }
+        let dir = open(place.path());
+        let refused = dir.pipeline("test").unwrap_err();
+        assert!(refused.is_loss_of_claims() && !file.exists(), "{refused}");
+        let said = refused.to_string();
+        for words in [why, copy.to_str().unwrap(), "--rebuild-claims", "from the backup"] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(dir.pipeline("other").is_ok(), "the others go on");
+        drop(dir);
+        let view = reconcile_state::store::StoreView::open(place.path()).unwrap().unwrap();
+        assert_eq!(view.lost_claims("test").unwrap().unwrap().to_string(), said);
+        assert!(view.lost_claims("other").unwrap().is_none());
+    }
+    fs::write(&copy, good.lines().take(25).collect::<Vec<_>>().join("\n")).unwrap();
+    let older = open(place.path()).pipeline("test").unwrap();
+    assert_eq!(older.claims("account").unwrap(), claims(0..25), "an older copy from the backup is one");
+}
+
+#[test]
+fn it_is_known_that_a_pipeline_has_claims_before_its_first_copy_and_after_the_list_was_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let list = place.path().join("claimed");
+    {
+        let dir = open(place.path());
+        dir.pipeline("test").unwrap();
+        assert!(!list.exists(), "it never had any");
+        dir.expect_claims("test").unwrap();
+    }
+    fs::remove_file(place.path().join("test.redb")).unwrap();
+    assert!(open(place.path()).pipeline("test").unwrap_err().is_loss_of_claims());
+    fs::remove_file(&list).unwrap();
+    copied(place.path(), 3);
+    fs::remove_file(&list).unwrap();
+    drop(open(place.path()).pipeline("test").unwrap());
+    assert_eq!(fs::read_to_string(&list).unwrap(), "test 0\n");
+    fs::write(&list, "??").unwrap();
+    assert!(open(place.path()).pipeline("test").unwrap_err().to_string().contains("no list of pipelines"));
+}
+
+#[test]
+fn lost_claims_begin_again_with_what_was_derived_and_with_nothing_half() {
+    let place = tempfile::tempdir().unwrap();
+    copied(place.path(), 50);
+    fs::remove_file(place.path().join("test.redb")).unwrap();
+    let copy = place.path().join("claims/test.jsonl");
+    fs::write(&copy, "damaged").unwrap();
+    let dir = open(place.path());
+    let derived = [("account", claims(0..7))].into();
+    let values = [("name", serde_json::json!("value"))];
+    let store = dir.begin_again("test", &derived, &values).unwrap();
+    assert_eq!(store.claims("account").unwrap(), claims(0..7));
+    assert_eq!(store.meta::<String>("name").unwrap().as_deref(), Some("value"));
+    assert_eq!(store.restored_claims().unwrap(), None, "these are no copy's");
+    assert_eq!(fs::read_to_string(place.path().join("claims/test.jsonl.refused")).unwrap(), "damaged");
+    assert!(dir.begin_again("test", &derived, &values).is_err(), "what is there is not begun again");
+    dir.copy_claims("test").unwrap();
+    assert_eq!(fs::read_to_string(place.path().join("claimed")).unwrap(), "test 7\n");
+    assert_eq!(dir.pipeline("test").unwrap().claims("account").unwrap().len(), 7);
+}
+
+#[test]
+fn a_copy_is_private_also_where_nothing_moved() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let place = tempfile::tempdir().unwrap();
+    copied(place.path(), 2);
+    let copy = place.path().join("claims/test.jsonl");
+    let before = copy.metadata().unwrap();
+    assert_eq!(before.permissions().mode() & 0o777, 0o600);
+    open(place.path()).copy_claims("test").unwrap();
+    assert_eq!(copy.metadata().unwrap().ino(), before.ino(), "an equal one is not written again");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o644)).unwrap();
+    open(place.path()).copy_claims("test").unwrap();
+    assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}

@@ -444,6 +444,7 @@ async fn ids_that_stand_there_before_anybody_is_remembered_are_known_at_the_firs
         school.lose(&format!("claims/{pipeline}.jsonl"));
         school.lose(&format!("{pipeline}.redb"));
     }
+    school.lose("claimed");
     let plan = &school.plan().await.plan;
     let told: Vec<_> = plan.pipelines[MARKS].links.iter().map(|link| (&link.key, &link.differences)).collect();
     assert!(told.len() == 3 && told.iter().all(|(_, differences)| differences.is_empty()), "{told:?}");

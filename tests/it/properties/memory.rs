@@ -136,3 +136,79 @@ async fn the_journal_has_an_intent_and_an_outcome_for_every_write() {
         assert_eq!(count(&|entry| matches!(entry, Entry::Note(note) if note.who == "operator")), 2);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pipeline_that_lost_its_claims_stops_and_the_others_go_on() {
+    let mut desk = Desk::with(1..=4).await;
+    desk.people.hire(5);
+    let copy = desk.store.claims_copy(listed::NAME);
+    for damaged in [true, false] {
+        if damaged {
+            std::fs::write(&copy, "no claim").unwrap();
+            desk.lose(&format!("{}.redb", listed::NAME));
+        } else {
+            std::fs::remove_file(&copy).unwrap();
+        }
+        let before = desk.listed.shelf().writes;
+        let pass = desk.pass().await;
+        let stopped = pass.planned.pipelines.iter().find(|one| one.name == listed::NAME).unwrap().stopped.clone();
+        let event = stopped.expect("it is stopped");
+        assert_eq!((event.code.as_str(), event.step), ("CLAIMS_LOST", "open"));
+        for words in [copy.to_str().unwrap(), "--rebuild-claims", "from the backup"] {
+            assert!(event.message.contains(words), "{}", event.message);
+        }
+        assert!(pass.of(listed::NAME).is_empty());
+        assert_eq!(desk.listed.shelf().writes, before, "nothing is read as new");
+        assert_eq!(pass.planned.plan.changes.iter().filter(|change| change.pipeline == listed::NAME).count(), 0);
+        assert!(!desk.store.path().join(format!("{}.redb", listed::NAME)).exists(), "no new one is begun");
+    }
+    assert_eq!(desk.claimed(asked::NAME, asked::MEMBER).len(), 5, "the other pipeline made the new one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_sources_file_takes_no_claims_with_it() {
+    let mut desk = Desk::with(1..=4).await;
+    desk.lose("sources.redb");
+    let pass = desk.pass().await;
+    assert_eq!((pass.changes(), pass.planned.pipelines.iter().filter(|one| one.stopped.is_some()).count()), (0, 0));
+    std::fs::remove_file(desk.store.claims_copy(listed::NAME)).unwrap();
+    desk.lose("sources.redb");
+    desk.lose(&format!("{}.redb", listed::NAME));
+    let plan = desk.plan().await;
+    let codes: Vec<&str> = plan.pipelines.iter().filter_map(|one| Some(one.stopped.as_ref()?.code.as_str())).collect();
+    assert_eq!(codes, ["CLAIMS_LOST"], "what had claims is known without the sources");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_pass_that_acted_leaves_a_copy_of_what_is_claimed() {
+    let desk = Desk::with(1..=2).await;
+    let copy = desk.store.claims_copy(listed::NAME);
+    let is_copied = || {
+        let text = std::fs::read_to_string(&copy).unwrap();
+        let keys: Vec<_> = desk.claimed(listed::NAME, listed::ACCOUNT);
+        assert_eq!(text.lines().count(), keys.len());
+        keys.iter().all(|key| text.contains(key.as_str()))
+    };
+    // A link and nothing else.
+    desk.people.hire(3);
+    desk.listed.shelf().answer = Some(Answer::LostAndLanded);
+    desk.pass().await;
+    assert!(is_copied());
+    desk.listed.shelf().answer = None;
+    wait(Duration::from_mins(2)).await;
+    let read_back = desk.pass().await;
+    assert_eq!(read_back.of(listed::NAME), [""; 0], "only read back");
+    assert_eq!(desk.claimed(listed::NAME, listed::ACCOUNT).len(), 3);
+    assert!(is_copied());
+    // Interrupted.
+    desk.people.hire_all(4..=30);
+    let stop = reconcile::engine::Stop::default();
+    let judged = desk.judge(desk.plan().await);
+    let (_, ()) = tokio::join!(desk.apply(&judged.approved, &stop), async {
+        wait(Duration::from_millis(30)).await;
+        stop.request();
+    });
+    let made = desk.claimed(listed::NAME, listed::ACCOUNT).len();
+    assert!(made > 3 && made < 30, "{made}");
+    assert!(is_copied());
+}

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use reconcile::clock::Clock;
 use reconcile::config::{
-    FirstMeeting, GuardSettings, Institution, Limit, OnDrift, OnSurplus, PipelineSettings, Protected,
+    FirstMeeting, GuardSettings, Institution, Limit, OnDrift, OnSurplus, PipelineSettings, Protected, Windows,
 };
-use reconcile::engine::{self, ApprovedPlan, Consent, Judged, Order, Planner, Stop};
+use reconcile::engine::{self, ApprovedPlan, Consent, Judged, Order, Planner, Rebuilt, Stop};
 use reconcile::model::pass::{Fate, Planned};
 use reconcile::model::{KeyField, Pick, Scope};
 use reconcile::targets::Registry;
@@ -48,6 +48,7 @@ pub fn settings() -> PipelineSettings {
             collapse: any,
             disabled_reserve: 0,
             first_load: true,
+            windows: Windows { day: 1, week: 3 },
             shrink: ShrinkLimit { percent: 5, floor: 2 },
             protected: Protected::default(),
         },
@@ -144,6 +145,29 @@ impl Desk {
         self.store = Arc::new(StoreDir::open(aside.path(), [7; 32]).unwrap());
         std::fs::remove_file(place.join(file)).unwrap();
         self.store = Arc::new(StoreDir::open(place, [7; 32]).unwrap());
+    }
+
+    /// Loses the whole store between two runs of the program.
+    pub fn lose_everything(&mut self) {
+        let place = self.store.path().to_owned();
+        let aside = TempDir::new().unwrap();
+        self.store = Arc::new(StoreDir::open(aside.path(), [7; 32]).unwrap());
+        std::fs::remove_dir_all(&place).unwrap();
+        self.store = Arc::new(StoreDir::open(place, [7; 32]).unwrap());
+    }
+
+    /// Derives claims from evidence, and remembers none.
+    pub async fn derive(&self, only: &[&str]) -> Rebuilt {
+        let only = only.iter().map(|&name| name.to_owned()).collect();
+        engine::rebuild(&self.planner(), &self.order(), &only).await.unwrap()
+    }
+
+    /// Derives claims from evidence and remembers them.
+    pub async fn rebuild(&self) -> Rebuilt {
+        let rebuilt = self.derive(&[]).await;
+        engine::keep_rebuilt(&self.planner(), &rebuilt, "operator", Some("a test")).await.unwrap();
+        wait(Duration::from_secs(1)).await;
+        rebuilt
     }
 
     fn targets(&self) -> Vec<Target> {
