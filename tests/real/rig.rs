@@ -161,11 +161,22 @@ impl Rig {
         self.spawn(args, Stdio::null())
     }
 
+    /// Runs the program to its end, with no file of it growing beyond so many KiB: a disk that is full by then.
+    pub fn run_within(&self, kib: u64, args: &[&str]) -> Run {
+        let limit = format!("trap '' XFSZ; ulimit -f {} && exec \"$@\"", kib * 2);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limit, "sh", env!("CARGO_BIN_EXE_reconcile")]);
+        self.launch(shell, args, Stdio::null()).end()
+    }
+
     fn spawn(&self, args: &[&str], input: Stdio) -> Running {
+        self.launch(Command::new(env!("CARGO_BIN_EXE_reconcile")), args, input)
+    }
+
+    fn launch(&self, mut command: Command, args: &[&str], input: Stdio) -> Running {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let file = |name: &str| self.path(&format!("{name}-{number}"));
         let (out, err) = (file("stdout"), file("stderr"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reconcile"));
         command.arg("--config").arg(self.path("reconcile.toml")).args(args).current_dir(self.place.path());
         command.env("REAL_PORTAL_PASSWORD", PASSWORD).env(postgres::VARIABLE, postgres::PASSWORD);
         command.env_remove("RUST_LOG").stdin(input);
