@@ -66,7 +66,7 @@ fn attempt<'a>(
         let intents = intend(lane, &batch).await?;
         let outcomes = lane.writer.write(&batch).await;
         let mut outcomes: BTreeMap<Digest, Outcome> = outcomes.into_iter().map(|o| (o.id, o)).collect();
-        if let Some(error) = refused_whole(&batch, &outcomes) {
+        if let Some(error) = refused_whole(&batch, &outcomes, tried) {
             refuse(lane, &intents, &error).await?;
             settled.extend(halve(lane, batch, tried, &error, parts).await?);
             return Ok(settled);
@@ -307,15 +307,18 @@ async fn intend(lane: &Lane<'_>, batch: &Batch) -> Result<Vec<u64>, PassError> {
     blocking(move || Ok(store.record_intents(&intents)?)).await
 }
 
-/// The error, where a batch of several was refused as a whole and certainly did nothing.
-fn refused_whole(batch: &Batch, outcomes: &BTreeMap<Digest, Outcome>) -> Option<TargetError> {
+/// The error, where a batch was refused as a whole and certainly did nothing: one of several changes, or one that may
+/// pass and was not yet tried again.
+fn refused_whole(batch: &Batch, outcomes: &BTreeMap<Digest, Outcome>, tried: Try) -> Option<TargetError> {
     let refusal = |ready: &Ready| {
         let outcome = outcomes.get(&ready.change.id)?;
         let error = outcome.error.as_ref().filter(|error| error.effect == Effect::None && outcome.landed.is_empty())?;
         matches!(error.kind, ErrorKind::Rejected | ErrorKind::Conflict).then_some(error)
     };
     let errors: Option<Vec<&TargetError>> = batch.changes.iter().map(refusal).collect();
-    errors.filter(|errors| errors.len() > 1).and_then(|errors| errors.first().map(|error| (*error).clone()))
+    let error = errors?.first().map(|error| (*error).clone())?;
+    let again = tried == Try::First && matches!(error.retry, Retry::Later(_));
+    (batch.changes.len() > 1 || again).then_some(error)
 }
 
 async fn refuse(lane: &Lane<'_>, intents: &[u64], error: &TargetError) -> Result<(), PassError> {

@@ -20,6 +20,7 @@ mod doubt;
 mod drift;
 mod enrolments;
 mod explain;
+mod faults;
 mod interruption;
 mod marks_target;
 mod output;

@@ -166,6 +166,12 @@ impl Rig {
         self.spawn(other, args, Stdio::null())
     }
 
+    /// Runs the program to its end, with no file of it growing beyond so many KiB: a disk that is full by then.
+    pub fn run_within(&self, kib: u64, args: &[&str]) -> Run {
+        let limit = format!("trap '' XFSZ; ulimit -f {} && exec \"$@\"", kib * 2);
+        self.start_through(&["sh", "-c", &limit, "sh"], args).end()
+    }
+
     fn spawn(&self, other: &[&str], args: &[&str], input: Stdio) -> Running {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let file = |name: &str| self.path(&format!("{name}-{number}"));

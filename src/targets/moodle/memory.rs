@@ -35,17 +35,26 @@ impl Memory {
     async fn attempt(&self, request: &Request, judge: Judge<'_>) -> Result<(), TargetError> {
         let permit = self.pace.admit().await;
         let path = format!("/{}", request.path);
-        let played = self.gate.post(&path, Form::of(request.form.clone()));
+        let played = async {
+            match self.gate.post(&path, Form::of(request.form.clone())).await {
+                Played::Answer(answer) => Some(answer),
+                Played::Drip(answer, over) => {
+                    tokio::time::sleep(over).await;
+                    Some(answer)
+                }
+                Played::Cut => None,
+            }
+        };
         let answer = tokio::time::timeout(self.request_timeout, played).await;
         drop(permit);
         let judged = match answer {
-            Ok(Played::Answer(answer)) => judge(&Reply {
+            Ok(Some(answer)) => judge(&Reply {
                 status: answer.status,
                 content_type: answer.content_type.to_owned(),
                 retry_after: answer.retry_after.as_deref().and_then(|value| parse_retry_after(value, None)),
                 body: answer.body.into_bytes(),
             }),
-            Ok(Played::Cut) => Err(lost("the connection broke before the answer was there")),
+            Ok(None) => Err(lost("the connection broke before the answer was there")),
             Err(_) => Err(lost("the site did not answer in time")),
         };
         judged.map_err(|error| if request.purpose == Purpose::Read { error.effect(Effect::None) } else { error })

@@ -146,7 +146,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The database refused.
-    #[error("{}: {source}; stop, and start again: what is durable is kept", .path.display())]
+    #[error("{}: {}", .path.display(), in_words(.source))]
     Database {
         /// The file.
         path: PathBuf,
@@ -155,10 +155,20 @@ pub enum StoreError {
     },
 }
 
+const MAKE_ROOM: &str = "make room on this file system and start again: what is durable is kept";
+
+fn in_words(error: &redb::Error) -> String {
+    match error {
+        // The database tells the first refusal to whoever met it, and everybody after that only this.
+        redb::Error::PreviousIo => format!("the disk refused an earlier write, and is most likely full; {MAKE_ROOM}"),
+        error => format!("{error}; stop, and start again: what is durable is kept"),
+    }
+}
+
 fn next_step(error: &io::Error) -> &'static str {
     use io::ErrorKind as K;
     match error.kind() {
-        K::StorageFull | K::QuotaExceeded => "make room on this file system and start again: what is durable is kept",
+        K::StorageFull | K::QuotaExceeded | K::FileTooLarge => MAKE_ROOM,
         K::PermissionDenied | K::ReadOnlyFilesystem => "let the account reconcile runs under read and write here",
         K::NotFound | K::NotADirectory => "check the path of the store in the configuration",
         _ => "check the disk and the path of the store in the configuration",

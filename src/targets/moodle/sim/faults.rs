@@ -1,5 +1,6 @@
 //! What can go wrong between the asker and the site, armed at run time. `gate.rs` plays it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub enum Fault {
     GatewayTimeout(Duration),
     /// The call is taken up so much later.
     Delay(Duration),
+    /// The work is done, and the answer comes piece by piece over so long.
+    Drip(Duration),
     /// 429; nothing was done.
     TooManyRequests(RetryAfter),
     /// A web server's HTML page with this status; nothing was done.
@@ -63,6 +66,10 @@ pub enum RetryAfter {
     Seconds(u64),
     /// As an HTTP date, so much after the site's time.
     Date(Duration),
+    /// As an HTTP date, so much before the site's time.
+    Past(Duration),
+    /// Whatever this says.
+    Text(&'static str),
     /// Not sent.
     Absent,
 }
@@ -71,6 +78,7 @@ pub enum RetryAfter {
 #[derive(Debug, Default)]
 pub struct Faults {
     armed: Mutex<Vec<Armed>>,
+    played: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -102,6 +110,11 @@ impl Faults {
         self.lock().iter().all(|armed| armed.left.is_none())
     }
 
+    /// How many calls have met a fault.
+    pub fn played(&self) -> u64 {
+        self.played.load(Ordering::Relaxed)
+    }
+
     fn arm(&self, left: Option<u32>, function: Option<&str>, fault: Fault) {
         self.lock().push(Armed { fault, function: function.map(str::to_owned), left });
     }
@@ -117,6 +130,7 @@ impl Faults {
         let place = armed.iter().position(|armed| {
             armed.function.as_deref().is_none_or(|name| name == function) && armed.fault.applies_to(function)
         })?;
+        self.played.fetch_add(1, Ordering::Relaxed);
         let found = &mut armed[place];
         let fault = found.fault.clone();
         if let Some(left) = &mut found.left {
@@ -226,7 +240,7 @@ mod tests {
         let faults = Faults::default();
         faults.next(2, Some("a"), Fault::Refuse);
         faults.next(1, None, Fault::HalfUsers);
-        assert_eq!(faults.take("b"), None);
+        assert_eq!((faults.take("b"), faults.played()), (None, 0));
         assert_eq!(faults.take("a"), Some(Fault::Refuse));
         assert_eq!(faults.take("core_user_get_users"), Some(Fault::HalfUsers));
         assert!(!faults.are_spent());
@@ -236,7 +250,7 @@ mod tests {
         faults.always(None, Fault::Empty500);
         assert_eq!((faults.take("x"), faults.take("y")), (Some(Fault::Empty500), Some(Fault::Empty500)));
         faults.clear();
-        assert_eq!(faults.take("x"), None);
+        assert_eq!((faults.take("x"), faults.played()), (None, 5));
     }
 
     #[test]

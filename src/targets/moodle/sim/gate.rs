@@ -33,6 +33,8 @@ pub struct Gate {
 pub enum Reply {
     /// An answer.
     Answer(Answer),
+    /// An answer whose body comes piece by piece over so long.
+    Drip(Answer, Duration),
     /// The connection is closed without one.
     Cut,
 }
@@ -94,6 +96,7 @@ impl Gate {
                 sleep(wait).await;
                 Reply::Answer(self.work(arrival, path, form, None).await)
             }
+            Some(Fault::Drip(over)) => Reply::Drip(self.work(arrival, path, form, None).await, over),
             Some(Fault::TooManyRequests(retry)) => Reply::Answer(Answer::html(429, self.retry_after(retry))),
             Some(Fault::Html(status)) => Reply::Answer(Answer::html(status, None)),
             Some(Fault::Says(status, body)) => {
@@ -130,12 +133,16 @@ impl Gate {
     fn retry_after(&self, retry: RetryAfter) -> Option<String> {
         match retry {
             RetryAfter::Seconds(seconds) => Some(seconds.to_string()),
-            RetryAfter::Date(wait) => {
-                let at = self.now().checked_add(SignedDuration::try_from(wait).unwrap_or_default()).ok()?;
-                Some(at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
-            }
+            RetryAfter::Date(wait) => self.date(SignedDuration::try_from(wait).unwrap_or_default()),
+            RetryAfter::Past(since) => self.date(-SignedDuration::try_from(since).unwrap_or_default()),
+            RetryAfter::Text(text) => Some(text.to_owned()),
             RetryAfter::Absent => None,
         }
+    }
+
+    /// An HTTP date, so much from the site's time.
+    fn date(&self, from_now: SignedDuration) -> Option<String> {
+        Some(self.now().checked_add(from_now).ok()?.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
     }
 
     /// Waits as long as the work takes, does it, and lets the fault change what comes out.
@@ -204,6 +211,7 @@ mod tests {
     async fn code(gate: &Arc<Gate>, form: Form) -> String {
         match gate.post(SERVICE, form).await {
             Reply::Answer(answer) => answer.json()["errorcode"].as_str().unwrap_or_default().to_owned(),
+            Reply::Drip(..) => "drip".into(),
             Reply::Cut => "cut".into(),
         }
     }
@@ -246,6 +254,7 @@ mod tests {
             (Fault::TruncatedBody, true),
             (Fault::HtmlOk, true),
             (Fault::Delay(Duration::from_secs(3)), true),
+            (Fault::Drip(Duration::from_secs(3)), true),
         ] {
             let gate = open(None);
             gate.faults().next(1, Some("core_user_create_users"), fault.clone());
@@ -273,11 +282,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn retry_after_comes_in_three_forms() {
+    async fn retry_after_comes_in_all_its_forms() {
         let gate = open(None);
         for (retry, want) in [
             (RetryAfter::Seconds(7), Some("7")),
             (RetryAfter::Date(Duration::from_mins(1)), Some("Thu, 15 Jan 2026 06:01:00 GMT")),
+            (RetryAfter::Past(Duration::from_mins(1)), Some("Thu, 15 Jan 2026 05:59:00 GMT")),
+            (RetryAfter::Text("soon"), Some("soon")),
             (RetryAfter::Absent, None),
         ] {
             gate.faults().next(1, None, Fault::TooManyRequests(retry));

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -13,6 +14,7 @@ use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri, header};
 use axum::serve::{IncomingStream, Listener};
+use futures::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -119,6 +121,7 @@ async fn handle(
     };
     match gate.post(uri.path(), form).await {
         Reply::Answer(answer) => respond(answer),
+        Reply::Drip(answer, over) => drip(answer, over),
         Reply::Cut => {
             line.0.store(true, Ordering::SeqCst);
             Response::new(Body::empty())
@@ -133,6 +136,26 @@ fn respond(answer: Answer) -> Response<Body> {
     if let Some(value) = answer.retry_after.and_then(|text| text.parse().ok()) {
         response.headers_mut().insert(header::RETRY_AFTER, value);
     }
+    response
+}
+
+/// The pieces of a dripping body.
+const DROPS: u32 = 20;
+
+/// The same answer, its body in pieces with pauses between them.
+fn drip(answer: Answer, over: Duration) -> Response<Body> {
+    let body = Bytes::from(answer.body.clone());
+    let size = body.len().div_ceil(DROPS as usize).max(1);
+    let mut pieces = Vec::new();
+    for start in (0..body.len()).step_by(size) {
+        pieces.push(body.slice(start..body.len().min(start + size)));
+    }
+    let pieces = futures::stream::iter(pieces).then(move |piece| async move {
+        tokio::time::sleep(over / DROPS).await;
+        Ok::<_, io::Error>(piece)
+    });
+    let mut response = respond(Answer { body: String::new(), ..answer });
+    *response.body_mut() = Body::from_stream(pieces);
     response
 }
 
