@@ -88,6 +88,9 @@ fn text(rebuilt: &Rebuilt, most: usize, io: &mut Io<'_>) -> Result<(), Failure> 
         if let Some(stopped) = &pipeline.stopped {
             writeln!(io.out, "  stopped: {}: {}; nothing is derived here", stopped.code, stopped.message)?;
         }
+        if !pipeline.settled.is_empty() {
+            writeln!(io.out, "  {} contradicted before, and no more", pipeline.settled.len())?;
+        }
         pipeline.kinds.iter().try_for_each(|kind| one(kind, most, io))?;
     }
     Ok(())
@@ -136,6 +139,7 @@ fn shown(rebuilt: &Rebuilt) -> serde_json::Value {
     let pipeline = |pipeline: &PipelineRebuilt| {
         json!({
             "name": pipeline.name, "target": pipeline.target, "lost": pipeline.lost, "stopped": pipeline.stopped,
+            "settled": pipeline.settled,
             "kinds": pipeline.kinds.iter().map(kind).collect::<Vec<_>>(),
         })
     };

@@ -156,7 +156,7 @@ async fn look_closer(
 }
 
 /// Gives records that were seen without an id the one they were then found with. Whether there were any.
-pub fn identify(seen: &mut [Seen], nearer: &[Seen]) -> bool {
+fn identify(seen: &mut [Seen], nearer: &[Seen]) -> bool {
     let mut any = false;
     for new in nearer {
         if let Some(old) = seen.iter_mut().find(|old| old.remote.id.is_none() && old.remote.is(&new.remote)) {

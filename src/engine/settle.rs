@@ -14,6 +14,7 @@ use reconcile_state::{Applied, Claim, Edit, Key, Origin, Record, Remote};
 
 use super::blocking::blocking;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
+use super::contradicted::{CONTRADICTED, Contradictions};
 use super::error::PassError;
 use super::guard::ApprovedPlan;
 use super::memory::{ELEMENTS, IDENTITY, LOADING, Memories, Memory, POPULATION};
@@ -99,6 +100,7 @@ fn put_aside(memory: &Memory, to: &Path, at: i64) -> Result<(), PassError> {
         memory.store.forget_applied(kind, &keys)?;
     }
     forget(&memory.store)?;
+    memory.store.set_meta(CONTRADICTED, &Contradictions::new())?;
     let records: Vec<OutcomeRecord> =
         memory.open.iter().map(|open| closed(open.number, at, "TARGET_CHANGED")).collect();
     Ok(memory.store.record_outcomes(&records)?)

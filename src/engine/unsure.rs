@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use reconcile_state::{Claim, Edit, Origin, Record, Schema, Standing};
 
+use super::diff::{Facts, Want};
 use crate::model::Element;
 
 /// Whether what we did to a record was lost.
@@ -27,14 +28,14 @@ pub fn elements(schema: &Schema, claim: Option<&Claim>, met: bool, have: &Record
 }
 
 /// Takes out of what is to be done to a record what is only to be listed.
-pub fn take(
-    edits: &mut Vec<Edit>,
-    (claim, elements): (Option<&Claim>, &BTreeSet<Element>),
-    moved: &dyn Fn() -> bool,
-) -> Vec<Edit> {
-    if !is_unsure(claim) {
+pub fn take(edits: &mut Vec<Edit>, elements: &BTreeSet<Element>, facts: &Facts<'_>) -> Vec<Edit> {
+    if !is_unsure(facts.claim) {
         return Vec::new();
     }
+    let moved = || {
+        let Want::Record(want, ..) = facts.want else { return false };
+        (facts.wanted_before)().is_some_and(|before| before.standing != want.standing)
+    };
     let is_theirs = |edit: &mut Edit| match edit {
         Edit::Remove { attribute, element } => elements.contains(&(*attribute, element.clone())),
         Edit::Standing { to: Standing::Active } => !moved(),

@@ -125,6 +125,8 @@ pub struct KindReport {
     pub waiting: Vec<EditReport>,
     /// Not made, because MetaVault does not have the person.
     pub kept: Vec<EditReport>,
+    /// Not made, because memory was lost and nobody knows what this program did.
+    pub unsure: Vec<EditReport>,
 }
 
 /// The rule behind an attribute or an element.
@@ -375,6 +377,7 @@ fn kind(pipeline: &str, one: &KindExplained) -> KindReport {
         next: next(pipeline, one),
         waiting: edits(schema, &one.waiting),
         kept: edits(schema, &one.kept),
+        unsure: edits(schema, &one.unsure),
     }
 }
 

@@ -148,6 +148,7 @@ impl Explainer {
                 next: weighed.next,
                 waiting: weighed.waiting,
                 kept: weighed.kept,
+                unsure: weighed.unsure,
             });
         }
         Ok(explained)

@@ -32,6 +32,7 @@ impl Explainer {
 /// Whether nothing is left open once the next pass has done what it would do.
 fn is_settled(one: &Weighed) -> bool {
     one.kept.is_empty()
+        && one.unsure.is_empty()
         && match &one.next {
             Next::Change(change) => change.held.is_none(),
             Next::Link(differences) => differences.is_empty(),

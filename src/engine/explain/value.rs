@@ -90,6 +90,8 @@ pub struct KindExplained {
     pub waiting: Vec<Edit>,
     /// Edits that are not made because MetaVault does not have the person.
     pub kept: Vec<Edit>,
+    /// Edits that are not made because memory was lost, and nobody knows what we did.
+    pub unsure: Vec<Edit>,
 }
 
 /// What is called for.

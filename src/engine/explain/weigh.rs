@@ -18,6 +18,7 @@ use crate::engine::diff::{Draft, Facts, Have, Step, Want, decide};
 use crate::engine::error::PassError;
 use crate::engine::processed::moved;
 use crate::engine::project::{PROTECTED, is_protected, is_protected_key, stay_away};
+use crate::engine::unsure;
 use crate::engine::weigh::{GONE, scopes_read, take_removals, takes_nothing};
 use crate::model::{Action, Bounds, Call, Desired, Match, Outlook, Person, Reason};
 use crate::policy::is_disabled;
@@ -37,6 +38,7 @@ pub(super) struct Weighed {
     pub next: Next,
     pub waiting: Vec<Edit>,
     pub kept: Vec<Edit>,
+    pub unsure: Vec<Edit>,
 }
 
 /// What a record is decided by: both sides with their digests, as a pass compares them.
@@ -138,6 +140,7 @@ impl Explainer {
             next: Next::Nothing,
             waiting,
             kept: Vec::new(),
+            unsure: Vec::new(),
         };
         let Some(store) = &one.explaining.store else {
             let asked = matches!(weighed.called, Called::Active(_) | Called::Disabled(..));
@@ -244,12 +247,19 @@ impl Explainer {
             begun,
             now: self.at.as_millisecond(),
         };
-        let (drift, step) = decide(&facts, &one.explaining.settings);
+        let (drift, mut step) = decide(&facts, &one.explaining.settings);
+        let have = compared.have.as_ref().filter(|_| schema.part_of.is_some());
+        let elements = have.map(|(_, have)| unsure::elements(&schema, facts.claim, facts.applied.is_none(), have));
+        let unsure = match &mut step {
+            Step::Change(draft) => unsure::take(&mut draft.edits, &elements.unwrap_or_default(), &facts),
+            _ => Vec::new(),
+        };
         if let Some(error) = failure.take() {
             return Err(error.into());
         }
         let until = weighed.claim.as_ref().and_then(|claim| claim.unsettled).map(|unsettled| unsettled.not_before);
         weighed.drift = Some(drift);
+        weighed.unsure = unsure;
         weighed.next = match step {
             Step::Nothing => Next::Nothing,
             Step::Forget => Next::Forget,
@@ -390,7 +400,9 @@ fn change(one: &One, subject: &Subjected<'_>, weighed: &mut Weighed, mut draft: 
         weighed.kept = take_removals(&mut draft.edits);
     }
     if draft.edits.is_empty() && draft.action != Action::Create {
-        return Next::List(std::mem::take(&mut weighed.kept), None);
+        let mut listed = std::mem::take(&mut weighed.kept);
+        listed.append(&mut weighed.unsure);
+        return Next::List(listed, None);
     }
     let reason = match &weighed.called {
         Called::Disabled(_, reason) => Some(*reason),

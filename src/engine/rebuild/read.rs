@@ -1,10 +1,9 @@
 //! What a target shows of one kind: all of it, or nothing counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures::StreamExt;
 
-use crate::engine::observe::identify;
 use crate::model::pass::Event;
 use crate::model::{Anchor, TargetError};
 use crate::targets::port::{Ask, End, Observer, Page, Seen};
@@ -31,17 +30,31 @@ pub async fn read(observer: &Observer, kind: &'static str, anchors: &[Anchor]) -
     if !seen.iter().all(|one| met.insert(one.remote.clone())) {
         return Err(incomplete(observer, &format!("the list of {kind} shows a record twice")));
     }
+    let shown: HashSet<&str> = seen.iter().filter_map(|one| one.remote.id.as_deref()).collect();
+    let nameless = shown.len() < seen.len();
     let is_shown = |anchor: &Anchor| {
-        let id = anchor.remembered.as_ref().and_then(|remote| remote.id.as_ref());
-        id.is_none_or(|id| seen.iter().any(|one| one.remote.id.as_ref() == Some(id)))
+        let id = anchor.remembered.as_ref().and_then(|remote| remote.id.as_deref());
+        id.is_none_or(|id| shown.contains(id))
     };
-    let nameless = seen.iter().any(|one| one.remote.id.is_none());
     let missing: Vec<Anchor> = anchors.iter().filter(|anchor| nameless || !is_shown(anchor)).cloned().collect();
-    let mut nearer = look_up(observer, kind, &missing).await?;
-    identify(&mut seen, &nearer);
-    nearer.retain(|new| !seen.iter().any(|old| old.remote.is(&new.remote)));
-    seen.extend(nearer);
+    let nearer = look_up(observer, kind, &missing).await?;
+    merge(&mut seen, nearer);
     Ok(seen)
+}
+
+/// Gives records that the list showed by name alone the ids that a look-up showed, and adds what it did not show.
+fn merge(seen: &mut Vec<Seen>, nearer: Vec<Seen>) {
+    let nameless = seen.iter().enumerate().filter(|(_, one)| one.remote.id.is_none());
+    let by_handle: HashMap<String, usize> =
+        nameless.filter_map(|(at, one)| Some((one.remote.handle.clone()?, at))).collect();
+    let mut shown: HashSet<String> = seen.iter().filter_map(|one| one.remote.id.clone()).collect();
+    for new in nearer {
+        match new.remote.handle.as_ref().and_then(|handle| by_handle.get(handle)) {
+            Some(at) => seen[*at].remote = seen[*at].remote.refreshed(&new.remote),
+            None if new.remote.id.as_ref().is_none_or(|id| shown.insert(id.clone())) => seen.push(new),
+            None => {}
+        }
+    }
 }
 
 async fn look_up(observer: &Observer, kind: &'static str, anchors: &[Anchor]) -> Result<Vec<Seen>, Event> {

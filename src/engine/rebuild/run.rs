@@ -41,19 +41,21 @@ pub struct PipelineRebuilt {
     pub lost: Option<String>,
     /// Why nothing is derived at all.
     pub stopped: Option<Event>,
+    /// People of whom evidence contradicted before and does no more.
+    pub settled: BTreeSet<Key>,
     /// By kind.
     pub kinds: Vec<KindRebuilt>,
 }
 
 impl PipelineRebuilt {
     fn stopped(name: &'static str, lost: Option<String>, event: Event) -> Self {
-        Self { name, target: None, lost, stopped: Some(event), kinds: Vec::new() }
+        Self { name, target: None, lost, stopped: Some(event), settled: BTreeSet::new(), kinds: Vec::new() }
     }
 
     /// Whether there is anything to remember.
     pub fn is_due(&self) -> bool {
         let any = |kind: &KindRebuilt| !kind.derived.is_empty() || !kind.contradicted.is_empty();
-        self.stopped.is_none() && (self.lost.is_some() || self.kinds.iter().any(any))
+        self.stopped.is_none() && (self.lost.is_some() || !self.settled.is_empty() || self.kinds.iter().any(any))
     }
 }
 
@@ -215,7 +217,7 @@ impl Work<'_> {
                 Err(event) => return PipelineRebuilt::stopped(name, lost, event),
             }
         }
-        PipelineRebuilt { name, target: Some(one.identity.clone()), lost, stopped: None, kinds }
+        self.rebuilt(one, lost, kinds)
     }
 
     /// The claims of a pipeline that keeps the marks of the others.
@@ -230,7 +232,18 @@ impl Work<'_> {
             marks(schema, self.known(name, schema.kind), &all)
         };
         let kinds = observer.project.kinds().iter().map(kind).collect();
-        PipelineRebuilt { name, target: Some(one.identity.clone()), lost, stopped: None, kinds }
+        self.rebuilt(one, lost, kinds)
+    }
+
+    fn rebuilt(&self, one: &Open<'_>, lost: Option<String>, kinds: Vec<KindRebuilt>) -> PipelineRebuilt {
+        let name = one.observer.name;
+        let before = self.memories.pipelines.get(name).map(|memory| &memory.contradicted);
+        let before = before.into_iter().flatten().flat_map(|(kind, keys)| keys.keys().map(move |key| (kind, key)));
+        let still = |(kind, key): &(&String, &Key)| {
+            kinds.iter().any(|one| one.kind == *kind && one.contradicted.contains_key(*key))
+        };
+        let settled = before.filter(|one| !still(one)).map(|(_, key)| key.clone()).collect();
+        PipelineRebuilt { name, target: Some(one.identity.clone()), lost, stopped: None, settled, kinds }
     }
 
     fn agreement(&self, key: &Key, entry: &Entry<'_>, done: &Done) -> Agreement {

@@ -310,12 +310,7 @@ impl Judging<'_> {
                 let of_vault = self.one.observer.project.tables(kind).is_none_or(|tables| !tables.is_empty());
                 let keeps = of_vault && row.is_some_and(|row| !row.in_vault);
                 let kept = if keeps { take_removals(&mut draft.edits) } else { Vec::new() };
-                let moved = || {
-                    let before = (facts.wanted_before)();
-                    let Want::Record(want, ..) = facts.want else { return false };
-                    before.is_some_and(|before| before.standing != want.standing)
-                };
-                let unsure = unsure::take(&mut draft.edits, (facts.claim, &beside.unsure), &moved);
+                let unsure = unsure::take(&mut draft.edits, &beside.unsure, facts);
                 let left = std::mem::take(&mut draft.left);
                 if drift == Drift::FirstMeeting && left.until.is_none() {
                     beside.listed = left.edits.iter().map(Edit::attribute).collect();

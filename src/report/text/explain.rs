@@ -142,6 +142,10 @@ fn kind(
         writeln!(out, "    kept         not-in-mv: MetaVault does not have the person, so nothing is taken away")?;
         edits("        ", &one.kept, out)?;
     }
+    if !one.unsure.is_empty() {
+        writeln!(out, "    unsure       memory was lost, and nobody knows what this program did: left as it is")?;
+        edits("        ", &one.unsure, out)?;
+    }
     let missing: Vec<&BecauseReport> = one.because.iter().filter(|because| !because.wanted).collect();
     if !missing.is_empty() {
         writeln!(out, "    not called for")?;

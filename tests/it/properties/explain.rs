@@ -362,3 +362,26 @@ async fn before_any_pass_over_everybody_absence_is_not_known() {
     assert_eq!((&one.seen, one.drift, &one.next), (&Sight::Unknown, Some(Drift::Unobserved), &Next::Nothing));
     assert!(explain(&desk, 2).pipelines[0].first_load);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_memory_leaves_unsure_is_explained_as_the_plan_has_it() {
+    let mut school = School::new();
+    school.enrol(1, &["room1/a", "room2/a"]);
+    school.enrol(2, &["room1/a"]);
+    school.pass().await;
+    school.stand(2, reconcile_state::Standing::Disabled);
+    school.settings.first_meeting = FirstMeeting::Enforce;
+    school.lose_everything();
+    school.rebuild().await;
+    school.pass().await;
+    school.call_for(1, &["room1/a", "room3/a"]);
+    school.scope = Desk::only([1]);
+    school.plan().await;
+    let seats = kind(&explain(&school, 1), seated::NAME, seated::SEATS);
+    let Next::Change(change) = &seats.next else { panic!("{:?}", seats.next) };
+    assert!(matches!(&change.edits[..], [Edit::Add { element, .. }] if element == "room3/a"));
+    assert!(matches!(&seats.unsure[..], [Edit::Remove { element, .. }] if element == "room2/a"));
+    assert!(shown(&explain(&school, 1)).contains("memory was lost"));
+    let closed = kind(&explain(&school, 2), seated::NAME, seated::ACCOUNT);
+    assert_eq!(closed.next, Next::List(vec![Edit::Standing { to: reconcile_state::Standing::Active }], None));
+}

@@ -120,6 +120,7 @@ async fn evidence_that_contradicts_is_listed_and_left_alone_until_it_agrees() {
     // A record that is not there; one of somebody else; one that carries nothing of the person.
     id(1, "4711", &school);
     id(2, &numbers[3], &school);
+    id(8, "4712", &school);
     school.seated.shelf().only(ACCOUNT, LOGIN, "user004").set(LOGIN, "renamed".into());
     school.lose_everything();
     let rebuilt = school.rebuild().await;
@@ -129,11 +130,20 @@ async fn evidence_that_contradicts_is_listed_and_left_alone_until_it_agrees() {
         .iter()
         .map(|(key, found)| (people(std::iter::once(key))[0], found.code.as_str()))
         .collect();
-    assert_eq!(codes, [(1, "record-missing"), (2, "several-records"), (3, "claimed-by-another"), (4, "values-differ")]);
-    assert_eq!(people(accounts.derived.keys()), [5, 6, 7, 8]);
+    assert_eq!(
+        codes,
+        [
+            (1, "record-missing"),
+            (2, "several-records"),
+            (3, "claimed-by-another"),
+            (4, "values-differ"),
+            (8, "record-missing")
+        ]
+    );
+    assert_eq!(people(accounts.derived.keys()), [5, 6, 7]);
     let before = school.writes();
     let pass = school.pass().await;
-    assert_eq!(conflicts(&pass, NAME), [1, 2, 3, 4].map(|n| (n, "evidence-contradicts")));
+    assert_eq!(conflicts(&pass, NAME), [1, 2, 3, 4, 8].map(|n| (n, "evidence-contradicts")));
     school.people.entitle(1, &[]);
     school.people.edit(4, reconcile::model::person::directory::SURNAME, "Changed");
     assert_eq!(school.pass().await.changes(), 0);
@@ -144,8 +154,17 @@ async fn evidence_that_contradicts_is_listed_and_left_alone_until_it_agrees() {
     school.seated.shelf().only(ACCOUNT, LOGIN, "renamed").set(LOGIN, "user004".into());
     let again = school.rebuild().await;
     let accounts = kind(&again, NAME, ACCOUNT);
-    assert_eq!((people(accounts.derived.keys()), accounts.known), (vec![1, 2, 3, 4], 4));
-    assert!(conflicts(&school.pass().await, NAME).is_empty());
+    assert_eq!((people(accounts.derived.keys()), accounts.known), (vec![1, 2, 3, 4], 3));
+    assert_eq!(conflicts(&school.pass().await, NAME), [(8, "evidence-contradicts")]);
+    // A wrong id is taken out: what is left is one value, and the next pass meets the record for the first time.
+    let from = school.id(8).unwrap().as_str().into();
+    school.people.mark(&key(8), &[Edit::Clear { attribute: ID, from }]);
+    let last = school.rebuild().await;
+    assert_eq!(unknown(kind(&last, NAME, ACCOUNT), "no-target-id"), [8]);
+    let pass = school.pass().await;
+    assert!(conflicts(&pass, NAME).is_empty());
+    assert!(school.claimed(NAME, ACCOUNT).contains(&key(8)));
+    assert_eq!(pass.of(NAME), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
