@@ -10,6 +10,7 @@
 
 mod block;
 mod claims;
+mod compare;
 mod copy;
 mod damage;
 mod dir;
