@@ -1,6 +1,7 @@
 //! Memory: what a pipeline's file remembers, loaded once for a pass.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reconcile_state::journal::Intent;
@@ -126,10 +127,10 @@ impl Memory {
     /// Whose a target's record is by what is remembered.
     pub fn owner(&self, kind: &str, remote: &Remote) -> Option<&Key> {
         let owners = self.owners.get(kind)?;
-        let by_id = remote.id.as_ref().and_then(|id| owners.by_id.get(id));
-        let by_handle = || remote.handle.as_ref().and_then(|handle| owners.by_handle.get(handle));
-        let key = by_id.or_else(by_handle)?;
-        self.claim(kind, key)?.remote.is(remote).then_some(key)
+        let mine = |key: &&Key| self.claim(kind, key).is_some_and(|claim| claim.remote.is(remote));
+        let by_id = Owners::named(&owners.by_id, remote.id.as_ref());
+        let by_handle = Owners::named(&owners.by_handle, remote.handle.as_ref());
+        by_id.rev().find(mine).or_else(|| by_handle.rev().find(mine))
     }
 }
 
@@ -142,21 +143,38 @@ fn places(open: &[OpenIntent]) -> BTreeMap<Key, Vec<usize>> {
     places
 }
 
+/// Whose the records are, by hashes of their ids and names: the texts themselves stand in the claims.
 #[derive(Clone, Default)]
 struct Owners {
-    by_id: HashMap<String, Key>,
-    by_handle: HashMap<String, Key>,
+    by_id: Vec<(u64, Key)>,
+    by_handle: Vec<(u64, Key)>,
 }
 
 impl Owners {
     fn new(claims: &BTreeMap<Key, Claim>) -> Self {
-        let mut owners = Self::default();
-        for (key, Claim { remote, .. }) in claims {
-            owners.by_id.extend(remote.id.clone().map(|id| (id, key.clone())));
-            owners.by_handle.extend(remote.handle.clone().map(|handle| (handle, key.clone())));
-        }
-        owners
+        let sorted = |name: fn(&Remote) -> Option<&String>| {
+            let named = claims.iter().filter_map(|(key, claim)| Some((hash(name(&claim.remote)?), key.clone())));
+            let mut named: Vec<(u64, Key)> = named.collect();
+            named.sort_by_key(|(hash, _)| *hash);
+            named
+        };
+        Self { by_id: sorted(|remote| remote.id.as_ref()), by_handle: sorted(|remote| remote.handle.as_ref()) }
     }
+
+    /// Those who may have this name, in the order of their keys.
+    fn named<'o>(sorted: &'o [(u64, Key)], name: Option<&String>) -> impl DoubleEndedIterator<Item = &'o Key> {
+        let hash = name.map(hash);
+        let from = sorted.partition_point(|(other, _)| Some(*other) < hash);
+        let to = sorted.partition_point(|(other, _)| hash.is_some_and(|hash| *other <= hash));
+        sorted[from.min(to)..to].iter().map(|(_, key)| key)
+    }
+}
+
+/// Of no meaning outside this process.
+fn hash(text: &String) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The memories of all pipelines whose records may be referred to, as projections see them.

@@ -43,6 +43,18 @@ pub struct Observed {
     pub event: Option<Event>,
 }
 
+impl Observed {
+    /// Forgets what the records hold, once they have been weighed: what identifies them and their standing stay.
+    pub fn lighten(&mut self) {
+        for one in &mut self.seen {
+            one.record = Record::new(one.record.key.clone()).standing(one.record.standing);
+            one.matches = Vec::new();
+            one.kept = BTreeSet::new();
+        }
+        self.digests = Vec::new();
+    }
+}
+
 /// Reads one kind of record.
 ///
 /// # Errors
@@ -113,7 +125,7 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
         let event = failure.map(|error| event(observer.name, &error));
         return Ok(Observed { listing, trust, event, ..Observed::default() });
     }
-    keep(question, &seen, &correlated, &proved, listing, trust.is_trusted()).await?;
+    let (seen, correlated, proved) = keep(question, (seen, correlated, proved), listing, trust.is_trusted()).await?;
     let accepted = accepted.into_iter().next().map(|doubt| Event {
         code: doubt.code,
         pipeline: Some(observer.name),
@@ -329,24 +341,20 @@ pub fn read_at(kind: &str) -> String {
     format!("read {kind}")
 }
 
-/// Keeps what was read. Rows that were not shown are dropped only where that proves their absence.
-async fn keep(
-    question: &Question<'_>,
-    seen: &[Seen],
-    correlated: &Correlated,
-    proved: &BTreeSet<Key>,
-    listing: bool,
-    trusted: bool,
-) -> Result<(), PassError> {
-    let mine = |found: &Found| if let Found::Present(at) = found { Some(seen[*at].record.clone()) } else { None };
-    let records: Vec<Record> = correlated.found.values().filter_map(mine).collect();
-    let absent: Vec<Key> = proved.iter().filter(|key| !correlated.found.contains_key(*key)).cloned().collect();
+/// What was read, with whose it is and whose absence it proves.
+type Shown = (Vec<Seen>, Correlated, BTreeSet<Key>);
+
+/// Keeps what was read, and gives it back. Rows that were not shown are dropped only where that proves their absence.
+async fn keep(question: &Question<'_>, shown: Shown, listing: bool, trusted: bool) -> Result<Shown, PassError> {
     let (store, schema, at) = (question.memory.store.clone(), question.schema.clone(), question.at);
     blocking(move || {
+        let (seen, correlated, proved) = &shown;
+        let mine = |found: &Found| if let Found::Present(at) = found { Some(&seen[*at].record) } else { None };
+        let records = correlated.found.values().filter_map(mine);
         let scope = Scope::new(schema.kind, Side::Observed);
         if listing {
             let mut writer = store.snapshot(scope, &schema)?;
-            for record in &records {
+            for record in records {
                 writer.see(record)?;
             }
             writer.finish(if trusted { Absence::Believed } else { Absence::Doubted })?;
@@ -354,10 +362,11 @@ async fn keep(
                 store.set_meta(&read_at(schema.kind), &at)?;
             }
         } else {
-            store.put(scope, &schema, &records)?;
+            let absent: Vec<Key> = proved.iter().filter(|key| !correlated.found.contains_key(*key)).cloned().collect();
+            store.put(scope, &schema, &records.cloned().collect::<Vec<_>>())?;
             store.remove(scope, &absent)?;
         }
-        Ok(())
+        Ok(shown)
     })
     .await
 }

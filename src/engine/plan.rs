@@ -69,22 +69,23 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     let looks = |outlooks| {
         Arc::new(Looks { memories: Arc::clone(&memories), semesters: collected.semesters.clone(), outlooks })
     };
-    let rows = project(planner, &leading, looks(BTreeMap::new()), &collected, order).await?;
+    let mut rows = project(planner, &leading, looks(BTreeMap::new()), &collected, order).await?;
     let mut classes = BTreeMap::new();
     for one in &leading {
-        classes.insert(one.observer.name, pass.pipeline(one, rows.get(one.observer.name)).await?);
+        classes.insert(one.observer.name, pass.pipeline(one, rows.get_mut(one.observer.name)).await?);
     }
     if !following.is_empty() {
         pass.drop_impossible(&schemas);
         let outlooks = pass.outlooks(&leading, &rows, &classes);
+        drop((rows, classes));
         pass.identify(&leading, &outlooks).await?;
         // What is met in this plan is known to those that refer to it, as it will be when they are written.
         for (name, plan) in &pass.pipelines {
             plan.links.iter().for_each(|link| memories.met(name, link.kind, &link.key, &link.remote));
         }
-        let rows = project(planner, &following, looks(outlooks), &collected, order).await?;
+        let mut rows = project(planner, &following, looks(outlooks), &collected, order).await?;
         for one in &following {
-            pass.pipeline(one, rows.get(one.observer.name)).await?;
+            pass.pipeline(one, rows.get_mut(one.observer.name)).await?;
         }
     }
     let plan = pass.ordered(&schemas);
@@ -123,8 +124,9 @@ struct Pass<'p> {
 }
 
 impl Pass<'_> {
-    /// Reads and weighs one pipeline, kind by kind.
-    async fn pipeline(&mut self, one: &Open<'_>, mine: Option<&Rows>) -> Result<Classes, PassError> {
+    /// Reads and weighs one pipeline, kind by kind. Of what was weighed only the outcome is kept: the bodies of
+    /// everybody's records are most of what a pass holds.
+    async fn pipeline(&mut self, one: &Open<'_>, mut mine: Option<&mut Rows>) -> Result<Classes, PassError> {
         let (memory, name) = (&self.memories.pipelines[one.observer.name], one.observer.name);
         let mut judged = Judging {
             one,
@@ -140,9 +142,10 @@ impl Pass<'_> {
         let mut summary = summary(one, memory, window);
         let mut population = 0;
         let mut wholes: BTreeMap<&'static str, Observed> = BTreeMap::new();
-        let none = BTreeMap::new();
+        let mut none = BTreeMap::new();
         for schema in one.observer.project.kinds() {
-            let rows = mine.and_then(|rows| rows.get(schema.kind)).unwrap_or(&none);
+            let projected = mine.as_deref_mut().and_then(|rows| rows.get_mut(schema.kind)).unwrap_or(&mut none);
+            let rows = &*projected;
             for (why, count) in rows.values().flat_map(left_out) {
                 *judged.plan.left_out.entry(why.clone()).or_default() += count;
             }
@@ -155,6 +158,7 @@ impl Pass<'_> {
                 self.events.extend(parts.failure.as_ref().map(|error| observe::event(name, error)));
                 let elements = judged.parts(schema, rows, (of, observed), &parts, self.whole)?;
                 summary.elements.insert(schema.kind, largest(elements, memory.elements.get(schema.kind), self.whole));
+                projected.values_mut().for_each(Row::lighten);
                 continue;
             }
             let gone = judged.gone(schema.kind);
@@ -170,7 +174,7 @@ impl Pass<'_> {
                 at: self.order.at.as_millisecond(),
                 progress: self.planner.progress.as_ref(),
             };
-            let observed = observe(&question).await?;
+            let mut observed = observe(&question).await?;
             summary.observed += observed.seen.len() as u64;
             summary.people = summary.people.max(rows.len() as u64);
             summary.trust.doubts.extend(observed.trust.doubts.iter().cloned());
@@ -179,6 +183,8 @@ impl Pass<'_> {
             population = population.max(active(rows)).max(owned(&observed));
             judged.kind(schema, rows, &gone, &observed)?;
             self.held.look(schema, &judged.changes, &observed, &|remote| memory.owner(schema.kind, remote));
+            projected.values_mut().for_each(Row::lighten);
+            observed.lighten();
             wholes.insert(schema.kind, observed);
         }
         summary.population = population;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use reconcile_state::store::Store;
-use reconcile_state::{Digest, Key, Standing};
+use reconcile_state::{Digest, Key, Record, Standing};
 
 use super::bounds::cut;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE};
@@ -50,6 +50,18 @@ pub struct Row {
     pub left_out: BTreeMap<String, u64>,
     /// How the person will stand elsewhere, where something must land for it first.
     pub outlooks: Vec<Outlook>,
+}
+
+impl Row {
+    /// Forgets how the record is recognised and what it is to hold, once it has been weighed.
+    pub fn lighten(&mut self) {
+        if let Call::Active(record) | Call::Disabled(record, _) = &mut self.call {
+            *record = Record::new(record.key.clone()).standing(record.standing);
+        }
+        self.matches = Vec::new();
+        self.left_out = BTreeMap::new();
+        self.outlooks = Vec::new();
+    }
 }
 
 /// One pipeline's rows: by kind, in key order.

@@ -27,6 +27,7 @@
 //! keyed with the store's own key and cut to 16 bytes: a stolen store does not let anybody test guesses
 //! of a name or number against them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -110,23 +111,18 @@ impl Digester {
 
     /// The digest of the comparable record.
     pub fn record(&self, schema: &Schema, record: &Record) -> Digest {
-        let mut bytes = Vec::with_capacity(1024);
-        put_head(&mut bytes, schema.kind, record.standing);
-        let count_at = put_count(&mut bytes);
-        let mut count = 0;
-        for (id, value) in record.attributes() {
-            let Some(attribute) = schema.attribute(*id) else { continue };
-            if attribute.ownership == Ownership::CreateOnly {
-                continue;
-            }
-            let value = attribute.comparable(value);
-            if !value.is_empty() {
-                put_attribute(&mut bytes, *id, &value);
-                count += 1;
-            }
-        }
-        set_count(&mut bytes, count_at, count);
-        self.bytes(&bytes)
+        self.record_and_body(schema, record).0
+    }
+
+    /// The digest of the comparable record, and the bytes that [`encode`] gives. A record just met lies scattered in
+    /// memory, and fetching it costs more than anything done with it but the hash: it is walked once.
+    pub fn record_and_body(&self, schema: &Schema, record: &Record) -> (Digest, Vec<u8>) {
+        let body = encode(schema.kind, record);
+        let digest = match comparable(schema, record, &body) {
+            Some(bytes) => self.bytes(&bytes),
+            None => self.bytes(&body),
+        };
+        (digest, body)
     }
 
     /// A secret, sealed: equal secrets give equal values under one key, and nothing else can be learnt.
@@ -151,7 +147,8 @@ pub enum DecodeError {
 
 /// The bytes of a whole record, every value as it stands.
 pub fn encode(kind: &str, record: &Record) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1024);
+    let values = record.attributes().iter().map(|(_, value)| encoded_length(value));
+    let mut bytes = Vec::with_capacity(HEAD + kind.len() + values.sum::<usize>());
     put_head(&mut bytes, kind, record.standing);
     let count_at = put_count(&mut bytes);
     set_count(&mut bytes, count_at, record.attributes().len());
@@ -239,43 +236,109 @@ fn set_count(bytes: &mut [u8], at: usize, count: usize) {
 }
 
 /// Lengths above `u32` cannot occur: no source or target gives a text of 4 GiB.
-fn put_length(bytes: &mut Vec<u8>, length: usize) {
-    bytes.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+fn length(length: usize) -> [u8; 4] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    put_length(bytes, text.len());
+    bytes.extend_from_slice(&length(text.len()));
     bytes.extend_from_slice(text.as_bytes());
 }
 
+/// Id, tag and length in one piece: there are dozens of these in every record.
+fn put_long_head(bytes: &mut Vec<u8>, id: AttributeId, tag: u8, of: usize) {
+    let ([high, low], [a, b, c, d]) = (id.0.to_be_bytes(), length(of));
+    bytes.extend_from_slice(&[high, low, tag, a, b, c, d]);
+}
+
+/// What stands before the attributes, beside the kind's own bytes.
+const HEAD: usize = 1 + 4 + 1 + 2;
+
+/// How many bytes [`put_attribute`] puts.
+fn encoded_length(value: &Value) -> usize {
+    let of = match value {
+        Value::Text(text) => 4 + text.len(),
+        Value::Flag(_) => 1,
+        Value::Number(_) => 8,
+        Value::Set(elements) => 4 + elements.iter().map(|element| 4 + element.len()).sum::<usize>(),
+        Value::Reference(key) => 4 + key.as_str().len(),
+        Value::Sealed(_) => 16,
+    };
+    3 + of
+}
+
 fn put_attribute(bytes: &mut Vec<u8>, id: AttributeId, value: &Value) {
-    bytes.extend_from_slice(&id.0.to_be_bytes());
     match value {
         Value::Text(text) => {
-            bytes.push(1);
-            put_text(bytes, text);
+            put_long_head(bytes, id, 1, text.len());
+            bytes.extend_from_slice(text.as_bytes());
         }
-        Value::Flag(flag) => bytes.extend_from_slice(&[2, u8::from(*flag)]),
+        Value::Flag(flag) => {
+            bytes.extend_from_slice(&id.0.to_be_bytes());
+            bytes.extend_from_slice(&[2, u8::from(*flag)]);
+        }
         Value::Number(number) => {
+            bytes.extend_from_slice(&id.0.to_be_bytes());
             bytes.push(3);
             bytes.extend_from_slice(&number.to_be_bytes());
         }
         Value::Set(elements) => {
-            bytes.push(4);
-            put_length(bytes, elements.len());
-            for element in elements {
-                put_text(bytes, element);
-            }
+            put_long_head(bytes, id, 4, elements.len());
+            elements.iter().for_each(|element| put_text(bytes, element));
         }
         Value::Reference(key) => {
-            bytes.push(5);
-            put_text(bytes, key.as_str());
+            put_long_head(bytes, id, 5, key.as_str().len());
+            bytes.extend_from_slice(key.as_str().as_bytes());
         }
         Value::Sealed(digest) => {
+            bytes.extend_from_slice(&id.0.to_be_bytes());
             bytes.push(6);
             bytes.extend_from_slice(digest);
         }
     }
+}
+
+/// The bytes of the comparable record, given those of the record as it stands; `None` where they are the same.
+fn comparable(schema: &Schema, record: &Record, body: &[u8]) -> Option<Vec<u8>> {
+    // Most records are plain ASCII, lengths and tags included.
+    let plain = body.is_ascii();
+    let (mut bytes, mut count, mut kept) = (Vec::new(), 0, 0);
+    let mut at = HEAD + schema.kind.len();
+    // Both are in the order of their ids.
+    let mut rest = schema.attributes();
+    for (id, value) in record.attributes() {
+        let from = at;
+        at += encoded_length(value);
+        while rest.first().is_some_and(|attribute| attribute.id < *id) {
+            rest = &rest[1..];
+        }
+        let attribute = rest.first().filter(|attribute| attribute.id == *id);
+        let attribute = attribute.filter(|attribute| attribute.ownership != Ownership::CreateOnly);
+        let form = match (attribute, value) {
+            (Some(attribute), Value::Text(_)) if attribute.normal.is_plain_form(&body[from + 7..at], plain) => {
+                Some(Cow::Borrowed(value))
+            }
+            (Some(attribute), _) => Some(attribute.comparable(value)),
+            (None, _) => None,
+        };
+        if let Some(Cow::Borrowed(_)) = form {
+            count += 1;
+            continue;
+        }
+        bytes.reserve(body.len());
+        bytes.extend_from_slice(&body[kept..from]);
+        kept = at;
+        if let Some(form) = form.filter(|form| !form.is_empty()) {
+            put_attribute(&mut bytes, *id, &form);
+            count += 1;
+        }
+    }
+    if kept == 0 {
+        return None;
+    }
+    bytes.extend_from_slice(&body[kept..]);
+    set_count(&mut bytes, HEAD + schema.kind.len() - 2, count);
+    Some(bytes)
 }
 
 struct Bytes<'b>(&'b [u8]);

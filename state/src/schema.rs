@@ -36,6 +36,22 @@ impl Normal {
             (_, false) => text.trim().to_lowercase().into(),
         }
     }
+
+    /// Whether a text is plain ASCII, which may be known already, and in this form.
+    pub(crate) fn is_plain_form(self, text: &[u8], known_plain: bool) -> bool {
+        let trimmed = || !matches!(text, [..=b' ', ..] | [.., ..=b' ']);
+        (known_plain || text.is_ascii())
+            && match self {
+                Self::Exact => true,
+                Self::Trimmed => trimmed(),
+                Self::Folded => trimmed() && !text.iter().any(u8::is_ascii_uppercase),
+            }
+    }
+
+    /// Whether a text that is not empty is in this form already.
+    fn is_form(self, text: &str) -> bool {
+        !text.is_empty() && matches!(self.form(text), Cow::Borrowed(same) if same.len() == text.len())
+    }
 }
 
 /// What we may do to an attribute at the target.
@@ -250,6 +266,7 @@ impl Attribute {
                 Cow::Borrowed(same) if same.len() == text.len() => Cow::Borrowed(value),
                 form => Cow::Owned(Value::Text(form.into_owned())),
             },
+            Value::Set(elements) if elements.iter().all(|element| self.normal.is_form(element)) => Cow::Borrowed(value),
             Value::Set(elements) => Cow::Owned(Value::Set(
                 elements.iter().map(|e| self.normal.form(e).into_owned()).filter(|e| !e.is_empty()).collect(),
             )),

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::edit::difference;
-use reconcile_state::store::{Absence, Scope, Side};
+use reconcile_state::store::{Absence, Scope, Side, SnapshotWriter};
 use reconcile_state::{Applied, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Standing, Value};
 
 use super::{Beside, Judging};
@@ -62,7 +62,7 @@ impl Judging<'_> {
     ) -> Result<Elements, PassError> {
         self.plan.strangers += parts.strangers;
         let (mut read, mut wanted) = (Elements::new(), Elements::new());
-        let mut records = Vec::new();
+        let mut keeper = self.keeper(schema, whole_scope && parts.trust.is_trusted())?;
         let planned = self.planned(wholes.0);
         let unclear = self.unclear(wholes.0);
         let total = rows.len();
@@ -75,12 +75,15 @@ impl Judging<'_> {
             let record = self.part(schema, key, row, hangs_on, parts)?;
             if let Some(record) = record {
                 self.tally(schema, &record, &mut read);
-                records.push(record);
+                match &mut keeper {
+                    Keeper::All(writer) => drop(writer.see(&record)?),
+                    Keeper::Some(records) => records.push(record),
+                }
             }
         }
         self.tell(schema.kind, total, total);
         self.told(schema).elements = read.values().sum();
-        self.keep_parts(schema, &records, parts, whole_scope && parts.trust.is_trusted())?;
+        self.keep_parts(schema, keeper, parts)?;
         // What waits for a scope that is not there is no part of what others are held against.
         let there = |scope: &String| parts.read.contains(scope) || parts.unread.contains(scope);
         for (scope, count) in wanted.into_iter().filter(|(scope, _)| there(scope)) {
@@ -387,27 +390,35 @@ impl Judging<'_> {
         (step, left_out)
     }
 
-    fn keep_parts(
-        &self,
-        schema: &Schema,
-        records: &[Record],
-        parts: &ObservedParts,
-        whole: bool,
-    ) -> Result<(), PassError> {
-        let store = &self.memory.store;
+    fn keeper(&self, schema: &Schema, whole: bool) -> Result<Keeper, PassError> {
         let scope = Scope::new(schema.kind, Side::Observed);
-        if !whole {
-            store.put(scope, schema, records)?;
-            return Ok(());
-        }
-        let mut writer = store.snapshot(scope, schema)?;
-        for record in records {
-            writer.see(record)?;
-        }
-        writer.finish(Absence::Believed)?;
-        store.set_meta(&scopes_read(schema.kind), parts.read.as_ref())?;
-        Ok(store.set_meta(&read_at(schema.kind), &self.order.at.as_millisecond())?)
+        Ok(if whole {
+            Keeper::All(Box::new(self.memory.store.snapshot(scope, schema)?))
+        } else {
+            Keeper::Some(Vec::new())
+        })
     }
+
+    fn keep_parts(&self, schema: &Schema, keeper: Keeper, parts: &ObservedParts) -> Result<(), PassError> {
+        let store = &self.memory.store;
+        match keeper {
+            Keeper::Some(records) => {
+                store.put(Scope::new(schema.kind, Side::Observed), schema, &records)?;
+                Ok(())
+            }
+            Keeper::All(writer) => {
+                writer.finish(Absence::Believed)?;
+                store.set_meta(&scopes_read(schema.kind), parts.read.as_ref())?;
+                Ok(store.set_meta(&read_at(schema.kind), &self.order.at.as_millisecond())?)
+            }
+        }
+    }
+}
+
+/// Takes in what was read of parts: everybody's as it comes, or those of some.
+enum Keeper {
+    All(Box<SnapshotWriter>),
+    Some(Vec<Record>),
 }
 
 /// Whether what is there is part of what is called for: then nobody else has been at work in a whole of ours.

@@ -48,7 +48,8 @@ fn bits_for<const W: usize>(count: u64, now: u8) -> u8 {
     bits
 }
 
-fn rows_of<const W: usize>(block: &[u8]) -> Result<&[[u8; W]], Fault> {
+/// The rows in a block.
+pub(super) fn rows_of<const W: usize>(block: &[u8]) -> Result<&[[u8; W]], Fault> {
     match block.as_chunks() {
         (rows, []) => Ok(rows),
         _ => Err(Fault::damaged("a digest block")),

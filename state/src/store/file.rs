@@ -18,9 +18,10 @@ use super::error::{Fault, StoreError};
 use super::{fold, table};
 use crate::digest::{Digester, ENCODING_VERSION};
 
-/// Holds the digest blocks of half a million records; bodies are read through it only where they differ.
-/// Half of it is for what a transaction has written: beyond that, pages go to the disk twice.
-const CACHE_BYTES: usize = 32 << 20;
+/// Half of a file's cache is for what a transaction has written: beyond that, pages go to the disk twice.
+const LEAST_CACHE: u64 = 16 << 20;
+/// Holds the digest blocks of two million records.
+const MOST_CACHE: u64 = 128 << 20;
 
 /// The sources' or one pipeline's part of the store. Cheap to clone; every call blocks until what it did
 /// is durable.
@@ -62,7 +63,7 @@ impl Store {
     /// Opens a file.
     pub(super) fn open(path: PathBuf, digester: Digester, lock: Arc<File>) -> Result<Self, StoreError> {
         look_at(&path)?;
-        let db = caught(|| Ok(builder().open(&path)?)).map_err(|fault| fault.at(&path))?;
+        let db = caught(|| Ok(builder(&path).open(&path)?)).map_err(|fault| fault.at(&path))?;
         let mut inner = Inner::new(Db::Writable(db), path, digester, lock);
         let written_as = inner.written_as()?;
         // Folding first: digests of the former encoding must not come into the tables afterwards.
@@ -78,7 +79,7 @@ impl Store {
     /// process left open, because opening it repairs it.
     pub(super) fn look(path: PathBuf, digester: Digester, lock: Arc<File>) -> Result<Self, StoreError> {
         look_at(&path)?;
-        let open = || match builder().open_read_only(&path) {
+        let open = || match builder(&path).open_read_only(&path) {
             Err(redb::DatabaseError::RepairAborted) => Err(Fault::ReadOnly),
             opened => Ok(opened?),
         };
@@ -253,9 +254,12 @@ impl Drop for Inner {
     }
 }
 
-fn builder() -> Builder {
+/// The cache grows with the file, of which the digest blocks of a kind are about this part.
+fn builder(path: &Path) -> Builder {
+    let length = path.metadata().map_or(0, |file| file.len());
+    let cache = (length / 16).clamp(LEAST_CACHE, MOST_CACHE);
     let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
+    builder.set_cache_size(usize::try_from(cache).unwrap_or(usize::MAX));
     builder
 }
 
@@ -274,7 +278,7 @@ pub(super) fn make(path: &Path, beginning: &Beginning<'_>) -> Result<(), StoreEr
     let beside = path.with_extension("redb.new");
     let file = fresh(&beside).map_err(StoreError::io(&beside))?;
     let fill_in = || {
-        let db = builder().create_file(file)?;
+        let db = builder(&beside).create_file(file)?;
         let txn = db.begin_write()?;
         table::make(&txn)?;
         {

@@ -11,6 +11,7 @@
 mod block;
 mod claimed;
 mod claims;
+mod compare;
 mod copy;
 mod damage;
 mod dir;

@@ -14,7 +14,7 @@ use super::pages::{change_digests, keys, put_piece, put_sorted_bodies, remove_bo
 use super::scope::{Scope, Side};
 use super::set::{Rows, digest_row};
 use super::table::{BODY, DIGEST, ROOT, Root, allot, root, set_root};
-use crate::digest::{Digest, ENCODING_VERSION, encode};
+use crate::digest::{Digest, ENCODING_VERSION};
 use crate::record::{Key, Record};
 use crate::schema::Schema;
 
@@ -93,6 +93,7 @@ impl Store {
         if snapshots.contains(&scope.name()) {
             return Err(StoreError::Busy { path: self.inner.path.clone(), scope: scope.name() });
         }
+        debug_assert_eq!(scope.kind, schema.kind, "bodies are encoded under the schema's kind");
         let known = self.digests(scope)?.0;
         snapshots.insert(scope.name());
         Ok(SnapshotWriter {
@@ -125,7 +126,8 @@ impl SnapshotWriter {
     pub fn see(&mut self, record: &Record) -> Result<Seen, StoreError> {
         let digester = &self.store.inner.digester;
         let key = digester.key(&record.key);
-        let row = digest_row(key, digester.record(&self.schema, record));
+        let (digest, body) = digester.record_and_body(&self.schema, record);
+        let row = digest_row(key, digest);
         let seen = match self.known.find(&key.0) {
             Some(at) if self.mark(at) => Seen::Repeated,
             Some(at) if self.known.rows()[at] == row => Seen::Same,
@@ -142,7 +144,6 @@ impl SnapshotWriter {
         *counter += 1;
         self.summary.seen += u64::from(seen != Seen::Repeated);
         if matches!(seen, Seen::New | Seen::Changed) {
-            let body = encode(&self.kind, record);
             self.pending_bytes += body.len() + record.key.as_str().len();
             self.pending.push(Pending { key: record.key.clone(), row, body });
             if self.pending_bytes >= PIECE_BYTES {

@@ -5,6 +5,7 @@
 
 mod campus;
 mod canonical;
+mod compare;
 mod dir;
 mod journal;
 mod keep;
