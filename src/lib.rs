@@ -6,6 +6,8 @@ pub mod clock;
 pub mod codes;
 pub mod config;
 pub mod engine;
+#[cfg(any(feature = "fuzz", test))]
+pub mod fuzzing;
 pub mod model;
 mod plain;
 pub mod policy;

@@ -222,7 +222,7 @@ impl Args {
 }
 
 /// `FIELD=VALUE`.
-pub(super) fn parse_key(text: &str) -> Result<(KeyField, String), String> {
+pub(crate) fn parse_key(text: &str) -> Result<(KeyField, String), String> {
     const FIELDS: &str = "FIELD=VALUE, where FIELD is username, uh-username or idautoID (uhid)";
     let bare = || {
         let field = if text.len() == 36 && text.contains('-') { "uhid" } else { "username" };

@@ -11,7 +11,7 @@ use crate::sources::uhid;
 /// # Errors
 /// What is wrong and in which line; a list without any key is refused, because a scope of nobody must
 /// never become one of everybody.
-pub(super) fn parse(text: &str) -> Result<Vec<(KeyField, String)>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<(KeyField, String)>, String> {
     let mut seen = BTreeSet::new();
     let mut keys = Vec::new();
     for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {

@@ -12,6 +12,8 @@ mod conflicts;
 mod demo;
 mod exit;
 mod explain;
+#[cfg(any(feature = "fuzz", test))]
+pub(crate) mod fuzzing;
 mod help;
 mod init;
 mod io;

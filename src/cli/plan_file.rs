@@ -22,7 +22,7 @@ const LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// The file.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PlanFile {
+pub(crate) struct PlanFile {
     /// Version of the format.
     pub version: u32,
     /// What is approved.
@@ -36,7 +36,7 @@ pub(super) struct PlanFile {
 /// What is approved.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Approvable {
+pub(crate) struct Approvable {
     /// When it was saved.
     pub made: Timestamp,
     /// When it is void.
@@ -54,7 +54,7 @@ pub(super) struct Approvable {
 /// What was asked for, so that the same is planned again.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Which people.
     pub scope: Scope,
     /// `--adopt`
@@ -68,7 +68,7 @@ pub(super) struct Asked {
 /// One change, with as much of it as tells a person which it was.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     /// Its id.
     pub id: ChangeId,
     /// It in words: `toy: create account KEY`.
@@ -110,8 +110,13 @@ pub(super) fn save(
 pub(super) fn read(path: &Path) -> Result<PlanFile, Failure> {
     let text = std::fs::read(path)
         .map_err(|error| Failure::error(format!("{} cannot be read: {}", path.display(), in_words(&error))))?;
+    parse(path, &text)
+}
+
+/// The plan in a file's bytes.
+pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<PlanFile, Failure> {
     // The parser's own text would quote a value.
-    serde_json::from_slice(&text).map_err(|error| {
+    serde_json::from_slice(text).map_err(|error| {
         let (path, line) = (path.display(), error.line());
         Failure::error(format!(
             "{path} is no saved plan, or a broken one (line {line}); save it anew with --plan --out"

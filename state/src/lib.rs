@@ -5,6 +5,8 @@ pub mod claim;
 pub mod digest;
 pub mod drift;
 pub mod edit;
+#[cfg(feature = "fuzz")]
+pub mod fuzzing;
 pub mod journal;
 pub mod record;
 pub mod schema;

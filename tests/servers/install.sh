@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what slapd.sh and postgres.sh need (slapd, ldap-utils, postgresql, openssl) from Debian or Ubuntu
-# when it is missing. Run as root, or as a user who may use sudo without a password. The distribution's own
+# Installs what slapd.sh, postgres.sh and the fuzzers need (slapd, ldap-utils, postgresql, openssl, g++) from Debian
+# or Ubuntu when it is missing. Run as root, or as a user who may use sudo without a password. The distribution's own
 # servers are neither started now nor at the next boot, and no database cluster is made: only throw-away
 # servers of the tests are wanted.
 set -euo pipefail
@@ -10,6 +10,8 @@ missing=()
 command -v slapd >/dev/null || missing+=(slapd)
 command -v ldapsearch >/dev/null || missing+=(ldap-utils)
 command -v openssl >/dev/null || missing+=(openssl)
+# For libFuzzer.
+command -v c++ >/dev/null || missing+=(g++)
 # Debian keeps the server's programs out of the PATH, one folder for each version.
 if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && ! command -v initdb >/dev/null; then
   missing+=(postgresql)

@@ -12,4 +12,5 @@ mod text;
 mod when;
 
 pub(super) use run::run;
-pub(super) use when::{Most, Since};
+pub(super) use when::Most;
+pub(crate) use when::Since;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 /// `--since`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::cli) enum Since {
+pub(crate) enum Since {
     /// A point in time.
     At(Timestamp),
     /// So long ago.

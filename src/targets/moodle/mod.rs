@@ -11,12 +11,12 @@
 //! | `reader`, `inspect`, `writer` | what is, and what is done |
 //! | `codes` | every code and reason, with what to do |
 
-mod accounts;
-mod answer;
+pub(crate) mod accounts;
+pub(crate) mod answer;
 mod client;
 mod codes;
 mod config;
-mod enrolments;
+pub(crate) mod enrolments;
 mod inspect;
 #[cfg(feature = "sim")]
 mod memory;
@@ -35,7 +35,7 @@ mod testing;
 #[cfg(feature = "sim")]
 mod tests;
 mod transport;
-mod wire;
+pub(crate) mod wire;
 mod writer;
 
 use std::sync::Arc;

@@ -58,7 +58,7 @@ impl fmt::Debug for RawEntry {
 ///
 /// # Errors
 /// `Referral` for a continuation reference, `Malformed` for what is no entry.
-pub(super) fn decode(answer: ResultEntry) -> Result<Option<RawEntry>, LdapError> {
+pub(crate) fn decode(answer: ResultEntry) -> Result<Option<RawEntry>, LdapError> {
     if answer.is_intermediate() {
         return Ok(None);
     }
@@ -69,7 +69,7 @@ pub(super) fn decode(answer: ResultEntry) -> Result<Option<RawEntry>, LdapError>
 }
 
 /// `SearchResultEntry ::= [APPLICATION 4] SEQUENCE { objectName, attributes SEQUENCE OF { type, SET OF vals } }`
-pub(super) fn entry(tag: StructureTag) -> Option<RawEntry> {
+pub(crate) fn entry(tag: StructureTag) -> Option<RawEntry> {
     if tag.id != 4 || tag.class != TagClass::Application {
         return None;
     }
@@ -98,7 +98,7 @@ fn primitive(tag: StructureTag) -> Option<Vec<u8>> {
 }
 
 /// The cookie of a paged-results answer (RFC 2696): `SEQUENCE { size INTEGER, cookie OCTET STRING }`.
-pub(super) fn paging_cookie(value: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn paging_cookie(value: &[u8]) -> Option<Vec<u8>> {
     let (rest, tag) = ldap3::asn1::parse_tag(value).ok()?;
     let universal = |tag: &StructureTag, id: u64| tag.class == TagClass::Universal && tag.id == id;
     if !rest.is_empty() || !universal(&tag, 16) {

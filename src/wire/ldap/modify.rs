@@ -110,7 +110,7 @@ fn modified(result: &LdapResult) -> Modified {
 }
 
 /// The `entryCSN` of a pre- or post-read answer, which holds an entry as a search gives it.
-fn csn(value: &[u8]) -> Option<String> {
+pub(crate) fn csn(value: &[u8]) -> Option<String> {
     let (_, tag) = ldap3::asn1::parse_tag(value).ok()?;
     let read = entry::entry(tag)?;
     let text = std::str::from_utf8(read.values(CSN).first()?).ok()?;

@@ -17,7 +17,7 @@ use crate::record::Key;
 /// One line of a copy.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Line {
+pub(crate) struct Line {
     pub(super) kind: String,
     pub(super) key: Key,
     pub(super) claim: Claim,
@@ -25,11 +25,15 @@ pub(super) struct Line {
 
 /// Reads a copy, whole or not at all; `None` where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<Line>>, StoreError> {
-    let Some(bytes) = bytes(path)? else { return Ok(None) };
+    bytes(path)?.map(|bytes| parse(&bytes, path)).transpose()
+}
+
+/// The lines of a copy that was read from `path`.
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Line>, StoreError> {
     let (mut lines, mut known) = (Vec::new(), BTreeSet::new());
-    let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     if text.is_empty() {
-        return Ok(Some(lines));
+        return Ok(lines);
     }
     for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
         // The parser's own message is left out: it may quote what it read.
@@ -43,7 +47,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Line>>, StoreError> {
         }
         lines.push(line);
     }
-    Ok(Some(lines))
+    Ok(lines)
 }
 
 /// Replaces a copy. Where less than half of the claims would be left, the one before is kept beside it as

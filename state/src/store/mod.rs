@@ -20,6 +20,8 @@ mod entries;
 mod error;
 mod file;
 mod fold;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzzing;
 mod index;
 mod journal;
 mod lost;
