@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reconcile::sim::campus::attribute;
+use reconcile::sim::faults::{Fault as Ldap, Operation, Refusal, Times};
 use reconcile::targets::moodle::sim::{Fault, RetryAfter};
 
 use super::stage::Stage;
@@ -103,4 +104,25 @@ async fn a_site_that_goes_away_while_courses_are_read_one_by_one_is_soon_left_al
     println!("{more} requests for {courses} courses, ended after {:?}", since.elapsed());
     stage.faults().clear();
     stage.converges("back").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_takes_no_writes_is_soon_left_alone_and_accounts_go_on() {
+    let stage = Stage::set(true, 400).await;
+    stage.directory.faults().play(Ldap::Refuse(Operation::Write, Refusal::Unavailable), Times::Always);
+    let ended = stage.pass().await.expect(4);
+    let ended = ended.says(&[
+        "PORTAL_UPDATE_FAILED",
+        "TARGET_AWAY: portal is away: ",
+        "requests in a row failed, the last with",
+    ]);
+    let writes = stage.directory.faults().played();
+    let line = ended.said.lines().find(|line| line.contains("given up: ")).unwrap();
+    let not_tried: u64 = line.split_whitespace().nth(2).unwrap().parse().unwrap();
+    assert!(writes <= HANDFUL && not_tried > 100, "{writes} writes, {line}");
+    assert!(!ended.said.contains("totalAddUserFail"), "{}", ended.said);
+    stage.directory.faults().clear();
+    let written = stage.world().writes();
+    stage.converges("back").await;
+    assert_eq!(stage.world().writes(), written, "the site had all of it");
 }

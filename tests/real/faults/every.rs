@@ -7,7 +7,7 @@ use std::time::Duration;
 use reconcile::sim::faults::{Fault as Ldap, Operation, Refusal, Times};
 use reconcile::targets::moodle::sim::{Fault, RetryAfter};
 
-use super::stage::{Stage, State, TIMEOUT};
+use super::stage::{Stage, TIMEOUT};
 
 /// Longer than an answer is waited for.
 const LATE: Duration = TIMEOUT.saturating_add(Duration::from_millis(500));
@@ -59,19 +59,6 @@ fn of_one_function(function: &str) -> Vec<Fault> {
     faults
 }
 
-/// The same rounds without any fault: the state after each.
-async fn undisturbed(by_report: bool, rounds: usize) -> Vec<State> {
-    let stage = Stage::loaded(by_report).await;
-    let mut states = Vec::new();
-    for number in 0..rounds {
-        stage.round(number).await;
-        stage.pass().await.expect(0);
-        stage.converges("without faults").await;
-        states.push(stage.state());
-    }
-    states
-}
-
 /// Exit codes with which a pass may answer a fault, and what it then says.
 #[track_caller]
 fn is_told(code: u8, said: &str, what: &str) {
@@ -94,7 +81,7 @@ async fn survives(by_report: bool, functions: &[&str]) {
         faults.map(|fault| ((*function).to_owned(), fault))
     });
     let cases: Vec<(String, Fault)> = all.collect();
-    let expected = undisturbed(by_report, cases.len()).await;
+    let expected = Stage::undisturbed(cases.len(), by_report).await;
     let stage = Stage::loaded(by_report).await;
     let mut codes: BTreeMap<u8, usize> = BTreeMap::new();
     for (number, (function, fault)) in cases.iter().enumerate() {
@@ -199,7 +186,7 @@ fn of_the_directory() -> Vec<(Ldap, Times)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_the_directory_is_survived() {
     let cases = of_the_directory();
-    let expected = undisturbed(true, cases.len()).await;
+    let expected = Stage::undisturbed(cases.len(), true).await;
     let stage = Stage::loaded(true).await;
     let mut codes: BTreeMap<u8, usize> = BTreeMap::new();
     for (number, (fault, times)) in cases.iter().enumerate() {

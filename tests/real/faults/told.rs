@@ -7,7 +7,7 @@ use reconcile::sim::campus::attribute;
 use reconcile::sim::faults::{Fault as Ldap, Operation, Times};
 use reconcile::targets::moodle::sim::{Fault, RetryAfter};
 
-use super::stage::{Stage, State, TIMEOUT};
+use super::stage::{Stage, TIMEOUT};
 use crate::rig::{CREATE, REPORT, UPDATE};
 
 const LATE: Duration = TIMEOUT.saturating_add(Duration::from_millis(500));
@@ -35,20 +35,8 @@ fn too_many(retry: RetryAfter) -> Fault {
     Fault::TooManyRequests(retry)
 }
 
-/// States after each of these rounds where nothing goes wrong.
-async fn undisturbed(rounds: usize) -> Vec<State> {
-    let stage = Stage::loaded(true).await;
-    let mut states = Vec::new();
-    for number in 0..rounds {
-        stage.round(number).await;
-        stage.converges("without faults").await;
-        states.push(stage.state());
-    }
-    states
-}
-
 async fn told(rows: &[Row]) {
-    let (expected, stage) = tokio::join!(undisturbed(rows.len()), Stage::loaded(true));
+    let (expected, stage) = tokio::join!(Stage::undisturbed(rows.len(), true), Stage::loaded(true));
     for (number, Row { function, fault, always, code, says }) in rows.iter().enumerate() {
         let what = format!("{fault:?} at {function}, {}", if *always { "always" } else { "once" });
         stage.round(number).await;
@@ -192,7 +180,7 @@ async fn a_token_that_expired_is_told_until_there_is_another() {
         "username = \"svc-reconcile\"\npassword = \"env:SITE\"\nservice = \"reconcile\"\n",
     );
     stage.converges("with a new token").await;
-    stage.state().is(&undisturbed(1).await[0], "with a new token");
+    stage.state().is(&Stage::undisturbed(1, true).await[0], "with a new token");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,7 +198,7 @@ async fn a_directory_that_breaks_off_or_answers_in_part_closes_nobody() {
         (Ldap::LoseAnswer(Operation::Write), Times::Next(1), 4, &["in doubt: PORTAL_CONNECTION_FAILED"]),
         (Ldap::LoseAnswer(Operation::Bind), Times::Always, 1, &["LDAP_CONNECTION_FAILED"]),
     ];
-    let (expected, stage) = tokio::join!(undisturbed(rows.len()), Stage::loaded(true));
+    let (expected, stage) = tokio::join!(Stage::undisturbed(rows.len(), true), Stage::loaded(true));
     for (number, (fault, times, code, says)) in rows.into_iter().enumerate() {
         let what = format!("{fault:?}");
         stage.round(number).await;
