@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use reconcile_state::Key;
+use serde::{Deserialize, Serialize};
 
 use super::correlate::{Correlated, Found};
-use super::rebuild::Contradicted;
 use crate::model::Candidate;
 use crate::targets::port::Seen;
 
@@ -14,6 +14,17 @@ use crate::targets::port::Seen;
 pub const CONTRADICTED: &str = "contradicted";
 /// The directory names another record for the person than the one that was found.
 pub const EVIDENCE: &str = "evidence-contradicts";
+
+/// Evidence that does not agree. The record is left alone until it does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Contradicted {
+    /// What does not agree.
+    pub code: String,
+    /// The record that the directory names.
+    pub id: String,
+    /// Records that were found by other evidence.
+    pub found: Vec<String>,
+}
 
 /// By kind and key.
 pub type Contradictions = BTreeMap<String, BTreeMap<Key, Contradicted>>;

@@ -43,6 +43,7 @@ mod weigh;
 pub use apply::{Applied, apply};
 pub use collect::{DIRECTORY, VAULT};
 pub use conflicts::{KnownCandidate, KnownConflict, KnownRival, LeftOpen, SourcesRead, Told, recall};
+pub use contradicted::Contradicted;
 pub use error::PassError;
 pub use explain::{
     Asked, Called, Confirmed, Doubt, Explained, Explainer, Explaining, KindExplained, LastApplied, Next, NextChange,
@@ -53,6 +54,6 @@ pub use memory::IDENTITY;
 pub use plan::plan;
 pub use planner::{Order, Planner};
 pub use progress::{Progress, Silent, Step};
-pub use rebuild::{Contradicted, KindRebuilt, PipelineRebuilt, Rebuilt, keep as keep_rebuilt, rebuild};
+pub use rebuild::{KindRebuilt, PipelineRebuilt, Rebuilt, keep as keep_rebuilt, rebuild};
 pub use stop::Stop;
 pub use vanished::ATTRIBUTE_VANISHED;

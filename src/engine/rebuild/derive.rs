@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use reconcile_state::{AttributeId, Claim, Key, Origin, Ownership, Record, Remote, Schema, Shape, Standing};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::engine::contradicted::Contradicted;
 use crate::engine::correlate::{Found, correlate};
 use crate::model::{Anchor, Candidate, Match, Reason};
 use crate::targets::port::{Project, Seen};
@@ -21,17 +22,6 @@ pub const ELEMENTS_UNKNOWN: Reason = Reason("elements-unknown");
 pub const STANDING_UNKNOWN: Reason = Reason("standing-unknown");
 /// Not derived: a mark stands, and the record that it stands for is not known to be open.
 pub const MARK_UNCONFIRMED: Reason = Reason("mark-unconfirmed");
-
-/// Evidence that does not agree. The record is left alone until it does.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Contradicted {
-    /// What does not agree.
-    pub code: String,
-    /// The record that the directory names.
-    pub id: String,
-    /// Records that were found by other evidence.
-    pub found: Vec<String>,
-}
 
 /// What was derived for one kind.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]

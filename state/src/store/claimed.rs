@@ -9,10 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::copy::{self, Line};
-use super::dir::refuse_name;
 use super::disk::write_whole;
 use super::error::StoreError;
-use super::names::{claimed, claims_copy, file};
+use super::names::{claimed, claims_copy, file, is_pipeline};
 
 /// The pipelines, each with the number of claims in its last copy; 0 where none was made yet.
 pub(super) fn read(dir: &Path) -> Result<BTreeMap<String, u64>, StoreError> {
@@ -24,8 +23,7 @@ pub(super) fn read(dir: &Path) -> Result<BTreeMap<String, u64>, StoreError> {
     };
     let line = |line: &str| {
         let (name, count) = line.split_once(' ')?;
-        refuse_name(name).ok()?;
-        Some((name.to_owned(), count.parse().ok()?))
+        is_pipeline(name).then_some((name.to_owned(), count.parse().ok()?))
     };
     let damaged = || {
         let source = io::Error::new(io::ErrorKind::InvalidData, "this is no list of pipelines and of their claims");

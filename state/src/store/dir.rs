@@ -12,7 +12,7 @@ use super::copy::Line;
 use super::disk::write_whole;
 use super::error::StoreError;
 use super::file::{Beginning, Store};
-use super::names::{CLAIMED, CLAIMS, SOURCES, claims_copy, file};
+use super::names::{CLAIMED, CLAIMS, SOURCES, claims_copy, file, is_pipeline};
 use crate::digest::Digester;
 
 const FORMAT: &str = "reconcile store 1";
@@ -163,8 +163,7 @@ pub(super) fn existing_key(dir: &Path) -> Result<Option<[u8; 32]>, StoreError> {
 
 /// Refuses what cannot name a pipeline's file.
 pub(super) fn refuse_name(name: &str) -> Result<(), StoreError> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || name == SOURCES || !name.chars().all(plain) {
+    if !is_pipeline(name) {
         return Err(StoreError::Name { name: name.to_owned() });
     }
     Ok(())

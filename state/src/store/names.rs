@@ -31,3 +31,9 @@ pub(super) fn file(dir: &Path, name: &str) -> PathBuf {
 pub(super) fn claims_copy(dir: &Path, pipeline: &str) -> PathBuf {
     dir.join(CLAIMS).join(format!("{pipeline}.jsonl"))
 }
+
+/// Whether this can name a pipeline's file.
+pub(super) fn is_pipeline(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !name.is_empty() && name != SOURCES && name.chars().all(plain)
+}
