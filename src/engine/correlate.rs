@@ -54,15 +54,15 @@ pub fn correlate<'o>(anchors: &[Anchor], seen: &[Seen], owner: &dyn Fn(&Remote) 
     let borne = borne(anchors);
     let mut result = Correlated { repeated: index.repeated, ..Correlated::default() };
     let mut hit_by: HashMap<usize, Vec<(&Key, bool)>> = HashMap::new();
-    let mut hits: BTreeMap<&Key, BTreeMap<usize, Vec<&'static str>>> = BTreeMap::new();
+    let mut hits: BTreeMap<&Key, Vec<(usize, &'static str)>> = BTreeMap::new();
 
     for anchor in anchors {
-        let mut mine: BTreeMap<usize, Vec<&'static str>> = BTreeMap::new();
+        let mut mine: Vec<(usize, &'static str)> = Vec::new();
         if let Some(remote) = &anchor.remembered {
             result.remembered += 1;
             let again = index.remembered(remote);
             result.found_again += u64::from(!again.is_empty());
-            again.into_iter().for_each(|at| mine.entry(at).or_default().push(REMEMBERED));
+            mine.extend(again.into_iter().map(|at| (at, REMEMBERED)));
         }
         for wanted in &anchor.matches {
             let at = index.matching(wanted.field, &wanted.value);
@@ -72,25 +72,27 @@ pub fn correlate<'o>(anchors: &[Anchor], seen: &[Seen], owner: &dyn Fn(&Remote) 
                 && borne.get(&(wanted.field, wanted.value.as_str())) == Some(&1)
                 && !at.iter().any(others);
             if !wanted.only_unique || unique {
-                at.iter().for_each(|&at| mine.entry(at).or_default().push(wanted.field));
+                mine.extend(at.iter().map(|&at| (at, wanted.field)));
             }
         }
-        for (&at, by) in &mine {
-            hit_by.entry(at).or_default().push((&anchor.key, by.contains(&REMEMBERED)));
+        for at in places(&mine) {
+            hit_by.entry(at).or_default().push((&anchor.key, mine.contains(&(at, REMEMBERED))));
         }
         if !mine.is_empty() {
+            mine.shrink_to_fit();
             hits.insert(&anchor.key, mine);
         }
     }
 
     for (key, mine) in hits {
         let owned = |at: usize| owner(&seen[at].remote).is_some_and(|owner| owner != key);
+        let places = places(&mine);
+        let by = |at: usize| mine.iter().filter(move |hit| hit.0 == at).map(|hit| hit.1).collect();
         let candidates = || {
-            mine.iter()
-                .map(|(&at, by)| Candidate { remote: seen[at].remote.clone(), by: by.clone() })
-                .collect::<Vec<_>>()
+            let hit = places.iter().map(|&at| Candidate { remote: seen[at].remote.clone(), by: by(at) });
+            hit.collect::<Vec<_>>()
         };
-        let only = mine.keys().next().copied().filter(|_| mine.len() == 1);
+        let only = if let [at] = places[..] { Some(at) } else { None };
         let found = match only {
             None => Found::Ambiguous(SEVERAL, candidates()),
             Some(at) if seen[at].foreign.is_some() => Found::Ambiguous(FOREIGN, candidates()),
@@ -109,6 +111,14 @@ pub fn correlate<'o>(anchors: &[Anchor], seen: &[Seen], owner: &dyn Fn(&Remote) 
         result.unasked += u64::from(!asked);
     }
     result
+}
+
+/// The records that were hit, each once, in the order of the reading.
+fn places(hits: &[(usize, &'static str)]) -> Vec<usize> {
+    let mut places: Vec<usize> = hits.iter().map(|(at, _)| *at).collect();
+    places.sort_unstable();
+    places.dedup();
+    places
 }
 
 /// Whether somebody else has a claim on the one record that `key` hits. Whoever remembers it has it.

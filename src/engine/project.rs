@@ -98,7 +98,7 @@ impl Projector {
         known: Option<&BTreeSet<Key>>,
     ) -> Result<BTreeMap<&'static str, Rows>, PassError> {
         let said = (self.store.digests(DIRECTORY_SCOPE)?, self.store.digests(VAULT_SCOPE)?);
-        let mut projected: BTreeMap<&'static str, Rows> = BTreeMap::new();
+        let mut pairs: BTreeMap<(&'static str, &'static str), Vec<(Key, Row)>> = BTreeMap::new();
         for (at, key) in keys.iter().enumerate() {
             if at % TOLD == 0 {
                 self.progress.tell(None, Step::Project, at as u64, Some(keys.len() as u64));
@@ -114,17 +114,20 @@ impl Projector {
                 let memory = self.memories.pipelines.get(name);
                 let moved = memory.is_none_or(|memory| memory.processed.moved(key, &said.0, &said.1));
                 let protected = is_protected(&person, protected).then_some(PROTECTED);
-                let rows = projected.entry(name).or_default();
                 for desired in project.desired(Subject::Person(&person), self.look.as_ref(), self.at) {
                     // Disabled is read positively; nothing else is believed of a person read in part.
                     let row = self.row(project.as_ref(), &desired, away.filter(|_| !disabled));
-                    rows.entry(desired.kind)
-                        .or_default()
-                        .insert(desired.key, Row { moved, in_vault, protected, outlooks: outlooks.clone(), ..row });
+                    let rows = pairs.entry((name, desired.kind)).or_insert_with(|| Vec::with_capacity(keys.len()));
+                    rows.push((desired.key, Row { moved, in_vault, protected, outlooks: outlooks.clone(), ..row }));
                 }
             }
         }
         self.progress.tell(None, Step::Project, keys.len() as u64, Some(keys.len() as u64));
+        // Of pairs in order a map is made without the room that single insertions leave in it.
+        let mut projected: BTreeMap<&'static str, Rows> = BTreeMap::new();
+        for ((name, kind), rows) in pairs {
+            projected.entry(name).or_default().insert(kind, rows.into_iter().collect());
+        }
         projected.values_mut().flat_map(BTreeMap::values_mut).for_each(drop_shared);
         self.drop_borne_elsewhere(&mut projected, known)?;
         Ok(projected)

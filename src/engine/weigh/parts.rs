@@ -392,11 +392,8 @@ impl Judging<'_> {
 
     fn keeper(&self, schema: &Schema, whole: bool) -> Result<Keeper, PassError> {
         let scope = Scope::new(schema.kind, Side::Observed);
-        Ok(if whole {
-            Keeper::All(Box::new(self.memory.store.snapshot(scope, schema)?))
-        } else {
-            Keeper::Some(Vec::new())
-        })
+        let all = || Ok::<_, PassError>(Keeper::All(Box::new(self.memory.store.snapshot(scope, schema)?)));
+        if whole { all() } else { Ok(Keeper::Some(Vec::new())) }
     }
 
     fn keep_parts(&self, schema: &Schema, keeper: Keeper, parts: &ObservedParts) -> Result<(), PassError> {

@@ -19,16 +19,17 @@ impl Store {
     /// Where the file refuses or is damaged.
     pub fn claims(&self, kind: &str) -> Result<BTreeMap<Key, Claim>, StoreError> {
         self.inner.read(|txn| {
-            let mut claims = BTreeMap::new();
+            let mut claims = Vec::new();
             for entry in txn.open_table(CLAIM)?.range::<(&str, &str)>((kind, "")..)? {
                 let (at, claim) = entry?;
                 let (at_kind, key) = at.value();
                 if at_kind != kind {
                     break;
                 }
-                claims.insert(key.into(), from_json(claim.value(), "a claim")?);
+                claims.push((key.into(), from_json(claim.value(), "a claim")?));
             }
-            Ok(claims)
+            // Of pairs in order a map is made without the room that single insertions leave in it.
+            Ok(claims.into_iter().collect())
         })
     }
 
