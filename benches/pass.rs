@@ -65,6 +65,7 @@ async fn command(stage: &Stage, registry: &Registry, args: Vec<OsString>) -> Exi
         random: &|| [7; 32],
         interrupt: Interrupt::default(),
         progress: Arc::new(reconcile::engine::Silent),
+        points: Arc::new(reconcile::engine::Unstopped),
     };
     let head = ["reconcile".into(), "--config".into(), stage.configuration().into_os_string()];
     run(head.into_iter().chain(args), registry, &mut io).await

@@ -12,11 +12,16 @@ use super::io::{Interrupt, Io, Terminal};
 use super::{operator, progress};
 
 use crate::clock::SystemClock;
-use crate::engine::Progress;
+use crate::engine::{Points, Progress, Unstopped};
 use crate::targets::Registry;
 
 /// Runs the program with these targets.
 pub fn main(registry: &Registry) -> ExitCode {
+    main_told(registry, Arc::new(Unstopped))
+}
+
+/// The same, where somebody is told of points.
+pub fn main_told(registry: &Registry, points: Arc<dyn Points>) -> ExitCode {
     reconcile_state::store::silence_caught_panics();
     let fail = |what: &str, error: &dyn std::fmt::Display| {
         // There is nobody to tell when this fails too.
@@ -57,6 +62,7 @@ pub fn main(registry: &Registry) -> ExitCode {
         },
         interrupt,
         progress,
+        points,
     };
     let exit = runtime.block_on(super::run(std::env::args_os(), registry, &mut io));
     ExitCode::from(exit as u8)

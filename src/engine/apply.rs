@@ -21,6 +21,7 @@ use super::guard::ApprovedPlan;
 use super::lane::{Lane, Settled};
 use super::memory::Memories;
 use super::planner::Planner;
+use super::point::Point;
 use super::progress::{Progress, Step};
 use super::replaced::look_for_replaced;
 use super::settle;
@@ -55,6 +56,7 @@ pub async fn apply(
     stop: &Stop,
 ) -> Result<Applied, PassError> {
     let memories = load(planner, approved).await?;
+    planner.points.reached(None, Point::Begun);
     settle::begin(planner, approved, &memories).await?;
     let linked = settle::link(planner, approved, &memories).await?;
     // Links are remembered by now: references find them.
@@ -71,7 +73,7 @@ pub async fn apply(
                 (memory, &memories),
                 planner.clock.as_ref(),
                 (&approved.planned().run, approved.planned().at),
-                stop,
+                (stop, &planner.points),
             );
             lane.within = summary.map(|summary| summary.within.clone()).unwrap_or_default();
             Some((name, lane))
@@ -112,6 +114,7 @@ pub async fn apply(
     let done = run.finish(approved);
     listen(planner, writers).await?;
     let events = settle::finish(planner, approved, &done).await?;
+    planner.points.reached(None, Point::Finished);
     Ok(Applied { done, linked, events })
 }
 
@@ -122,7 +125,9 @@ async fn listen(planner: &Planner, writers: &BTreeMap<&'static str, Arc<dyn AnyW
         return Ok(());
     }
     let store = Arc::clone(&planner.store);
-    blocking(move || remember_echoes(&store.sources()?, &echoes)).await
+    blocking(move || remember_echoes(&store.sources()?, &echoes)).await?;
+    planner.points.reached(None, Point::Heard);
+    Ok(())
 }
 
 async fn wave(

@@ -15,6 +15,7 @@ use super::correlate::SEVERAL;
 use super::error::PassError;
 use super::lane::{Lane, Refreshed, Settled, anchor};
 use super::observe::{Look, look};
+use super::point::Point;
 use super::replaced::meet_anew;
 use crate::model::pass::{Done, Fate};
 use crate::model::{Action, Anchor, Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, TargetError};
@@ -64,10 +65,13 @@ fn attempt<'a>(
         }
         let batch = Batch { request: batch.request, changes };
         let intents = intend(lane, &batch).await?;
+        lane.reached(Point::Intended);
         let outcomes = lane.writer.write(&batch).await;
+        lane.reached(Point::Answered);
         let mut outcomes: BTreeMap<Digest, Outcome> = outcomes.into_iter().map(|o| (o.id, o)).collect();
         if let Some(error) = refused_whole(&batch, &outcomes) {
             refuse(lane, &intents, &error).await?;
+            lane.reached(Point::Refused);
             settled.extend(halve(lane, batch, tried, &error, parts).await?);
             return Ok(settled);
         }
@@ -92,6 +96,7 @@ fn attempt<'a>(
         }
         if !parted.is_empty() {
             answered(lane, &parted).await?;
+            lane.reached(Point::Accepted);
             lane.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner).extend(parted);
         }
         Ok(settled)

@@ -1,6 +1,7 @@
 //! Confirm: what was written is read back, and only what was seen is settled.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use reconcile_state::edit::{difference, perform};
 use reconcile_state::journal::Landing;
@@ -17,6 +18,7 @@ use super::error::PassError;
 use super::lane::{Lane, Settled, anchor};
 use super::observe::{Look, look};
 use super::parts::{self, ObservedParts};
+use super::point::Point;
 use super::progress::Silent;
 use crate::model::pass::{Done, Fate};
 use crate::model::{Action, Anchor, Bounds, Change, Effect, Element, ErrorKind, Outcome, Ready, TargetError};
@@ -28,6 +30,7 @@ use crate::targets::port::{Parts, Project};
 /// [`PassError::Store`]
 pub async fn confirm(lane: &Lane<'_>, written: Vec<(Ready, u64, Outcome)>) -> Result<Vec<Settled>, PassError> {
     let looks = read_back(lane, &written).await;
+    lane.reached(Point::Confirmed);
     let mut records = Vec::with_capacity(written.len());
     let mut settled = Vec::with_capacity(written.len());
     for (ready, intent, outcome) in written {
@@ -41,9 +44,15 @@ pub async fn confirm(lane: &Lane<'_>, written: Vec<(Ready, u64, Outcome)>) -> Re
         made.entry(done.change.kind).or_default().push(done.change.key.clone());
     }
     let (store, kinds) = (lane.memory.store.clone(), lane.observer.project.kinds().to_vec());
+    let (points, name) = (Arc::clone(lane.points), lane.observer.name);
     blocking(move || {
         store.record_outcomes(&records)?;
-        made.iter().try_for_each(|(kind, keys)| parts::begin_empty(&store, &kinds, kind, keys))
+        points.reached(Some(name), Point::Recorded);
+        for (kind, keys) in &made {
+            parts::begin_empty(&store, &kinds, kind, keys)?;
+            points.reached(Some(name), Point::Emptied);
+        }
+        Ok(())
     })
     .await?;
     Ok(settled)

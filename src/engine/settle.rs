@@ -19,6 +19,7 @@ use super::guard::ApprovedPlan;
 use super::memory::{ELEMENTS, IDENTITY, LOADING, Memories, Memory, POPULATION};
 use super::parts::begin_empty;
 use super::planner::Planner;
+use super::point::Point;
 use super::processed::{forget, leave, remember, reopen, said};
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
 use crate::model::{Address, ErrorKind, Link};
@@ -35,24 +36,36 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
         let numbers: BTreeMap<u64, Option<Remote>> =
             plan.into_iter().flat_map(|plan| plan.read_back.iter().cloned()).collect();
         let (first, kinds) = (pipeline.first_load, pipeline.schemas.clone());
+        let reached = tell(planner, pipeline.name);
         blocking(move || {
             memory.store.record_note(note)?;
+            reached(Point::Noted);
             if first {
                 memory.store.set_meta(LOADING, &true)?;
+                reached(Point::Loading);
             }
             if let Some(aside) = aside {
-                return put_aside(&memory, &aside, at);
+                return put_aside(&memory, &aside, at, &reached);
             }
-            read_back(&memory, at, &numbers)?;
+            if read_back(&memory, at, &numbers)? {
+                reached(Point::ReadBack);
+            }
             let made = |open: &&OpenIntent| numbers.get(&open.number).is_some_and(Option::is_some);
             for OpenIntent { intent, .. } in memory.open.iter().filter(made) {
                 begin_empty(&memory.store, &kinds, &intent.kind, std::slice::from_ref(&intent.key))?;
+                reached(Point::ReadBackEmpty);
             }
             Ok(())
         })
         .await?;
     }
     Ok(())
+}
+
+/// Tells of a pipeline's points.
+fn tell(planner: &Planner, pipeline: &'static str) -> impl Fn(Point) + Send + use<> {
+    let points = Arc::clone(&planner.points);
+    move |point| points.reached(Some(pipeline), point)
 }
 
 fn aside(approved: &ApprovedPlan, pipeline: &str) -> String {
@@ -78,18 +91,24 @@ fn note(approved: &ApprovedPlan, at: i64) -> Note {
 }
 
 /// What was remembered of another target is copied away and dropped.
-fn put_aside(memory: &Memory, to: &Path, at: i64) -> Result<(), PassError> {
+fn put_aside(memory: &Memory, to: &Path, at: i64, reached: &impl Fn(Point)) -> Result<(), PassError> {
     make_place(to)?;
     memory.store.backup_claims(to)?;
+    reached(Point::AsideCopied);
     for (kind, claims) in &memory.claims {
         let keys: Vec<Key> = claims.keys().cloned().collect();
         memory.store.put_claims(kind, &keys.iter().map(|key| (key.clone(), None)).collect())?;
+        reached(Point::AsideClaims);
         memory.store.forget_applied(kind, &keys)?;
+        reached(Point::AsideApplied);
     }
     forget(&memory.store)?;
+    reached(Point::AsideForgotten);
     let records: Vec<OutcomeRecord> =
         memory.open.iter().map(|open| closed(open.number, at, "TARGET_CHANGED")).collect();
-    Ok(memory.store.record_outcomes(&records)?)
+    memory.store.record_outcomes(&records)?;
+    reached(Point::AsideClosed);
+    Ok(())
 }
 
 fn make_place(file: &Path) -> Result<(), PassError> {
@@ -103,8 +122,8 @@ fn make_place(file: &Path) -> Result<(), PassError> {
 }
 
 /// Settles earlier writes of unknown outcome with what this pass read. A record that was made after all is ours,
-/// and what is there of it is where the rest goes on from.
-fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) -> Result<(), PassError> {
+/// and what is there of it is where the rest goes on from. Whether there was any to settle.
+fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) -> Result<bool, PassError> {
     let mut records = Vec::new();
     let mut digests: BTreeMap<&str, DigestSet> = BTreeMap::new();
     for OpenIntent { number, intent, .. } in &memory.open {
@@ -125,7 +144,8 @@ fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) 
         }
         records.push(record);
     }
-    Ok(memory.store.record_outcomes(&records)?)
+    memory.store.record_outcomes(&records)?;
+    Ok(!records.is_empty())
 }
 
 /// The outcome of a write of which nothing is at the target.
@@ -174,15 +194,19 @@ pub async fn link(
         linked.insert(pipeline.name, plan.links.iter().filter(|link| link.new && link.after.is_none()).count() as u64);
         let claims: Vec<(String, BTreeMap<Key, Option<Claim>>)> =
             claims.into_iter().map(|(kind, claims)| (kind.to_owned(), claims)).collect();
+        let reached = tell(planner, pipeline.name);
         blocking(move || {
             for (kind, claims) in &claims {
                 store.put_claims(kind, claims)?;
+                reached(Point::LinkClaimed);
             }
             for (kind, pairs) in &pairs {
                 store.put_applied(kind, pairs)?;
+                reached(Point::LinkApplied);
             }
             for (kind, keys) in &forgotten {
                 store.forget_applied(kind, keys)?;
+                reached(Point::LinkForgotten);
             }
             Ok(())
         })
@@ -211,12 +235,15 @@ pub async fn link_made(
             continue;
         }
         let store = planner.store.pipeline(pipeline.name)?;
+        let reached = tell(planner, pipeline.name);
         blocking(move || {
             for (kind, claims) in &claims {
                 store.put_claims(kind, claims)?;
+                reached(Point::MadeClaimed);
             }
             for (kind, pairs) in &pairs {
                 store.put_applied(kind, pairs)?;
+                reached(Point::MadeApplied);
             }
             Ok(())
         })
@@ -265,23 +292,34 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
             left.into_iter().partition(|key| failed.contains(key))
         };
         let backup = planner.store.claims_copy(pipeline.name);
+        let reached = tell(planner, pipeline.name);
         let kept = blocking(move || {
             store.fold()?;
+            reached(Point::Folded);
             remember(&store, &carried)?;
+            reached(Point::Remembered);
             if store.meta(IDENTITY)? != identity {
                 store.set_meta(IDENTITY, &identity)?;
+                reached(Point::Identified);
             }
             if trusted {
                 store.set_meta(POPULATION, &population)?;
+                reached(Point::Counted);
                 store.set_meta(ELEMENTS, &elements)?;
+                reached(Point::Measured);
             }
             if loaded {
                 store.set_meta(LOADING, &false)?;
+                reached(Point::Loaded);
             }
             reopen(&store, &left)?;
+            reached(Point::Reopened);
             leave(&store, &failed)?;
+            reached(Point::Left);
             make_place(&backup)?;
-            Ok(store.backup_claims(&backup)?)
+            store.backup_claims(&backup)?;
+            reached(Point::Copied);
+            Ok(())
         })
         .await;
         if let Err(error) = kept {
@@ -373,5 +411,7 @@ async fn remember_figures(planner: &Planner, approved: &ApprovedPlan, sources: S
         }
         Ok(())
     })
-    .await
+    .await?;
+    planner.points.reached(None, Point::Figured);
+    Ok(())
 }
