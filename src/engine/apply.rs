@@ -27,7 +27,7 @@ use super::replaced::look_for_replaced;
 use super::settle;
 use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
-use crate::model::{Address, Change, ChangeId, Ready};
+use crate::model::{Change, ChangeId, Ready};
 use crate::targets::port::{AnyWriter, Echo};
 
 /// What came of an approved plan.
@@ -57,7 +57,8 @@ pub async fn apply(
 ) -> Result<Applied, PassError> {
     let memories = load(planner, approved).await?;
     planner.points.reached(None, Point::Begun);
-    settle::begin(planner, approved, &memories).await?;
+    let moved = settle::begin(planner, approved, &memories).await?;
+    let memories = if moved { load(planner, approved).await? } else { memories };
     let linked = settle::link(planner, approved, &memories).await?;
     // Links are remembered by now: references find them.
     let memories = load(planner, approved).await?;
@@ -109,8 +110,6 @@ pub async fn apply(
             run.settle(&done, latest);
         }
     }
-    let made = run.made();
-    settle::link_made(planner, approved, &made).await?;
     let done = run.finish(approved);
     listen(planner, writers).await?;
     let events = settle::finish(planner, approved, &done).await?;
@@ -281,12 +280,6 @@ impl<'a> Run<'a> {
             self.latest.insert((done.change.pipeline, done.change.kind, done.change.key.clone()), latest);
         }
         self.fates.insert(done.change.id, done.fate.clone());
-    }
-
-    /// What this pass has made so far, by what identifies it.
-    fn made(&self) -> BTreeMap<Address, Remote> {
-        let known = self.latest.iter().filter_map(|(address, (remote, _))| Some((address.clone(), remote.clone()?)));
-        known.collect()
     }
 
     /// Every change of the plan with its fate, in the plan's order.

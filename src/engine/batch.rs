@@ -6,11 +6,11 @@ use std::sync::PoisonError;
 use futures::future::{BoxFuture, FutureExt};
 use reconcile_state::journal::{Intent, Landing};
 use reconcile_state::store::{Observed, OutcomeRecord};
-use reconcile_state::{Applied, Digest, Key, Remote};
+use reconcile_state::{Applied, Claim, Digest, Key, Remote};
 
 use super::blocking::blocking;
 use super::bounds::added;
-use super::confirm::{confirm, look_at_parts};
+use super::confirm::{claim, confirm, look_at_parts};
 use super::correlate::SEVERAL;
 use super::error::PassError;
 use super::lane::{Lane, Refreshed, Settled, anchor};
@@ -108,6 +108,13 @@ fn attempt<'a>(
 async fn answered(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Result<(), PassError> {
     let at = lane.now();
     let landed = written.iter().filter(|(_, _, outcome)| outcome.error.is_none() && outcome.failed.is_empty());
+    // As reading it back will find it, but for what is only listed of it.
+    let claimed = |change: &Change| {
+        let schema = lane.schema(change.kind)?;
+        let claim = claim(lane, schema, change, change.remote.as_ref()?, change.desired.standing);
+        let before = lane.memory.claim(change.kind, &change.key);
+        Some(Claim { listed: before.map(|before| before.listed.clone()).unwrap_or_default(), ..claim })
+    };
     let records: Vec<OutcomeRecord> = landed
         .map(|(ready, intent, _)| OutcomeRecord {
             intent: *intent,
@@ -119,7 +126,7 @@ async fn answered(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Result<
                 ready.change.desired.clone(),
             )),
             observed: Observed::Unread,
-            claim: None,
+            claim: claimed(&ready.change),
         })
         .collect();
     let store = lane.memory.store.clone();

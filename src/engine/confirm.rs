@@ -39,19 +39,21 @@ pub async fn confirm(lane: &Lane<'_>, written: Vec<(Ready, u64, Outcome)>) -> Re
         records.push(record);
         settled.push((Done { change: ready.change, fate }, latest));
     }
-    let mut made: BTreeMap<&'static str, Vec<Key>> = BTreeMap::new();
-    for (done, _) in settled.iter().filter(|(done, latest)| done.change.action == Action::Create && latest.is_some()) {
-        made.entry(done.change.kind).or_default().push(done.change.key.clone());
+    let mut made: BTreeMap<&'static str, Vec<(Key, Remote)>> = BTreeMap::new();
+    for (done, latest) in settled.iter().filter(|(done, _)| done.change.action == Action::Create) {
+        if let Some((Some(remote), _)) = latest {
+            made.entry(done.change.kind).or_default().push((done.change.key.clone(), remote.clone()));
+        }
     }
     let (store, kinds) = (lane.memory.store.clone(), lane.observer.project.kinds().to_vec());
     let (points, name) = (Arc::clone(lane.points), lane.observer.name);
     blocking(move || {
-        store.record_outcomes(&records)?;
-        points.reached(Some(name), Point::Recorded);
-        for (kind, keys) in &made {
-            parts::begin_empty(&store, &kinds, kind, keys)?;
+        for (kind, made) in &made {
+            parts::begin_empty(&store, &kinds, kind, made)?;
             points.reached(Some(name), Point::Emptied);
         }
+        store.record_outcomes(&records)?;
+        points.reached(Some(name), Point::Recorded);
         Ok(())
     })
     .await?;
@@ -214,6 +216,28 @@ fn judge(
     }
 }
 
+/// What is known of a record once a change of it has landed.
+pub fn claim(lane: &Lane<'_>, schema: &Schema, change: &Change, remote: &Remote, standing: Standing) -> Claim {
+    let before = lane.memory.claim(change.kind, &change.key);
+    Claim {
+        remote: remote.clone(),
+        origin: match (change.action, before) {
+            (Action::Create, _) => Origin::Created,
+            (_, Some(claim)) => claim.origin,
+            (_, None) if lane.memories.is_made(change.pipeline, schema.kind, remote) => Origin::Created,
+            (_, None) => Origin::Adopted,
+        },
+        disabled_by_us: match standing {
+            Standing::Active => false,
+            Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
+        },
+        listed: Vec::new(),
+        others: others(change, before),
+        taken: taken(schema, change, before, lane.now()),
+        unsettled: None,
+    }
+}
+
 fn unconfirmed(why: &str) -> TargetError {
     TargetError::new(ErrorKind::Malformed, "NOT_CONFIRMED", format!("{why}; it is read back by a later pass"))
         .effect(Effect::Unknown)
@@ -231,25 +255,9 @@ fn settle(
         let landing = Landing::Unknown { code: error.code.clone() };
         return (Fate::InDoubt(error), record(landing, Observed::Unread), None);
     };
-    let (before, at) = (lane.memory.claim(change.kind, &change.key), lane.now());
+    let before = lane.memory.claim(change.kind, &change.key);
     let known = change.remote.as_ref().map_or_else(|| remote.clone(), |known| known.refreshed(remote));
-    let mut claim = Claim {
-        remote: known.clone(),
-        origin: match (change.action, before) {
-            (Action::Create, _) => Origin::Created,
-            (_, Some(claim)) => claim.origin,
-            (_, None) if lane.memories.is_made(change.pipeline, schema.kind, &known) => Origin::Created,
-            (_, None) => Origin::Adopted,
-        },
-        disabled_by_us: match seen.standing {
-            Standing::Active => false,
-            Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
-        },
-        listed: Vec::new(),
-        others: others(change, before),
-        taken: taken(schema, change, before, at),
-        unsettled: None,
-    };
+    let mut claim = claim(lane, schema, change, &known, seen.standing);
     let is_ours = |edit: &Edit| change.action == Action::Create || change.edits.iter().any(|asked| is_of(edit, asked));
     let mut listed: BTreeSet<Option<AttributeId>> =
         before.map(|claim| claim.listed.iter().copied().collect()).unwrap_or_default();

@@ -88,6 +88,16 @@ impl Memory {
         self.claims.get(kind)?.get(key)
     }
 
+    /// The claim on the very record that was found under a key. Where a creation is in doubt, what bears the name that is
+    /// remembered may have been made since: only its id tells that it is the one that was there before.
+    pub fn claim_on<'m>(&'m self, kind: &'m str, key: &'m Key, found: &Remote) -> Option<&'m Claim> {
+        let is_same = |claim: &&Claim| match (&claim.remote.id, &found.id) {
+            (Some(known), Some(found)) => known == found,
+            _ => claim.remote.is(found) && self.begun(kind, key).next().is_none(),
+        };
+        self.claim(kind, key).filter(is_same)
+    }
+
     /// What is remembered of a value by which a record is recognised.
     pub fn recognised(&self, field: &str, value: &str) -> Digest {
         self.store.digester().texts(["match", field, value])

@@ -43,10 +43,10 @@ points! {
     AsideForgotten = "aside-forgotten",
     /// Writes in doubt at the former target are closed.
     AsideClosed = "aside-closed",
-    /// Earlier writes in doubt that were read back are settled.
-    ReadBack = "read-back",
     /// Parts of records that an earlier pass made after all are remembered as empty.
     ReadBackEmpty = "read-back-empty",
+    /// Earlier writes in doubt that were read back are settled.
+    ReadBack = "read-back",
     /// Links are claimed.
     LinkClaimed = "link-claimed",
     /// What stands there is remembered as last applied.
@@ -63,18 +63,14 @@ points! {
     Accepted = "accepted",
     /// The records are read back; nothing of that is recorded.
     Confirmed = "confirmed",
-    /// Outcomes, bodies and claims are recorded.
-    Recorded = "recorded",
     /// The parts of new records are remembered as empty.
     Emptied = "emptied",
+    /// Outcomes, bodies and claims are recorded.
+    Recorded = "recorded",
     /// Of a record that is another than the remembered one, what was last applied to it or its parts is forgotten.
     ReplacedForgotten = "replaced-forgotten",
     /// The other record is claimed, or what was claimed of its parts is dropped.
     ReplacedClaimed = "replaced-claimed",
-    /// Links of parts of new records are claimed.
-    MadeClaimed = "made-claimed",
-    /// What stands there is remembered as last applied.
-    MadeApplied = "made-applied",
     /// What our writes did to the directory itself is no news.
     Heard = "heard",
     /// Outcomes are folded into digests and last applied.

@@ -8,9 +8,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use reconcile_state::journal::{Landing, Note};
+use reconcile_state::journal::{Intent, Landing, Note};
 use reconcile_state::store::{DigestSet, Observed, OpenIntent, OutcomeRecord, Scope, Side, Store, StoreError};
-use reconcile_state::{Applied, Claim, Edit, Key, Origin, Record, Remote};
+use reconcile_state::{
+    Applied, Attribute, Claim, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing, Taken,
+};
 
 use super::blocking::blocking;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
@@ -22,11 +24,13 @@ use super::planner::Planner;
 use super::point::Point;
 use super::processed::{forget, leave, remember, reopen, said};
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
-use crate::model::{Address, ErrorKind, Link};
+use crate::model::{Action, ErrorKind, Link};
 
 /// Before the first write: the journal is told of the run, a former target's memory is put aside, and
-/// writes whose outcome has been read back since are settled.
-pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memories) -> Result<(), PassError> {
+/// writes whose outcome has been read back since are settled. Whether there were any of those: then memory is not what
+/// it was.
+pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memories) -> Result<bool, PassError> {
+    let mut moved = false;
     for pipeline in passing(approved) {
         let Some(memory) = memories.pipelines.get(pipeline.name) else { continue };
         let (memory, at) = (Arc::clone(memory), planner.clock.now().as_millisecond());
@@ -37,7 +41,7 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
             plan.into_iter().flat_map(|plan| plan.read_back.iter().cloned()).collect();
         let (first, kinds) = (pipeline.first_load, pipeline.schemas.clone());
         let reached = tell(planner, pipeline.name);
-        blocking(move || {
+        moved |= blocking(move || {
             memory.store.record_note(note)?;
             reached(Point::Noted);
             if first {
@@ -45,21 +49,24 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
                 reached(Point::Loading);
             }
             if let Some(aside) = aside {
-                return put_aside(&memory, &aside, at, &reached);
+                put_aside(&memory, &aside, at, &reached)?;
+                return Ok(false);
             }
-            if read_back(&memory, at, &numbers)? {
+            for OpenIntent { number, intent, .. } in &memory.open {
+                if let Some(Some(remote)) = numbers.get(number) {
+                    begin_empty(&memory.store, &kinds, &intent.kind, &[(intent.key.clone(), remote.clone())])?;
+                    reached(Point::ReadBackEmpty);
+                }
+            }
+            let settled = read_back(&memory, &kinds, at, &numbers)?;
+            if settled {
                 reached(Point::ReadBack);
             }
-            let made = |open: &&OpenIntent| numbers.get(&open.number).is_some_and(Option::is_some);
-            for OpenIntent { intent, .. } in memory.open.iter().filter(made) {
-                begin_empty(&memory.store, &kinds, &intent.kind, std::slice::from_ref(&intent.key))?;
-                reached(Point::ReadBackEmpty);
-            }
-            Ok(())
+            Ok(settled)
         })
         .await?;
     }
-    Ok(())
+    Ok(moved)
 }
 
 /// Tells of a pipeline's points.
@@ -123,7 +130,12 @@ fn make_place(file: &Path) -> Result<(), PassError> {
 
 /// Settles earlier writes of unknown outcome with what this pass read. A record that was made after all is ours,
 /// and what is there of it is where the rest goes on from. Whether there was any to settle.
-fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) -> Result<bool, PassError> {
+fn read_back(
+    memory: &Memory,
+    kinds: &[Schema],
+    at: i64,
+    numbers: &BTreeMap<u64, Option<Remote>>,
+) -> Result<bool, PassError> {
     let mut records = Vec::new();
     let mut digests: BTreeMap<&str, DigestSet> = BTreeMap::new();
     for OpenIntent { number, intent, .. } in &memory.open {
@@ -139,6 +151,10 @@ fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) 
             if let Some(remote) = made {
                 record.applied = Some((Applied { wanted: digest, seen: digest }, seen.clone()));
                 record.claim = Some(Claim::new(remote.clone(), Origin::Created));
+            } else if let Some(schema) = kinds.iter().find(|schema| schema.kind == intent.kind) {
+                let before = memory.store.wanted_body(schema.kind, &intent.key)?;
+                let known = memory.claim(schema.kind, &intent.key);
+                record.claim = known.map(|known| landed(schema, intent, known, (before.as_ref(), &seen), at));
             }
             record.observed = Observed::Present(digest, seen);
         }
@@ -148,13 +164,38 @@ fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) 
     Ok(!records.is_empty())
 }
 
+/// What is known of a record that shows what a write in doubt was about: that we closed it, and what we took away.
+fn landed(
+    schema: &Schema,
+    intent: &Intent,
+    known: &Claim,
+    (before, seen): (Option<&Record>, &Record),
+    at: i64,
+) -> Claim {
+    let mut claim = known.clone();
+    claim.disabled_by_us |= intent.action == Action::Disable.to_string() && seen.standing == Standing::Disabled;
+    let is_claimed = |one: &&Attribute| {
+        one.ownership == Ownership::ClaimedSet && intent.attributes.iter().any(|name| name == one.name)
+    };
+    for attribute in schema.attributes().iter().filter(is_claimed) {
+        let held: BTreeSet<&str> = seen.elements(attribute.id).collect();
+        let gone = before.into_iter().flat_map(|before| before.elements(attribute.id));
+        for element in gone.filter(|element| !held.contains(element)) {
+            claim.taken.retain(|one| one.attribute != attribute.id || one.element != element);
+            claim.taken.push(Taken { attribute: attribute.id, element: element.to_owned(), at });
+        }
+    }
+    claim
+}
+
 /// The outcome of a write of which nothing is at the target.
 fn closed(intent: u64, at: i64, code: &str) -> OutcomeRecord {
     let landing = Landing::Unknown { code: code.to_owned() };
     OutcomeRecord { intent, at, landing, applied: None, observed: Observed::Absent, claim: None }
 }
 
-/// Remembers the plan's links and forgets what it says is to be forgotten. Gives the number of records
+/// Remembers the plan's links and forgets what it says is to be forgotten; parts of what this pass will make begin
+/// when it is made. Gives the number of records
 /// that were met for the first time.
 pub async fn link(
     planner: &Planner,
@@ -213,43 +254,6 @@ pub async fn link(
         .await?;
     }
     Ok(linked)
-}
-
-/// Remembers links of parts whose wholes this pass has made.
-pub async fn link_made(
-    planner: &Planner,
-    approved: &ApprovedPlan,
-    made: &BTreeMap<Address, Remote>,
-) -> Result<(), PassError> {
-    for pipeline in passing(approved) {
-        let Some(plan) = approved.planned().plan.pipelines.get(pipeline.name) else { continue };
-        let mut claims: BTreeMap<&'static str, BTreeMap<Key, Option<Claim>>> = BTreeMap::new();
-        let mut pairs: BTreeMap<&'static str, Vec<(Applied, Record)>> = BTreeMap::new();
-        for link in &plan.links {
-            let Some(remote) = link.after.as_ref().and_then(|whole| made.get(whole)) else { continue };
-            let link = Link { remote: remote.clone(), ..link.clone() };
-            claims.entry(link.kind).or_default().insert(link.key.clone(), Some(claim(&link, None)));
-            pairs.entry(link.kind).or_default().push((link.applied, link.wanted));
-        }
-        if claims.is_empty() {
-            continue;
-        }
-        let store = planner.store.pipeline(pipeline.name)?;
-        let reached = tell(planner, pipeline.name);
-        blocking(move || {
-            for (kind, claims) in &claims {
-                store.put_claims(kind, claims)?;
-                reached(Point::MadeClaimed);
-            }
-            for (kind, pairs) in &pairs {
-                store.put_applied(kind, pairs)?;
-                reached(Point::MadeApplied);
-            }
-            Ok(())
-        })
-        .await?;
-    }
-    Ok(())
 }
 
 fn claim(link: &Link, before: Option<&Claim>) -> Claim {
