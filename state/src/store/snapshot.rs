@@ -80,6 +80,7 @@ pub struct SnapshotWriter {
     fresh: HashSet<Id>,
     pending: Vec<Pending>,
     pending_bytes: usize,
+    piece_bytes: usize,
     summary: Summary,
 }
 
@@ -105,6 +106,7 @@ impl Store {
             fresh: HashSet::new(),
             pending: Vec::new(),
             pending_bytes: 0,
+            piece_bytes: PIECE_BYTES,
             summary: Summary::default(),
         })
     }
@@ -118,6 +120,14 @@ impl Drop for SnapshotWriter {
 }
 
 impl SnapshotWriter {
+    /// Commits pieces of this size instead, so that a small reading has several.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn in_pieces_of(mut self, piece_bytes: usize) -> Self {
+        self.piece_bytes = piece_bytes;
+        self
+    }
+
     /// Takes in one record.
     ///
     /// # Errors
@@ -145,7 +155,7 @@ impl SnapshotWriter {
             let body = encode(&self.kind, record);
             self.pending_bytes += body.len() + record.key.as_str().len();
             self.pending.push(Pending { key: record.key.clone(), row, body });
-            if self.pending_bytes >= PIECE_BYTES {
+            if self.pending_bytes >= self.piece_bytes {
                 self.write_piece()?;
             }
         }

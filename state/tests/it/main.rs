@@ -5,9 +5,12 @@
 
 mod campus;
 mod canonical;
+mod device;
 mod dir;
 mod journal;
 mod keep;
+mod kill;
+mod power;
 mod rows;
 mod single;
 mod snapshot;
