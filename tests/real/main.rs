@@ -14,6 +14,7 @@ mod acceptance;
 mod approval;
 mod commands;
 mod connections;
+mod crash;
 mod damage;
 mod doubt;
 mod drift;
