@@ -95,6 +95,7 @@ async fn plan(stage: &Stage, registry: &Registry) -> Exit {
         random: &|| [7; 32],
         interrupt: Interrupt::default(),
         progress: Arc::new(reconcile::engine::Silent),
+        points: Arc::new(reconcile::engine::Unstopped),
     };
     let head: [OsString; 4] =
         ["reconcile".into(), "--config".into(), stage.configuration().into_os_string(), "--plan".into()];

@@ -53,6 +53,7 @@ pub fn pass() -> Result<(), Box<dyn Error>> {
         random: &|| [7; 32],
         interrupt: Interrupt::default(),
         progress,
+        points: Arc::new(reconcile::engine::Unstopped),
     };
     let exit = runtime.block_on(run(command, &Registry::builtin(), &mut io));
     let peak = measure::figure("/proc/self/status", "VmHWM:");

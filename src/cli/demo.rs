@@ -112,6 +112,7 @@ impl<C: AsyncFn(&Args, &Registry, &mut Io<'_>) -> Result<Exit, Failure>> Demo<'_
             random: io.random,
             interrupt: io.interrupt.clone(),
             progress: std::sync::Arc::clone(&io.progress),
+            points: std::sync::Arc::clone(&io.points),
         };
         let args = Args::try_parse_from(args).map_err(|error| Failure::usage(error.to_string()))?;
         let exit = Box::pin((self.command)(&args, self.registry, &mut inner)).await?;

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Clock;
-use crate::engine::{Progress, Stop};
+use crate::engine::{Points, Progress, Stop};
 
 /// Which streams are terminals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -87,6 +87,8 @@ pub struct Io<'i> {
     pub interrupt: Interrupt,
     /// Who is told how far a pass is.
     pub progress: Arc<dyn Progress>,
+    /// Who is told of points.
+    pub points: Arc<dyn Points>,
 }
 
 impl Io<'_> {

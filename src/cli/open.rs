@@ -67,6 +67,7 @@ pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, i
         store: Arc::new(store),
         clock: Arc::clone(&io.clock),
         progress: Arc::clone(&io.progress),
+        points: Arc::clone(&io.points),
     };
     Ok(Opened { planner, writers })
 }

@@ -16,7 +16,7 @@ use super::plan_file::{self, Asked, PlanFile};
 use super::private_file::{self, Existing};
 use super::{approval, logs};
 use crate::config::PipelineSettings;
-use crate::engine::{Applied, ApprovedPlan, Consent, Judged, Order, PassError, Stop, judge};
+use crate::engine::{Applied, ApprovedPlan, Consent, Judged, Order, PassError, Point, Stop, judge};
 use crate::model::ChangeId;
 use crate::model::pass::Planned;
 use crate::plain::in_words;
@@ -94,6 +94,7 @@ pub(super) async fn run(steps: &impl Steps, request: Request<'_>, io: &mut Io<'_
     }
     if let Some(file) = &request.approve {
         approval::spend(steps.store(), file, at)?;
+        io.points.reached(None, Point::Spent);
     }
     io.interrupt.begin_writing();
     let applied = steps.apply(&approved, &io.interrupt.stop).await;

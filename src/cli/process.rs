@@ -11,11 +11,16 @@ use super::exit::Exit;
 use super::io::{Interrupt, Io, Terminal};
 use super::{operator, panics, progress};
 use crate::clock::SystemClock;
-use crate::engine::Progress;
+use crate::engine::{Points, Progress, Unstopped};
 use crate::targets::Registry;
 
 /// Runs the program with these targets.
 pub fn main(registry: &Registry) -> ExitCode {
+    main_told(registry, Arc::new(Unstopped))
+}
+
+/// The same, where somebody is told of points.
+pub fn main_told(registry: &Registry, points: Arc<dyn Points>) -> ExitCode {
     panics::tell_places_only();
     // Asks the one above for whatever it does not keep out.
     reconcile_state::store::silence_caught_panics();
@@ -58,6 +63,7 @@ pub fn main(registry: &Registry) -> ExitCode {
         },
         interrupt,
         progress,
+        points,
     };
     let exit = runtime.block_on(super::run(std::env::args_os(), registry, &mut io));
     ExitCode::from(exit as u8)

@@ -43,6 +43,7 @@ impl World {
             random: &|| [7; 32],
             interrupt: self.interrupt.clone(),
             progress: Arc::new(crate::engine::Silent),
+            points: Arc::new(crate::engine::Unstopped),
         };
         command(&mut io).await
     }

@@ -21,12 +21,13 @@ use super::guard::ApprovedPlan;
 use super::lane::{Lane, Settled};
 use super::memory::Memories;
 use super::planner::Planner;
+use super::point::Point;
 use super::progress::{Progress, Step};
 use super::replaced::look_for_replaced;
 use super::settle;
 use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
-use crate::model::{Address, Change, ChangeId, Ready};
+use crate::model::{Change, ChangeId, Ready};
 use crate::targets::port::{AnyWriter, Echo};
 
 /// What came of an approved plan.
@@ -68,7 +69,9 @@ async fn carry_out(
     stop: &Stop,
 ) -> Result<Applied, PassError> {
     let memories = load(planner, approved).await?;
-    settle::begin(planner, approved, &memories).await?;
+    planner.points.reached(None, Point::Begun);
+    let moved = settle::begin(planner, approved, &memories).await?;
+    let memories = if moved { load(planner, approved).await? } else { memories };
     let linked = settle::link(planner, approved, &memories).await?;
     // Links are remembered by now: references find them.
     let memories = load(planner, approved).await?;
@@ -84,7 +87,7 @@ async fn carry_out(
                 (memory, &memories),
                 planner.clock.as_ref(),
                 (&approved.planned().run, approved.planned().at),
-                stop,
+                (stop, &planner.points),
             );
             lane.within = summary.map(|summary| summary.within.clone()).unwrap_or_default();
             Some((name, lane))
@@ -120,11 +123,10 @@ async fn carry_out(
             run.settle(&done, latest);
         }
     }
-    let made = run.made();
-    settle::link_made(planner, approved, &made).await?;
     let done = run.finish(approved);
     listen(planner, writers).await?;
     let events = settle::finish(planner, approved, &done).await?;
+    planner.points.reached(None, Point::Finished);
     Ok(Applied { done, linked, events })
 }
 
@@ -135,7 +137,9 @@ async fn listen(planner: &Planner, writers: &BTreeMap<&'static str, Arc<dyn AnyW
         return Ok(());
     }
     let store = Arc::clone(&planner.store);
-    blocking(move || remember_echoes(&store.sources()?, &echoes)).await
+    blocking(move || remember_echoes(&store.sources()?, &echoes)).await?;
+    planner.points.reached(None, Point::Heard);
+    Ok(())
 }
 
 async fn wave(
@@ -289,12 +293,6 @@ impl<'a> Run<'a> {
             self.latest.insert((done.change.pipeline, done.change.kind, done.change.key.clone()), latest);
         }
         self.fates.insert(done.change.id, done.fate.clone());
-    }
-
-    /// What this pass has made so far, by what identifies it.
-    fn made(&self) -> BTreeMap<Address, Remote> {
-        let known = self.latest.iter().filter_map(|(address, (remote, _))| Some((address.clone(), remote.clone()?)));
-        known.collect()
     }
 
     /// Every change of the plan with its fate, in the plan's order.

@@ -6,15 +6,16 @@ use std::sync::PoisonError;
 use futures::future::{BoxFuture, FutureExt};
 use reconcile_state::journal::{Intent, Landing};
 use reconcile_state::store::{Observed, OutcomeRecord};
-use reconcile_state::{Applied, Digest, Key, Remote};
+use reconcile_state::{Applied, Claim, Digest, Key, Remote};
 
 use super::blocking::blocking;
 use super::bounds::added;
-use super::confirm::{confirm, look_at_parts};
+use super::confirm::{claim, confirm, look_at_parts};
 use super::correlate::SEVERAL;
 use super::error::PassError;
 use super::lane::{Lane, Refreshed, Settled, anchor, unlanded};
 use super::observe::{Look, look};
+use super::point::Point;
 use super::replaced::meet_anew;
 use crate::model::pass::{Done, Fate};
 use crate::model::{Action, Anchor, Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, TargetError};
@@ -64,10 +65,13 @@ fn attempt<'a>(
         }
         let batch = Batch { request: batch.request, changes };
         let intents = intend(lane, &batch).await?;
+        lane.reached(Point::Intended);
         let outcomes = lane.writer.write(&batch).await;
+        lane.reached(Point::Answered);
         let mut outcomes: BTreeMap<Digest, Outcome> = outcomes.into_iter().map(|o| (o.id, o)).collect();
         if let Some(error) = refused_whole(&batch, &outcomes, tried) {
             refuse(lane, &intents, &error).await?;
+            lane.reached(Point::Refused);
             settled.extend(halve(lane, batch, tried, &error, parts).await?);
             return Ok(settled);
         }
@@ -92,6 +96,7 @@ fn attempt<'a>(
         }
         if !parted.is_empty() {
             answered(lane, &parted).await?;
+            lane.reached(Point::Accepted);
             lane.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner).extend(parted);
         }
         Ok(settled)
@@ -103,6 +108,13 @@ fn attempt<'a>(
 async fn answered(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Result<(), PassError> {
     let at = lane.now();
     let landed = written.iter().filter(|(_, _, outcome)| outcome.error.is_none() && outcome.failed.is_empty());
+    // As reading it back will find it, but for what is only listed of it.
+    let claimed = |change: &Change| {
+        let schema = lane.schema(change.kind)?;
+        let claim = claim(lane, schema, change, change.remote.as_ref()?, change.desired.standing);
+        let before = lane.memory.claim(change.kind, &change.key);
+        Some(Claim { listed: before.map(|before| before.listed.clone()).unwrap_or_default(), ..claim })
+    };
     let records: Vec<OutcomeRecord> = landed
         .map(|(ready, intent, _)| OutcomeRecord {
             intent: *intent,
@@ -114,7 +126,7 @@ async fn answered(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Result<
                 ready.change.desired.clone(),
             )),
             observed: Observed::Unread,
-            claim: None,
+            claim: claimed(&ready.change),
         })
         .collect();
     let store = lane.memory.store.clone();

@@ -1,6 +1,7 @@
 //! Confirm: what was written is read back, and only what was seen is settled.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use reconcile_state::edit::{difference, perform};
 use reconcile_state::journal::Landing;
@@ -17,6 +18,7 @@ use super::error::PassError;
 use super::lane::{Lane, Settled, anchor, unlanded};
 use super::observe::{Look, look};
 use super::parts::{self, ObservedParts};
+use super::point::Point;
 use super::progress::Silent;
 use super::unsure::is_unsure;
 use crate::model::pass::{Done, Fate};
@@ -29,6 +31,7 @@ use crate::targets::port::{Parts, Project};
 /// [`PassError::Store`]
 pub async fn confirm(lane: &Lane<'_>, written: Vec<(Ready, u64, Outcome)>) -> Result<Vec<Settled>, PassError> {
     let looks = read_back(lane, &written).await;
+    lane.reached(Point::Confirmed);
     let mut records = Vec::with_capacity(written.len());
     let mut settled = Vec::with_capacity(written.len());
     for (ready, intent, outcome) in written {
@@ -37,14 +40,22 @@ pub async fn confirm(lane: &Lane<'_>, written: Vec<(Ready, u64, Outcome)>) -> Re
         records.push(record);
         settled.push((Done { change: ready.change, fate }, latest));
     }
-    let mut made: BTreeMap<&'static str, Vec<Key>> = BTreeMap::new();
-    for (done, _) in settled.iter().filter(|(done, latest)| done.change.action == Action::Create && latest.is_some()) {
-        made.entry(done.change.kind).or_default().push(done.change.key.clone());
+    let mut made: BTreeMap<&'static str, Vec<(Key, Remote)>> = BTreeMap::new();
+    for (done, latest) in settled.iter().filter(|(done, _)| done.change.action == Action::Create) {
+        if let Some((Some(remote), _)) = latest {
+            made.entry(done.change.kind).or_default().push((done.change.key.clone(), remote.clone()));
+        }
     }
     let (store, kinds) = (lane.memory.store.clone(), lane.observer.project.kinds().to_vec());
+    let (points, name) = (Arc::clone(lane.points), lane.observer.name);
     blocking(move || {
+        for (kind, made) in &made {
+            parts::begin_empty(&store, &kinds, kind, made)?;
+            points.reached(Some(name), Point::Emptied);
+        }
         store.record_outcomes(&records)?;
-        made.iter().try_for_each(|(kind, keys)| parts::begin_empty(&store, &kinds, kind, keys))
+        points.reached(Some(name), Point::Recorded);
+        Ok(())
     })
     .await?;
     Ok(settled)
@@ -206,6 +217,28 @@ fn judge(
     }
 }
 
+/// What is known of a record once a change of it has landed.
+pub fn claim(lane: &Lane<'_>, schema: &Schema, change: &Change, remote: &Remote, standing: Standing) -> Claim {
+    let before = lane.memory.claim(change.kind, &change.key);
+    Claim {
+        remote: remote.clone(),
+        origin: match (change.action, before) {
+            (Action::Create, _) => Origin::Created,
+            (_, Some(claim)) => claim.origin,
+            (_, None) if lane.memories.is_made(change.pipeline, schema.kind, remote) => Origin::Created,
+            (_, None) => Origin::Adopted,
+        },
+        disabled_by_us: match standing {
+            Standing::Active => false,
+            Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
+        },
+        listed: Vec::new(),
+        others: others(change, before),
+        taken: taken(schema, change, before, lane.now()),
+        unsettled: None,
+    }
+}
+
 fn unconfirmed(why: &str) -> TargetError {
     TargetError::new(ErrorKind::Malformed, "NOT_CONFIRMED", format!("{why}; it is read back by a later pass"))
         .effect(Effect::Unknown)
@@ -223,25 +256,9 @@ fn settle(
         let landing = Landing::Unknown { code: error.code.clone() };
         return (Fate::InDoubt(error), record(landing, Observed::Unread), None);
     };
-    let (before, at) = (lane.memory.claim(change.kind, &change.key), lane.now());
+    let before = lane.memory.claim(change.kind, &change.key);
     let known = change.remote.as_ref().map_or_else(|| remote.clone(), |known| known.refreshed(remote));
-    let mut claim = Claim {
-        remote: known.clone(),
-        origin: match (change.action, before) {
-            (Action::Create, _) => Origin::Created,
-            (_, Some(claim)) => claim.origin,
-            (_, None) if lane.memories.is_made(change.pipeline, schema.kind, &known) => Origin::Created,
-            (_, None) => Origin::Adopted,
-        },
-        disabled_by_us: match seen.standing {
-            Standing::Active => false,
-            Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
-        },
-        listed: Vec::new(),
-        others: others(change, before),
-        taken: taken(schema, change, before, at),
-        unsettled: None,
-    };
+    let mut claim = claim(lane, schema, change, &known, seen.standing);
     let is_ours = |edit: &Edit| change.action == Action::Create || change.edits.iter().any(|asked| is_of(edit, asked));
     let mut listed: BTreeSet<Option<AttributeId>> =
         before.map(|claim| claim.listed.iter().copied().collect()).unwrap_or_default();

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use reconcile_state::{Digest, Key, Remote, Schema};
 
 use super::memory::{Memories, Memory};
 use super::observe::Look;
+use super::point::{Point, Points};
 use super::stop::Stop;
 use crate::clock::Clock;
 use crate::model::pass::{Done, Fate};
@@ -34,6 +35,8 @@ pub struct Lane<'l> {
     pub read_at: Timestamp,
     /// Whether to stop.
     pub stop: &'l Stop,
+    /// Who is told of points.
+    pub points: &'l Arc<dyn Points>,
     /// Batches in a row whose outcome nobody knows.
     pub doubts: AtomicU32,
     /// Why nothing more is tried: the target is away, or refuses us as a whole.
@@ -61,7 +64,7 @@ impl<'l> Lane<'l> {
         (memory, memories): (&'l Memory, &'l Memories),
         clock: &'l dyn Clock,
         (run, read_at): (&'l str, Timestamp),
-        stop: &'l Stop,
+        (stop, points): (&'l Stop, &'l Arc<dyn Points>),
     ) -> Self {
         Self {
             observer,
@@ -72,6 +75,7 @@ impl<'l> Lane<'l> {
             run,
             read_at,
             stop,
+            points,
             doubts: AtomicU32::new(0),
             halted: Mutex::new(None),
             within: BTreeMap::new(),
@@ -88,6 +92,11 @@ impl<'l> Lane<'l> {
     /// The schema of a kind.
     pub fn schema(&self, kind: &str) -> Option<&Schema> {
         self.observer.project.kinds().iter().find(|schema| schema.kind == kind)
+    }
+
+    /// Tells of a point.
+    pub fn reached(&self, point: Point) {
+        self.points.reached(Some(self.observer.name), point);
     }
 
     /// Unix milliseconds.

@@ -93,6 +93,16 @@ impl Memory {
         self.claims.get(kind)?.get(key)
     }
 
+    /// The claim on the very record that was found under a key. Where a creation is in doubt, what bears the name that is
+    /// remembered may have been made since: only its id tells that it is the one that was there before.
+    pub fn claim_on<'m>(&'m self, kind: &'m str, key: &'m Key, found: &Remote) -> Option<&'m Claim> {
+        let is_same = |claim: &&Claim| match (&claim.remote.id, &found.id) {
+            (Some(known), Some(found)) => known == found,
+            _ => claim.remote.is(found) && self.begun(kind, key).next().is_none(),
+        };
+        self.claim(kind, key).filter(is_same)
+    }
+
     /// What is remembered of a value by which a record is recognised.
     pub fn recognised(&self, field: &str, value: &str) -> Digest {
         self.store.digester().texts(["match", field, value])
@@ -108,14 +118,6 @@ impl Memory {
     pub fn begun<'m>(&'m self, kind: &'m str, key: &'m Key) -> impl Iterator<Item = &'m Intent> {
         let create = Action::Create.to_string();
         self.open_of(kind, key).map(|open| &open.intent).filter(move |intent| intent.action == create)
-    }
-
-    /// Whether what a reading shows under this key is the outcome of such a creation, although a claim fits it: a
-    /// listing without ids shows what was made under the name of what was there before, and it was made because that
-    /// was found nowhere.
-    pub fn is_made_anew(&self, kind: &str, key: &Key, remote: &Remote) -> bool {
-        let identified = self.claim(kind, key).is_some_and(|claim| claim.remote.id.is_some());
-        remote.id.is_none() && identified && self.begun(kind, key).next().is_some()
     }
 
     /// Writes to a record of which the outcome is not known, oldest first.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use reconcile_state::store::Store;
 use reconcile_state::trust::{Doubt, Trust};
-use reconcile_state::{Applied, Key, Record, Remote, Schema};
+use reconcile_state::{Applied, Claim, Key, Origin, Record, Remote, Schema};
 
 use super::correlate::Found;
 use super::error::PassError;
@@ -146,18 +146,21 @@ pub fn wholes(observed: &Observed, remembered: &dyn Fn(&Key) -> Option<Remote>) 
 }
 
 /// Remembers of wholes that were just made that their parts were empty then: whatever stands there later is no
-/// stranger's state that is met for the first time.
+/// stranger's state that is met for the first time. Before the outcome of the creation is recorded, so that no crash
+/// leaves a whole that is remembered without its parts; until then nothing follows from it.
 ///
 /// # Errors
 /// [`PassError::Store`]
-pub fn begin_empty(store: &Store, kinds: &[Schema], whole: &str, keys: &[Key]) -> Result<(), PassError> {
+pub fn begin_empty(store: &Store, kinds: &[Schema], whole: &str, made: &[(Key, Remote)]) -> Result<(), PassError> {
     for schema in kinds.iter().filter(|schema| schema.part_of == Some(whole)) {
-        let empty = |key: &Key| {
+        let empty = |(key, _): &(Key, Remote)| {
             let record = Record::new(key.clone());
             let digest = store.digester().record(schema, &record);
             (Applied { wanted: digest, seen: digest }, record)
         };
-        store.put_applied(schema.kind, &keys.iter().map(empty).collect::<Vec<_>>())?;
+        let claim = |(key, remote): &(Key, Remote)| (key.clone(), Some(Claim::new(remote.clone(), Origin::Created)));
+        store.put_applied(schema.kind, &made.iter().map(empty).collect::<Vec<_>>())?;
+        store.put_claims(schema.kind, &made.iter().map(claim).collect())?;
     }
     Ok(())
 }

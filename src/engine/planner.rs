@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use reconcile_state::store::StoreDir;
 use reconcile_state::trust::ShrinkLimit;
 
+use super::point::Points;
 use super::progress::Progress;
 use crate::clock::Clock;
 use crate::config::PipelineSettings;
@@ -31,6 +32,8 @@ pub struct Planner {
     pub clock: Arc<dyn Clock>,
     /// Who is told how far a pass is.
     pub progress: Arc<dyn Progress>,
+    /// Who is told of points.
+    pub points: Arc<dyn Points>,
 }
 
 impl Planner {

@@ -2,6 +2,7 @@
 //! first time by the next pass.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reconcile_state::{Claim, Key, Origin, Remote};
 
@@ -9,6 +10,7 @@ use super::blocking::blocking;
 use super::error::PassError;
 use super::lane::{Lane, Settled};
 use super::observe::{Look, look};
+use super::point::Point;
 use crate::model::pass::Fate;
 use crate::model::{Anchor, Bounds, Change, ErrorKind};
 
@@ -20,14 +22,20 @@ pub async fn meet_anew(lane: &Lane<'_>, kind: &'static str, found: BTreeMap<Key,
     let parts = lane.observer.project.kinds().iter().filter(|schema| schema.part_of == Some(kind));
     let parts: Vec<&'static str> = parts.map(|schema| schema.kind).collect();
     let store = lane.memory.store.clone();
+    let (points, name) = (Arc::clone(lane.points), lane.observer.name);
     blocking(move || {
+        let reached = |point| points.reached(Some(name), point);
         let keys: Vec<Key> = found.keys().cloned().collect();
         let claims = found.into_iter().map(|(key, remote)| (key, Some(Claim::new(remote, Origin::Adopted)))).collect();
         store.forget_applied(kind, &keys)?;
+        reached(Point::ReplacedForgotten);
         store.put_claims(kind, &claims)?;
+        reached(Point::ReplacedClaimed);
         for part in parts {
             store.forget_applied(part, &keys)?;
+            reached(Point::ReplacedForgotten);
             store.put_claims(part, &keys.iter().map(|key| (key.clone(), None)).collect())?;
+            reached(Point::ReplacedClaimed);
         }
         Ok(())
     })

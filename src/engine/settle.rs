@@ -8,9 +8,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use reconcile_state::journal::{Landing, Note};
+use reconcile_state::journal::{Intent, Landing, Note};
 use reconcile_state::store::{DigestSet, Observed, OpenIntent, OutcomeRecord, Scope, Side, Store, StoreError};
-use reconcile_state::{Applied, Claim, Edit, Key, Origin, Record, Remote};
+use reconcile_state::{
+    Applied, Attribute, Claim, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing, Taken,
+};
 
 use super::blocking::blocking;
 use super::collect::{DIRECTORY_SCOPE, VAULT_SCOPE, figures_name};
@@ -20,14 +22,17 @@ use super::guard::ApprovedPlan;
 use super::memory::{ELEMENTS, IDENTITY, LOADING, Memories, Memory, POPULATION};
 use super::parts::begin_empty;
 use super::planner::Planner;
+use super::point::Point;
 use super::processed::{forget, leave, remember, reopen, said};
 use super::spent;
 use crate::model::pass::{Done, Event, Fate, PipelineSummary};
-use crate::model::{Address, ErrorKind, Link};
+use crate::model::{Action, ErrorKind, Link};
 
 /// Before the first write: the journal is told of the run, a former target's memory is put aside, and
-/// writes whose outcome has been read back since are settled.
-pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memories) -> Result<(), PassError> {
+/// writes whose outcome has been read back since are settled. Whether there were any of those: then memory is not what
+/// it was.
+pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memories) -> Result<bool, PassError> {
+    let mut moved = false;
     for pipeline in passing(approved) {
         let Some(memory) = memories.pipelines.get(pipeline.name) else { continue };
         let (memory, at) = (Arc::clone(memory), planner.clock.now().as_millisecond());
@@ -40,32 +45,45 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
         let claims = plan.is_some_and(|plan| !plan.links.is_empty() || !plan.read_back.is_empty())
             || approved.changes().iter().any(|change| change.pipeline == pipeline.name);
         let (directory, name) = (Arc::clone(&planner.store), pipeline.name);
-        blocking(move || {
+        let reached = tell(planner, pipeline.name);
+        moved |= blocking(move || {
             if claims {
                 directory.expect_claims(name)?;
+                reached(Point::Expected);
             }
             memory.store.record_note(note)?;
+            reached(Point::Noted);
             spent::begin(&memory.store, under_way)?;
+            reached(Point::WindowBegun);
             if first {
                 memory.store.set_meta(LOADING, &true)?;
+                reached(Point::Loading);
             }
             if let Some(aside) = aside {
-                return put_aside(&memory, &aside, at);
+                put_aside(&memory, &aside, at, &reached)?;
+                return Ok(false);
             }
-            read_back(&memory, at, &numbers)?;
-            let made = |open: &&OpenIntent| numbers.get(&open.number).is_some_and(Option::is_some);
-            for OpenIntent { intent, .. } in memory.open.iter().filter(made) {
-                // What is remembered of the parts of another record that bore the name is nothing of this one.
-                for part in kinds.iter().filter(|schema| schema.part_of == Some(intent.kind.as_str())) {
-                    memory.store.put_claims(part.kind, &[(intent.key.clone(), None)].into())?;
+            for OpenIntent { number, intent, .. } in &memory.open {
+                if let Some(Some(remote)) = numbers.get(number) {
+                    begin_empty(&memory.store, &kinds, &intent.kind, &[(intent.key.clone(), remote.clone())])?;
+                    reached(Point::ReadBackEmpty);
                 }
-                begin_empty(&memory.store, &kinds, &intent.kind, std::slice::from_ref(&intent.key))?;
             }
-            Ok(())
+            let settled = read_back(&memory, &kinds, at, &numbers)?;
+            if settled {
+                reached(Point::ReadBack);
+            }
+            Ok(settled)
         })
         .await?;
     }
-    Ok(())
+    Ok(moved)
+}
+
+/// Tells of a pipeline's points.
+fn tell(planner: &Planner, pipeline: &'static str) -> impl Fn(Point) + Send + use<> {
+    let points = Arc::clone(&planner.points);
+    move |point| points.reached(Some(pipeline), point)
 }
 
 fn aside(approved: &ApprovedPlan, pipeline: &str) -> String {
@@ -91,19 +109,25 @@ fn note(approved: &ApprovedPlan, at: i64) -> Note {
 }
 
 /// What was remembered of another target is copied away and dropped.
-fn put_aside(memory: &Memory, to: &Path, at: i64) -> Result<(), PassError> {
+fn put_aside(memory: &Memory, to: &Path, at: i64, reached: &impl Fn(Point)) -> Result<(), PassError> {
     make_place(to)?;
     memory.store.backup_claims(to)?;
+    reached(Point::AsideCopied);
     for (kind, claims) in &memory.claims {
         let keys: Vec<Key> = claims.keys().cloned().collect();
         memory.store.put_claims(kind, &keys.iter().map(|key| (key.clone(), None)).collect())?;
+        reached(Point::AsideClaims);
         memory.store.forget_applied(kind, &keys)?;
+        reached(Point::AsideApplied);
     }
     forget(&memory.store)?;
+    reached(Point::AsideForgotten);
     memory.store.set_meta(CONTRADICTED, &Contradictions::new())?;
     let records: Vec<OutcomeRecord> =
         memory.open.iter().map(|open| closed(open.number, at, "TARGET_CHANGED")).collect();
-    Ok(memory.store.record_outcomes(&records)?)
+    memory.store.record_outcomes(&records)?;
+    reached(Point::AsideClosed);
+    Ok(())
 }
 
 fn make_place(file: &Path) -> Result<(), PassError> {
@@ -117,8 +141,13 @@ fn make_place(file: &Path) -> Result<(), PassError> {
 }
 
 /// Settles earlier writes of unknown outcome with what this pass read. A record that was made after all is ours,
-/// and what is there of it is where the rest goes on from.
-fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) -> Result<(), PassError> {
+/// and what is there of it is where the rest goes on from. Whether there was any to settle.
+fn read_back(
+    memory: &Memory,
+    kinds: &[Schema],
+    at: i64,
+    numbers: &BTreeMap<u64, Option<Remote>>,
+) -> Result<bool, PassError> {
     let mut records = Vec::new();
     let mut digests: BTreeMap<&str, DigestSet> = BTreeMap::new();
     for OpenIntent { number, intent, .. } in &memory.open {
@@ -134,12 +163,41 @@ fn read_back(memory: &Memory, at: i64, numbers: &BTreeMap<u64, Option<Remote>>) 
             if let Some(remote) = made {
                 record.applied = Some((Applied { wanted: digest, seen: digest }, seen.clone()));
                 record.claim = Some(Claim::new(remote.clone(), Origin::Created));
+            } else if let Some(schema) = kinds.iter().find(|schema| schema.kind == intent.kind) {
+                let before = memory.store.wanted_body(schema.kind, &intent.key)?;
+                let known = memory.claim(schema.kind, &intent.key);
+                record.claim = known.map(|known| landed(schema, intent, known, (before.as_ref(), &seen), at));
             }
             record.observed = Observed::Present(digest, seen);
         }
         records.push(record);
     }
-    Ok(memory.store.record_outcomes(&records)?)
+    memory.store.record_outcomes(&records)?;
+    Ok(!records.is_empty())
+}
+
+/// What is known of a record that shows what a write in doubt was about: that we closed it, and what we took away.
+fn landed(
+    schema: &Schema,
+    intent: &Intent,
+    known: &Claim,
+    (before, seen): (Option<&Record>, &Record),
+    at: i64,
+) -> Claim {
+    let mut claim = known.clone();
+    claim.disabled_by_us |= intent.action == Action::Disable.to_string() && seen.standing == Standing::Disabled;
+    let is_claimed = |one: &&Attribute| {
+        one.ownership == Ownership::ClaimedSet && intent.attributes.iter().any(|name| name == one.name)
+    };
+    for attribute in schema.attributes().iter().filter(is_claimed) {
+        let held: BTreeSet<&str> = seen.elements(attribute.id).collect();
+        let gone = before.into_iter().flat_map(|before| before.elements(attribute.id));
+        for element in gone.filter(|element| !held.contains(element)) {
+            claim.taken.retain(|one| one.attribute != attribute.id || one.element != element);
+            claim.taken.push(Taken { attribute: attribute.id, element: element.to_owned(), at });
+        }
+    }
+    claim
 }
 
 /// The outcome of a write of which nothing is at the target.
@@ -148,7 +206,8 @@ fn closed(intent: u64, at: i64, code: &str) -> OutcomeRecord {
     OutcomeRecord { intent, at, landing, applied: None, observed: Observed::Absent, claim: None }
 }
 
-/// Remembers the plan's links and forgets what it says is to be forgotten. Gives the number of records
+/// Remembers the plan's links and forgets what it says is to be forgotten; parts of what this pass will make begin
+/// when it is made. Gives the number of records
 /// that were met for the first time.
 pub async fn link(
     planner: &Planner,
@@ -188,55 +247,25 @@ pub async fn link(
         linked.insert(pipeline.name, plan.links.iter().filter(|link| link.new && link.after.is_none()).count() as u64);
         let claims: Vec<(String, BTreeMap<Key, Option<Claim>>)> =
             claims.into_iter().map(|(kind, claims)| (kind.to_owned(), claims)).collect();
+        let reached = tell(planner, pipeline.name);
         blocking(move || {
             for (kind, claims) in &claims {
                 store.put_claims(kind, claims)?;
+                reached(Point::LinkClaimed);
             }
             for (kind, pairs) in &pairs {
                 store.put_applied(kind, pairs)?;
+                reached(Point::LinkApplied);
             }
             for (kind, keys) in &forgotten {
                 store.forget_applied(kind, keys)?;
+                reached(Point::LinkForgotten);
             }
             Ok(())
         })
         .await?;
     }
     Ok(linked)
-}
-
-/// Remembers links of parts whose wholes this pass has made.
-pub async fn link_made(
-    planner: &Planner,
-    approved: &ApprovedPlan,
-    made: &BTreeMap<Address, Remote>,
-) -> Result<(), PassError> {
-    for pipeline in passing(approved) {
-        let Some(plan) = approved.planned().plan.pipelines.get(pipeline.name) else { continue };
-        let mut claims: BTreeMap<&'static str, BTreeMap<Key, Option<Claim>>> = BTreeMap::new();
-        let mut pairs: BTreeMap<&'static str, Vec<(Applied, Record)>> = BTreeMap::new();
-        for link in &plan.links {
-            let Some(remote) = link.after.as_ref().and_then(|whole| made.get(whole)) else { continue };
-            let link = Link { remote: remote.clone(), ..link.clone() };
-            claims.entry(link.kind).or_default().insert(link.key.clone(), Some(claim(&link, None)));
-            pairs.entry(link.kind).or_default().push((link.applied, link.wanted));
-        }
-        if claims.is_empty() {
-            continue;
-        }
-        let store = planner.store.pipeline(pipeline.name)?;
-        blocking(move || {
-            for (kind, claims) in &claims {
-                store.put_claims(kind, claims)?;
-            }
-            for (kind, pairs) in &pairs {
-                store.put_applied(kind, pairs)?;
-            }
-            Ok(())
-        })
-        .await?;
-    }
-    Ok(())
 }
 
 fn claim(link: &Link, before: Option<&Claim>) -> Claim {
@@ -284,27 +313,39 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         };
         let (directory, name) = (Arc::clone(&planner.store), pipeline.name);
         let (at, written) = (planner.clock.now().as_millisecond(), spent::written(pipeline.name, done));
+        let (reached, copied) = (tell(planner, pipeline.name), tell(planner, pipeline.name));
         let keep = move || {
             store.fold()?;
+            reached(Point::Folded);
             spent::end(&store, at, &written)?;
+            reached(Point::WindowEnded);
             remember(&store, &carried)?;
+            reached(Point::Remembered);
             if store.meta(IDENTITY)? != identity {
                 store.set_meta(IDENTITY, &identity)?;
+                reached(Point::Identified);
             }
             if trusted {
                 store.set_meta(POPULATION, &population)?;
+                reached(Point::Counted);
                 store.set_meta(ELEMENTS, &elements)?;
+                reached(Point::Measured);
             }
             if loaded {
                 store.set_meta(LOADING, &false)?;
+                reached(Point::Loaded);
             }
             reopen(&store, &left)?;
-            leave(&store, &failed)
+            reached(Point::Reopened);
+            leave(&store, &failed)?;
+            reached(Point::Left);
+            Ok::<_, PassError>(())
         };
         // Whatever else memory refuses, the claims are copied.
         let kept = blocking(move || {
             let kept = keep();
             directory.copy_claims(name)?;
+            copied(Point::Copied);
             kept
         })
         .await;
@@ -406,5 +447,7 @@ async fn remember_figures(planner: &Planner, approved: &ApprovedPlan, sources: S
         }
         Ok(())
     })
-    .await
+    .await?;
+    planner.points.reached(None, Point::Figured);
+    Ok(())
 }

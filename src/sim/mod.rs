@@ -8,3 +8,4 @@ pub mod faults;
 pub mod ldap;
 pub mod metavault;
 pub mod stage;
+pub mod watch;

@@ -15,6 +15,7 @@ mod approval;
 mod claims;
 mod commands;
 mod connections;
+mod crash;
 mod damage;
 mod doubt;
 mod drift;

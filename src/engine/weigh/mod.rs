@@ -179,8 +179,11 @@ impl Judging<'_> {
             (None, _) if observed.proved.contains(key) => Have::Absent,
             (None, _) => Have::Unknown,
         };
-        let anew = matches!(have, Have::Present(_, _, remote) if self.memory.is_made_anew(schema.kind, key, remote));
-        let claim = self.memory.claim(schema.kind, key).filter(|_| !anew);
+        let begun = self.memory.begun(schema.kind, key).next().is_some();
+        let claim = match have {
+            Have::Present(_, _, remote) if begun => self.memory.claim_on(schema.kind, key, remote),
+            _ => self.memory.claim(schema.kind, key),
+        };
         // A reading from which nothing follows settles nothing either: whose the record is stays known.
         if !matches!(want, Want::Untouched) && !matches!(have, Have::Ambiguous | Have::Unknown) {
             self.read_back(schema.kind, key, have);
@@ -193,7 +196,7 @@ impl Judging<'_> {
             key,
             want,
             have,
-            applied: applied.filter(|_| !self.one.anew && !anew),
+            applied: applied.filter(|_| !self.one.anew && (claim.is_some() || !begun)),
             wanted_before: &|| {
                 let read = self.memory.store.wanted_body(schema.kind, key);
                 read.unwrap_or_else(|error| {
@@ -203,7 +206,7 @@ impl Judging<'_> {
             },
             claim,
             source_changed: row.is_none_or(|row| row.moved),
-            begun: self.memory.begun(schema.kind, key).next().is_some(),
+            begun,
             now,
         };
         let (drift, step) = decide(&facts, self.one.settings);
@@ -450,10 +453,7 @@ impl Judging<'_> {
     fn read_back(&mut self, kind: &str, key: &Key, have: Have<'_>) {
         let made = match have {
             // Made once more, where what we made before is gone.
-            Have::Present(_, _, remote)
-                if self.memory.claim(kind, key).is_none_or(|claim| !claim.remote.is(remote))
-                    || self.memory.is_made_anew(kind, key, remote) =>
-            {
+            Have::Present(_, _, remote) if self.memory.claim_on(kind, key, remote).is_none() => {
                 self.memory.begun(kind, key).next().map(|_| remote.clone())
             }
             _ => None,

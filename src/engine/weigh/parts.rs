@@ -43,8 +43,6 @@ struct Whole {
     made: bool,
     /// Whether it was made so lately that nobody was told of it yet.
     fresh: bool,
-    /// Whether what is remembered under this key is of another one, that was there before.
-    anew: bool,
 }
 
 impl Judging<'_> {
@@ -122,7 +120,6 @@ impl Judging<'_> {
             return Err(WHOLE_UNCLEAR);
         }
         let after = || Some((self.one.observer.name, kind, key.clone()));
-        let claim = self.memory.claim(kind, key);
         match (observed.correlated.found.get(key), planned.get(key)) {
             (Some(Found::Ambiguous(..)), _) => Err(WHOLE_UNCLEAR),
             (Some(Found::Present(at)), action) => {
@@ -132,17 +129,16 @@ impl Judging<'_> {
                     (Standing::Disabled, Some(Action::Enable)) => after(),
                     (Standing::Disabled, _) => return Err(WHOLE_CLOSED),
                 };
-                let anew = self.memory.is_made_anew(kind, key, &seen.remote);
-                let claim = claim.filter(|claim| claim.remote.is(&seen.remote) && !anew);
+                let claim = self.memory.claim_on(kind, key, &seen.remote);
                 let made = claim.is_some_and(|claim| claim.origin == Origin::Created);
                 let fresh = self.memory.begun(kind, key).next().is_some();
                 let known = claim.map(|claim| claim.remote.refreshed(&seen.remote));
                 let remote = Some(known.unwrap_or_else(|| seen.remote.clone()));
-                Ok(Whole { remote, after, made, fresh, anew })
+                Ok(Whole { remote, after, made, fresh })
             }
             // What is only linked writes nothing, so nothing is made either.
             (None, Some(Action::Create)) if !self.order.adopt => {
-                Ok(Whole { remote: None, after: after(), made: true, fresh: true, anew: false })
+                Ok(Whole { remote: None, after: after(), made: true, fresh: true })
             }
             (None, _) => Err(WHOLE_MISSING),
         }
@@ -202,21 +198,21 @@ impl Judging<'_> {
                 })
                 .clone()
         };
-        let claim = memory.claim(schema.kind, key).filter(|_| !whole.anew);
+        // Of a whole that was made anew, memory knows the former one's part.
+        let claim = memory.claim(schema.kind, key).filter(|_| !whole.fresh);
         let mut shown = have.clone();
-        let applied = self.applied(schema.kind, &memory.store.digester().key(key));
+        let applied = self.applied(schema.kind, &memory.store.digester().key(key)).filter(|_| !whole.fresh);
         let due = self.fill((&mut want, &mut have), (schema, record), parts, &wanted_before, applied)?;
         let remote = &whole.remote.unwrap_or_default();
         // What was put into another record under this key says nothing of this one.
-        let replaced = whole.anew || claim.is_some_and(|claim| !claim.remote.is(remote));
+        let replaced = claim.is_some_and(|claim| !claim.remote.is(remote));
         let others = claim.filter(|_| !replaced).map(|claim| &claim.others);
-        let put_here = || if replaced { None } else { wanted_before() };
+        let put_here = || if replaced || whole.fresh { None } else { wanted_before() };
         let kept = self.not_ours(schema, key, seen, others, &put_here, parts);
         leave_kept(schema, &mut have, &kept, Some(&want));
         leave_kept(schema, &mut shown, &kept, Some(&want));
         let digester = memory.store.digester();
         let (wanted, held) = (digester.record(schema, &want), digester.record(schema, &have));
-        let ours = memory.open_of(schema.kind, key).next().is_some();
         let met = applied.is_none() || replaced;
         let facts = Facts {
             schema,
@@ -227,7 +223,7 @@ impl Judging<'_> {
             wanted_before: &wanted_before,
             claim,
             source_changed: row.moved,
-            begun: met && (whole.fresh || ours || (whole.made && takes_nothing(schema, &want, &have))),
+            begun: met && (whole.fresh || (whole.made && takes_nothing(schema, &want, &have))),
             now,
         };
         let unsure = unsure::elements(schema, claim.filter(|_| !replaced), met, &have);

@@ -16,6 +16,7 @@ use super::served::{DirectoryPlan, Served};
 use super::session::serve;
 use super::tree::{Stored, Tree};
 use crate::sim::faults::Faults;
+use crate::sim::watch::Watch;
 
 /// A running directory; dropping it ends it and all its connections.
 pub struct Directory {
@@ -70,6 +71,11 @@ impl Directory {
         &self.served.faults
     }
 
+    /// Where the writes over the protocol are watched.
+    pub fn watch(&self) -> &Watch {
+        &self.served.watch
+    }
+
     /// Writes done over the protocol since the start; direct edits are not counted.
     pub fn writes(&self) -> u64 {
         self.served.writes.load(Ordering::Relaxed)
@@ -110,6 +116,11 @@ impl Directory {
     /// The whole state, for "nothing was written".
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.served.tree().all())
+    }
+
+    /// Makes it again what it was.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.served.tree().restore(&snapshot.0);
     }
 
     /// Ends the directory and waits until its port and connections are closed.

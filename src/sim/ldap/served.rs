@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::entry::Entry;
 use super::tree::Tree;
 use crate::sim::faults::Faults;
+use crate::sim::watch::Watch;
 
 /// What a directory starts with.
 #[derive(Clone)]
@@ -65,12 +66,14 @@ pub struct Served {
     pub plan: DirectoryPlan,
     pub faults: Faults,
     pub writes: AtomicU64,
+    pub watch: Watch,
     tree: Mutex<Tree>,
 }
 
 impl Served {
     pub fn new(plan: DirectoryPlan, tree: Tree) -> Self {
-        Self { plan, faults: Faults::default(), writes: AtomicU64::new(0), tree: Mutex::new(tree) }
+        let (faults, watch) = (Faults::default(), Watch::default());
+        Self { plan, faults, writes: AtomicU64::new(0), watch, tree: Mutex::new(tree) }
     }
 
     pub fn tree(&self) -> MutexGuard<'_, Tree> {

@@ -25,6 +25,7 @@ use super::search::{self, Bounds, Position};
 use super::served::Served;
 use super::tree::{Stored, Tree};
 use crate::sim::faults::{Fault, Operation, Refusal};
+use crate::sim::watch::{Moment, Verdict, Written};
 
 /// Requests are larger than the codec's default: a filter may name hundreds of keys.
 const MESSAGE_LIMIT: usize = 1 << 22;
@@ -41,6 +42,16 @@ pub async fn serve(stream: TcpStream, served: Arc<Served>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The name of the entry that a write is about.
+fn name(op: &LdapOp) -> Option<&str> {
+    match op {
+        LdapOp::ModifyRequest(request) => Some(&request.dn),
+        LdapOp::AddRequest(request) => Some(&request.dn),
+        LdapOp::DelRequest(dn) => Some(dn),
+        _ => None,
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,9 +106,17 @@ impl Session {
                 (wrap(code.map_or_else(LdapResult::from, |code| result(code, ""))), Vec::new())
             }
             write => {
-                let (outcome, ctrl) = self
-                    .write(write, &controls)
-                    .map_or_else(|refused| (refused.into(), Vec::new()), |ctrl| (result(Code::Success, ""), ctrl));
+                let dn = name(&write).unwrap_or_default().to_owned();
+                let seen = |moment| self.served.watch.tell(&Written { moment, what: &dn, fields: &[] });
+                if seen(Moment::Arrived) == Verdict::Drop {
+                    return Ok(After::Close);
+                }
+                let done = self.write(write, &controls);
+                if done.is_ok() {
+                    seen(Moment::Done);
+                }
+                let (outcome, ctrl) =
+                    done.map_or_else(|refused| (refused.into(), Vec::new()), |ctrl| (result(Code::Success, ""), ctrl));
                 (wrap(outcome), ctrl)
             }
         };
@@ -145,11 +164,8 @@ impl Session {
         if !self.bound {
             return Err(Refused::new(Code::StrongerAuthRequired, "modifications require authentication"));
         }
-        let dn = match &op {
-            LdapOp::ModifyRequest(request) => fold_dn(&request.dn),
-            LdapOp::AddRequest(request) => fold_dn(&request.dn),
-            LdapOp::DelRequest(dn) => fold_dn(dn),
-            _ => return Err(Refused::new(Code::UnwillingToPerform, "not simulated")),
+        let Some(dn) = name(&op).map(fold_dn) else {
+            return Err(Refused::new(Code::UnwillingToPerform, "not simulated"));
         };
         let mut tree = self.served.tree();
         let before = tree.at(&dn).cloned();

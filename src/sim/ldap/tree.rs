@@ -147,6 +147,14 @@ impl Tree {
         self.entries.values().cloned().collect()
     }
 
+    /// Makes these all there are; time goes on.
+    pub fn restore(&mut self, entries: &[Arc<Stored>]) {
+        self.by_dn = entries.iter().map(|stored| (stored.folded.clone(), stored.id)).collect();
+        let uhid = |stored: &Arc<Stored>| Some((stored.entry.text("idautoID")?.to_lowercase(), stored.id));
+        self.by_uhid = entries.iter().filter_map(uhid).collect();
+        self.entries = entries.iter().map(|stored| (stored.id, Arc::clone(stored))).collect();
+    }
+
     fn tick(&mut self) -> Timestamp {
         self.now = self.now.checked_add(SignedDuration::from_millis(1)).unwrap_or(self.now);
         self.now

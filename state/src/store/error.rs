@@ -260,6 +260,12 @@ fn is_damage(error: &redb::Error) -> bool {
     }
 }
 
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Redb(redb::Error::Io(error))
+    }
+}
+
 macro_rules! from_redb {
     ($($error:ty),*) => {$(
         impl From<$error> for Fault {

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Builder, Database, Durability, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
+use redb::{
+    Builder, Database, Durability, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend,
+    WriteTransaction,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -44,7 +47,7 @@ pub(super) struct Inner {
     pub(super) snapshots: Mutex<BTreeSet<String>>,
     reencoded_from: Option<u8>,
     /// Held for the whole directory until the last file is closed.
-    _lock: Arc<File>,
+    _lock: Option<Arc<File>>,
 }
 
 /// The database, opened for what it is to be used for.
@@ -64,7 +67,32 @@ impl Store {
     pub(super) fn open(path: PathBuf, digester: Digester, lock: Arc<File>) -> Result<Self, StoreError> {
         look_at(&path)?;
         let db = caught(|| Ok(builder(&path).open(&path)?)).map_err(|fault| fault.at(&path))?;
-        let mut inner = Inner::new(Db::Writable(db), path, digester, lock);
+        Self::of(Inner::new(Db::Writable(db), path, digester, Some(lock)))
+    }
+
+    /// Opens what is on a device of the caller's, or makes a file there where it is empty: tests let its power fail.
+    /// There is no directory, so nothing else may have it.
+    ///
+    /// # Errors
+    /// Where the device refuses, or holds something damaged.
+    #[doc(hidden)]
+    pub fn open_on(device: impl StorageBackend, digester: Digester) -> Result<Self, StoreError> {
+        let path = PathBuf::from("a device");
+        let open = || {
+            let is_new = device.len()? == 0;
+            let db = builder(&path).create_with_backend(device)?;
+            if is_new {
+                let txn = db.begin_write()?;
+                table::make(&txn)?;
+                txn.commit()?;
+            }
+            Ok(db)
+        };
+        let db = caught(open).map_err(|fault| fault.at(&path))?;
+        Self::of(Inner::new(Db::Writable(db), path, digester, None))
+    }
+
+    fn of(mut inner: Inner) -> Result<Self, StoreError> {
         let written_as = inner.written_as()?;
         // Folding first: digests of the former encoding must not come into the tables afterwards.
         inner.fold()?;
@@ -84,7 +112,7 @@ impl Store {
             opened => Ok(opened?),
         };
         let db = caught(open).map_err(|fault| fault.at(&path))?;
-        let mut inner = Inner::new(Db::Readable(db), path, digester, lock);
+        let mut inner = Inner::new(Db::Readable(db), path, digester, Some(lock));
         let written_as = inner.written_as()?;
         inner.reencoded_from = (written_as != ENCODING_VERSION).then_some(written_as);
         Ok(Self { inner: Arc::new(inner) })
@@ -141,7 +169,7 @@ impl Store {
 }
 
 impl Inner {
-    fn new(db: Db, path: PathBuf, digester: Digester, lock: Arc<File>) -> Self {
+    fn new(db: Db, path: PathBuf, digester: Digester, lock: Option<Arc<File>>) -> Self {
         Self {
             db: Some(db),
             path,

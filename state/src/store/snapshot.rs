@@ -80,6 +80,7 @@ pub struct SnapshotWriter {
     fresh: HashSet<Id>,
     pending: Vec<Pending>,
     pending_bytes: usize,
+    piece_bytes: usize,
     summary: Summary,
 }
 
@@ -106,6 +107,7 @@ impl Store {
             fresh: HashSet::new(),
             pending: Vec::new(),
             pending_bytes: 0,
+            piece_bytes: PIECE_BYTES,
             summary: Summary::default(),
         })
     }
@@ -119,6 +121,14 @@ impl Drop for SnapshotWriter {
 }
 
 impl SnapshotWriter {
+    /// Commits pieces of this size instead, so that a small reading has several.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn in_pieces_of(mut self, piece_bytes: usize) -> Self {
+        self.piece_bytes = piece_bytes;
+        self
+    }
+
     /// Takes in one record.
     ///
     /// # Errors
@@ -146,7 +156,7 @@ impl SnapshotWriter {
         if matches!(seen, Seen::New | Seen::Changed) {
             self.pending_bytes += body.len() + record.key.as_str().len();
             self.pending.push(Pending { key: record.key.clone(), row, body });
-            if self.pending_bytes >= PIECE_BYTES {
+            if self.pending_bytes >= self.piece_bytes {
                 self.write_piece()?;
             }
         }

@@ -6,9 +6,12 @@
 mod campus;
 mod canonical;
 mod compare;
+mod device;
 mod dir;
 mod journal;
 mod keep;
+mod kill;
+mod power;
 mod rows;
 mod single;
 mod snapshot;

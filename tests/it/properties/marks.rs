@@ -484,6 +484,23 @@ async fn lost_answers_to_marks_are_read_back_and_a_crash_sets_none_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mark_whose_removal_was_in_doubt_is_remembered_as_taken_away() {
+    let school = School::with(1..=3).await;
+    school.people.entitle(1, &[]);
+    school.marked.moods().answer = Some(Answer::LostAndLanded);
+    school.pass().await;
+    school.marked.moods().answer = None;
+    wait(Duration::from_mins(1)).await;
+    school.pass().await;
+    nothing_left(&school).await;
+    school.mark_by_hand(1, NAME, true);
+    assert_eq!(marks(&school.pass().await), [""; 0], "it is left for a day");
+    wait(Duration::from_hours(25)).await;
+    assert_eq!(marks(&school.pass().await), [line(1, "landed")]);
+    assert_eq!(school.marks(1), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_directory_that_is_away_or_refuses_holds_nothing_up() {
     let school = School::with(1..=3).await;
     school.enrol(4, &["room1/a"]);

@@ -144,6 +144,21 @@ async fn a_lost_answer_to_an_update_is_settled_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_closing_in_doubt_that_landed_is_remembered_as_ours() {
+    let mut desk = Desk::with(1..=3).await;
+    only_listed(&mut desk);
+    desk.people.entitle(2, &[]);
+    desk.listed.shelf().answer = Some(Answer::LostAndLanded);
+    desk.pass().await;
+    desk.listed.shelf().answer = None;
+    wait(Duration::from_secs(40)).await;
+    desk.pass().await;
+    let claims = desk.store.pipeline(listed::NAME).unwrap().claims(listed::ACCOUNT).unwrap();
+    assert!(claims[&key(2)].disabled_by_us && !claims[&key(1)].disabled_by_us);
+    assert_eq!(desk.pass().await.changes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_landed_in_part_is_finished_by_the_next_pass() {
     for edits in 0..=3 {
         let mut desk = Desk::with(2..=4).await;

@@ -188,6 +188,7 @@ impl Desk {
             store: self.store.clone(),
             clock: self.clock.clone(),
             progress: Arc::new(engine::Silent),
+            points: Arc::new(engine::Unstopped),
         }
     }
 

@@ -248,6 +248,7 @@ impl Stage {
             random: &|| [7; 32],
             interrupt: Interrupt::default(),
             progress: Arc::new(reconcile::engine::Silent),
+            points: Arc::new(reconcile::engine::Unstopped),
         };
         let head = ["reconcile".into(), "--config".into(), self.place.path().join("reconcile.toml").into_os_string()];
         let words = head.into_iter().chain(args.iter().map(OsString::from));

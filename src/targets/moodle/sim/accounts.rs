@@ -79,7 +79,7 @@ impl User {
 }
 
 /// All users, deleted ones included.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Accounts {
     rows: BTreeMap<u64, User>,
     usernames: HashMap<String, u64>,

@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 const REMEMBERED: usize = 64;
 
 /// Recent work that calls still under way may have met.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Batches {
     /// Committed enrolment batches: tick, and their users in order of first appearance.
     enrols: VecDeque<(u64, Vec<u64>)>,

@@ -91,7 +91,7 @@ impl Course {
 }
 
 /// All courses.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Courses {
     rows: BTreeMap<u64, Course>,
     /// When a row's keys were committed, and when the row was last written, in ticks.

@@ -10,9 +10,11 @@ use tokio::time::{Instant, sleep};
 use super::answer::Answer;
 use super::dispatch::Outcome;
 use super::faults::{Fault, Faults, RetryAfter};
+use super::functions::writes;
 use super::params::Form;
 use super::plan::{Cost, SitePlan};
 use super::world::{Arrival, World};
+use crate::sim::watch::{Moment, Verdict, Watch, Written};
 
 /// The path of the web services.
 pub const SERVICE: &str = "/webservice/rest/server.php";
@@ -24,6 +26,7 @@ pub const LOG_IN: &str = "/login/token.php";
 pub struct Gate {
     world: Arc<World>,
     faults: Arc<Faults>,
+    watch: Watch,
     started: Instant,
     started_at: Timestamp,
 }
@@ -43,7 +46,8 @@ impl Gate {
     /// Opens a site. Its clock starts at `plan.started_at` and moves with tokio's.
     pub fn new(plan: SitePlan) -> Self {
         let started_at = plan.started_at;
-        Self { world: Arc::new(World::new(plan)), faults: Arc::default(), started: Instant::now(), started_at }
+        let (faults, watch) = (Arc::default(), Watch::default());
+        Self { world: Arc::new(World::new(plan)), faults, watch, started: Instant::now(), started_at }
     }
 
     /// The site behind it.
@@ -54,6 +58,11 @@ impl Gate {
     /// Its faults.
     pub fn faults(&self) -> &Arc<Faults> {
         &self.faults
+    }
+
+    /// Where its writes are watched.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The site's time.
@@ -75,6 +84,9 @@ impl Gate {
             LOG_IN => "login/token.php",
             _ => return Reply::Answer(Answer::html(404, None)),
         };
+        if writes(function) && self.see(Moment::Arrived, function, form) == Verdict::Drop {
+            return Reply::Cut;
+        }
         let fault = self.faults.take(function);
         let arrival = self.world.arrive();
         match fault {
@@ -161,6 +173,10 @@ impl Gate {
                 Err(page) => return page,
             },
         };
+        let function = form.plain("wsfunction").unwrap_or_default();
+        if outcome.result.is_ok() && writes(function) {
+            self.see(Moment::Done, function, form);
+        }
         if let Some(cost) = cost {
             let rows = u32::try_from(outcome.rows_read).unwrap_or(u32::MAX);
             let waited = if outcome.deadlocked { cost.deadlock } else { Duration::ZERO };
@@ -170,6 +186,10 @@ impl Gate {
             fault.distort(value);
         }
         outcome.render()
+    }
+
+    fn see(&self, moment: Moment, function: &str, form: &Form) -> Verdict {
+        self.watch.tell(&Written { moment, what: function, fields: form.fields() })
     }
 
     fn price(&self, cost: Cost, form: &Form) -> Duration {

@@ -36,7 +36,7 @@ pub struct Member {
 }
 
 /// All memberships, by course and by user.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Members {
     rows: BTreeMap<(u64, u64), Member>,
     courses_of: BTreeSet<(u64, u64)>,

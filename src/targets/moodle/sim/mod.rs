@@ -58,4 +58,4 @@ pub use params::Form;
 pub use plan::{Cost, Language, Role, SitePlan};
 pub use report::{Column, Report, Source};
 pub use server::MoodleSim;
-pub use world::{Arrival, Mail, Mode, World, Writes};
+pub use world::{Arrival, Kept, Mail, Mode, World, Writes};

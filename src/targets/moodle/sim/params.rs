@@ -27,6 +27,11 @@ impl Form {
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.fields).finish()
     }
 
+    /// The fields in their order.
+    pub fn fields(&self) -> &[(String, String)] {
+        &self.fields
+    }
+
     /// Number of fields, each leaf being one.
     pub fn len(&self) -> usize {
         self.fields.len()

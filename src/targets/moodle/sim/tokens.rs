@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 pub(super) const TOKEN_SECONDS: i64 = 7_257_600;
 
 /// Tokens of the one external service, with their holder and end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tokens {
     rows: BTreeMap<String, (u64, Option<i64>)>,
     made: u64,

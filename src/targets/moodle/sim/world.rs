@@ -23,7 +23,7 @@ pub struct World {
 }
 
 /// Everything the site remembers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) plan: SitePlan,
     pub(super) mode: Mode,
@@ -41,6 +41,10 @@ pub(super) struct State {
     /// Counts arrivals and commits; two calls overlap when one commits after the other arrived.
     pub(super) ticks: u64,
 }
+
+/// A site as it was at some time.
+#[derive(Clone, Debug)]
+pub struct Kept(Box<State>);
 
 /// Whether the site answers at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -245,6 +249,18 @@ impl World {
     /// Number of rows in the user table.
     pub(super) fn size(&self) -> usize {
         self.lock().accounts.rows().len()
+    }
+
+    /// Keeps the whole site as it is now.
+    pub fn keep(&self) -> Kept {
+        Kept(Box::new(self.lock().clone()))
+    }
+
+    /// Makes it again what it was, counters included; time goes on.
+    pub fn restore(&self, kept: &Kept) {
+        let mut state = self.lock();
+        let ticks = state.ticks;
+        *state = State { ticks, ..(*kept.0).clone() };
     }
 
     /// A digest over users, categories, courses and enrolments: equal digests, nothing was written.

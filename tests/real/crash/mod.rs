@@ -1,0 +1,12 @@
+//! Killed at every point of a pass, over real sockets: the directory, MetaVault and the site live in the test's own
+//! process and survive it. What is found after a restart is what a pass that was never cut off leaves.
+//!
+//! `points` kills at the points that the program tells of, `requests` at each request that writes, as the servers see
+//! it, and `late` lets a request be carried out after the restarted program has looked.
+
+mod ending;
+mod late;
+mod points;
+mod requests;
+mod scenes;
+mod stage;
