@@ -111,11 +111,8 @@ async fn a_directory_that_takes_no_writes_is_soon_left_alone_and_accounts_go_on(
     let stage = Stage::set(true, 400).await;
     stage.directory.faults().play(Ldap::Refuse(Operation::Write, Refusal::Unavailable), Times::Always);
     let ended = stage.pass().await.expect(4);
-    let ended = ended.says(&[
-        "PORTAL_UPDATE_FAILED",
-        "TARGET_AWAY: portal is away: ",
-        "requests in a row failed, the last with",
-    ]);
+    let ended =
+        ended.says(&["failed: PORTAL_UPDATE_FAILED: 127.0.0.1:", "the modification was refused (rc 52, unavailable)"]);
     let writes = stage.directory.faults().played();
     let line = ended.said.lines().find(|line| line.contains("given up: ")).unwrap();
     let not_tried: u64 = line.split_whitespace().nth(2).unwrap().parse().unwrap();
