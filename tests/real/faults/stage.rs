@@ -390,6 +390,7 @@ fn config(directory: &Directory, moodle: &MoodleSim, place: &Path, by_report: bo
          [portal_ldap]\nurl = \"{ldap}\"\nbind_dn = \"cn=portal,dc=meta\"\npassword = \"env:PORTAL\"\n\
          operation_timeout_seconds = {timeout}\npage_size = 20\n\n\
          [metavault]\nurl = \"sqlite://{place}/metavault.db\"\n\n[guard]\nfirst_load = true\n\n\
+         [guard.windows]\nday = 1000\nweek = 1000\n\n\
          [portal]\n[portal.pace]\nper_second = 5000\nburst = 50\nconcurrency = 4\n\n\
          [moodle]\nurl = \"{site}\"\nusername = \"svc-reconcile\"\npassword = \"env:SITE\"\nservice = \"reconcile\"\n\
          auth = \"{AUTH}\"\nbatch_size = 100\nmax_fields = 4500\nsettle_after_seconds = {SETTLE_AFTER}\n\
