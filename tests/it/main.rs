@@ -8,5 +8,7 @@ mod demo;
 mod documents;
 mod eighth;
 mod properties;
+#[allow(dead_code, unused_imports, reason = "each test binary uses its part of it")]
 mod toys;
+#[allow(dead_code, unused_imports, reason = "each test binary uses its part of it")]
 mod world;

@@ -397,7 +397,8 @@ fn is_made(store: &Store, weighed: &Weighed) -> Result<bool, PassError> {
 /// A change to come, of which whoever is not in MetaVault keeps what only MetaVault knows, as in a pass.
 fn change(one: &One, subject: &Subjected<'_>, weighed: &mut Weighed, mut draft: Draft) -> Next {
     if subject.person.is_some_and(|person| person.vault.is_none()) {
-        weighed.kept = take_removals(&mut draft.edits);
+        let drift = weighed.drift.unwrap_or(Drift::Untouched);
+        weighed.kept = take_removals(&weighed.schema, drift, &mut draft.edits);
     }
     if draft.edits.is_empty() && draft.action != Action::Create {
         let mut listed = std::mem::take(&mut weighed.kept);

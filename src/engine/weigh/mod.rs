@@ -64,10 +64,17 @@ fn conflict(schema: &Schema, key: &Key, observed: &Observed, contest: Option<&Co
     Conflict { kind: schema.kind, key: key.clone(), code, candidates, rivals }
 }
 
-/// Takes out what would empty something: whoever is not in MetaVault keeps what only MetaVault knows.
-pub fn take_removals(edits: &mut Vec<Edit>) -> Vec<Edit> {
+/// Takes out what would empty something: whoever is not in MetaVault keeps what only MetaVault knows. A record that
+/// drifted stays drifted by that, so what its target rewrites is not sent again beside it: it would be sent for ever.
+pub fn take_removals(schema: &Schema, drift: Drift, edits: &mut Vec<Edit>) -> Vec<Edit> {
     let takes_away = |edit: &mut Edit| matches!(edit, Edit::Clear { .. } | Edit::Remove { .. });
-    edits.extract_if(.., takes_away).collect()
+    let kept: Vec<Edit> = edits.extract_if(.., takes_away).collect();
+    let is_rewritten =
+        |edit: &Edit| edit.attribute().and_then(|id| schema.attribute(id)).is_some_and(|attribute| attribute.rewritten);
+    if !kept.is_empty() && drift == Drift::Drifted && edits.iter().all(is_rewritten) {
+        edits.clear();
+    }
+    kept
 }
 
 /// What differs beside these edits: a writer that makes one thing of several elements must not take it for done.
@@ -312,7 +319,7 @@ impl Judging<'_> {
             Step::Change(mut draft) => {
                 let of_vault = self.one.observer.project.tables(kind).is_none_or(|tables| !tables.is_empty());
                 let keeps = of_vault && row.is_some_and(|row| !row.in_vault);
-                let kept = if keeps { take_removals(&mut draft.edits) } else { Vec::new() };
+                let kept = if keeps { take_removals(schema, drift, &mut draft.edits) } else { Vec::new() };
                 let unsure = unsure::take(&mut draft.edits, &beside.unsure, facts);
                 let left = std::mem::take(&mut draft.left);
                 if drift == Drift::FirstMeeting && left.until.is_none() {

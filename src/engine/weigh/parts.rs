@@ -80,6 +80,7 @@ impl Judging<'_> {
             }
         }
         self.tell(schema.kind, total, total);
+        self.parts_of_gone(schema);
         self.told(schema).elements = read.values().sum();
         self.keep_parts(schema, keeper, parts)?;
         // What waits for a scope that is not there is no part of what others are held against.
@@ -89,6 +90,20 @@ impl Judging<'_> {
             *most = count.max(*most);
         }
         Ok(read)
+    }
+
+    /// Of people who are gone nothing is called for: what is in doubt of their parts is settled once it has had its
+    /// time, like that of people who are left alone.
+    fn parts_of_gone(&mut self, schema: &Schema) {
+        let now = self.order.at.as_millisecond();
+        for key in self.gone(schema.kind) {
+            if self.memory.open_of(schema.kind, &key).any(|open| open.may_land(now)) {
+                self.told(schema).in_doubt += 1;
+                self.plan.in_doubt.push(key);
+            } else {
+                self.settle_open(schema.kind, &key);
+            }
+        }
     }
 
     fn told(&mut self, schema: &Schema) -> &mut PartTally {

@@ -4,8 +4,6 @@ mod explain;
 mod marks;
 mod memory;
 mod parts;
-mod random;
-mod random_parts;
 mod rebuild;
 mod scope;
 mod settled;

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile::model::{Change, Effect, ErrorKind, Outcome, TargetError};
+use reconcile::model::{Change, ChangeId, Effect, ErrorKind, Outcome, TargetError};
 use reconcile::targets::port::Parts;
 use reconcile_state::{Edit, Key};
 use tokio::time::Instant;
 
-use super::shelf::Answer;
+use super::shelf::{Answer, Landed};
 
 /// By whose hand somebody sits somewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,7 +66,9 @@ pub struct Hall {
     ours: BTreeSet<(u64, String)>,
     /// Who ever sat where.
     ever: BTreeSet<(u64, String)>,
-    late: Vec<(Instant, u64, Vec<Edit>)>,
+    /// What landed, in order.
+    pub landed: Vec<Landed>,
+    late: Vec<(Instant, u64, ChangeId, Vec<Edit>)>,
 }
 
 /// The room of a seat.
@@ -134,7 +136,8 @@ impl Hall {
         let now = Instant::now();
         let (due, late): (Vec<_>, Vec<_>) = std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= now);
         self.late = late;
-        for (_, number, edits) in due {
+        for (_, number, change, edits) in due {
+            self.landed.push(Landed { change, edits: edits.clone() });
             for edit in edits {
                 match edit {
                     // Who sits there by now stays, and without a room nobody sits.
@@ -144,7 +147,13 @@ impl Hall {
                             self.put(number, element);
                         }
                     }
-                    Edit::Remove { element, .. } => drop(self.seats.remove(&(number, element))),
+                    // What somebody gave in a way of their own meanwhile is not what was to be taken.
+                    Edit::Remove { element, .. } => {
+                        let at = (number, element);
+                        if self.seats.get(&at) != Some(&Hand::Theirs) {
+                            self.seats.remove(&at);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -191,6 +200,7 @@ impl Hall {
         let some = self.cut.remove(&change.key).unwrap_or(change.edits.len());
         let (now, never) = change.edits.split_at(some.min(change.edits.len()));
         self.land(number, now);
+        self.landed.push(Landed { change: change.id, edits: now.to_vec() });
         let partial = || rejected().effect(Effect::Partial);
         if self.grumbles.remove(&change.key) {
             return Outcome::failed(change, partial());
@@ -208,7 +218,9 @@ impl Hall {
         match answer {
             Answer::LostAndLanded => drop(self.take(number, change)),
             Answer::Lost => {}
-            Answer::LandsAfter(delay) => self.late.push((Instant::now() + delay, number, change.edits.clone())),
+            Answer::LandsAfter(delay) => {
+                self.late.push((Instant::now() + delay, number, change.id, change.edits.clone()));
+            }
         }
     }
 

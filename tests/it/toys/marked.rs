@@ -18,7 +18,7 @@ use reconcile::targets::port::{
 use reconcile_state::{Attribute, AttributeId, Edit, Key, Ownership, Record, Remote, Schema, Value};
 
 use super::listed::COUNTERS;
-use super::shelf::Answer;
+use super::shelf::{Answer, Landed};
 use crate::world::{MARKED_IN, People};
 
 /// The pipeline.
@@ -49,6 +49,8 @@ pub struct Moods {
     pub witness: Option<Witness>,
     /// Edits so far.
     pub writes: u64,
+    /// What landed, in order.
+    pub landed: Vec<Landed>,
     late: Vec<(tokio::time::Instant, Ready)>,
 }
 
@@ -95,7 +97,8 @@ impl Marked {
         Some(Seen { remote, record, matches: vec![(BY_KEY, id)], foreign: None, kept: BTreeSet::new() })
     }
 
-    fn settle(&self) {
+    /// Does what is due by now.
+    pub fn settle(&self) {
         let now = tokio::time::Instant::now();
         let mut moods = self.moods();
         let (due, late): (Vec<_>, Vec<_>) = std::mem::take(&mut moods.late).into_iter().partition(|(at, _)| *at <= now);
@@ -138,6 +141,7 @@ impl Marked {
         }
         moods.writes += edits.len() as u64;
         self.people.mark(key, &edits);
+        moods.landed.push(Landed { change: ready.change.id, edits });
         Ok(())
     }
 

@@ -17,4 +17,4 @@ pub use hall::{Hand, room_of};
 pub use listed::Listed;
 pub use marked::Marked;
 pub use seated::Seated;
-pub use shelf::{Answer, Listing, Toy};
+pub use shelf::{Answer, Landed, Listing, Shelf, Toy};

@@ -44,6 +44,15 @@ pub enum Answer {
     LandsAfter(Duration),
 }
 
+/// A write that landed, whatever was answered.
+#[derive(Clone, Debug)]
+pub struct Landed {
+    /// The change.
+    pub change: ChangeId,
+    /// What of it landed.
+    pub edits: Vec<Edit>,
+}
+
 /// What somebody else does at the target while a write is on its way.
 pub type Meddle = Box<dyn FnOnce(&mut Shelf) + Send>;
 
@@ -99,6 +108,10 @@ pub struct Shelf {
     pub rewrites: BTreeSet<AttributeId>,
     /// The order in which records come.
     pub order: Option<u64>,
+    /// What listings show instead of what is there.
+    pub stale: Option<BTreeMap<(&'static str, u64), Record>>,
+    /// What landed, in order.
+    pub landed: Vec<Landed>,
     /// Runs as the next write arrives.
     pub meddle: Option<Meddle>,
     /// Asks the pass to stop once so many requests have arrived.
@@ -182,6 +195,7 @@ impl Shelf {
             .collect();
         perform(record, &kept);
         self.writes += 1;
+        self.landed.push(Landed { change: change.id, edits: kept });
         Ok(number)
     }
 
@@ -259,8 +273,8 @@ impl Toy {
         shelf.rows.clone()
     }
 
-    fn seen(&self, shelf: &Shelf, kind: &'static str) -> Vec<Seen> {
-        let mine = shelf.rows.iter().filter(|((k, number), _)| *k == kind && shelf.is_shown(*number));
+    fn seen(&self, shelf: &Shelf, kind: &'static str, rows: &BTreeMap<(&'static str, u64), Record>) -> Vec<Seen> {
+        let mine = rows.iter().filter(|((k, number), _)| *k == kind && shelf.is_shown(*number));
         let mut seen: Vec<Seen> = mine
             .map(|((_, number), record)| Seen {
                 remote: Remote { id: Some(number.to_string()), handle: None },
@@ -278,7 +292,7 @@ impl Toy {
 
     fn list(&self, kind: &'static str) -> Vec<Result<Page, TargetError>> {
         let shelf = self.shelf();
-        let mut seen = self.seen(&shelf, kind);
+        let mut seen = self.seen(&shelf, kind, shelf.stale.as_ref().unwrap_or(&shelf.rows));
         let count = seen.len() as u64;
         match shelf.listing {
             Listing::Half | Listing::NoEnd => seen.truncate(seen.len() / 2),
@@ -309,7 +323,7 @@ impl Toy {
             anchor.remembered.as_ref().is_some_and(|remote| remote.is(&one.remote))
                 || anchor.matches.iter().any(|m| one.matches.contains(&(m.field, m.value.clone())))
         };
-        let mut seen = self.seen(&shelf, kind);
+        let mut seen = self.seen(&shelf, kind, &shelf.rows);
         seen.retain(|one| anchors.iter().any(|anchor| means(anchor, one)));
         let covered = if shelf.mute { Vec::new() } else { anchors.iter().map(|anchor| anchor.key.clone()).collect() };
         Ok(Page { seen, covered, ..Page::default() })

@@ -1,6 +1,7 @@
 //! The desk at which passes are run: two sources, two toys, a store, a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -81,7 +82,7 @@ pub struct Desk {
     pub pipelines: Vec<&'static str>,
     runs: AtomicU32,
     registry: Registry,
-    _place: TempDir,
+    place: TempDir,
 }
 
 /// What a pass did, in few words.
@@ -100,7 +101,7 @@ impl Desk {
     /// Nobody in the sources, nothing at the targets, nothing remembered.
     pub fn new() -> Self {
         // In memory where the machine has such a place: a commit waits for the disk elsewhere.
-        let memory = std::path::Path::new("/dev/shm");
+        let memory = Path::new("/dev/shm");
         let place = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
         let store = Arc::new(StoreDir::open(place.path().join("store"), [7; 32]).unwrap());
         let (listed, asked) = (Listed::new(), Asked::new());
@@ -118,7 +119,7 @@ impl Desk {
             allow: BTreeSet::new(),
             pipelines: vec![listed::NAME, asked::NAME],
             runs: AtomicU32::new(0),
-            _place: place,
+            place,
         }
     }
 
@@ -139,11 +140,20 @@ impl Desk {
 
     /// Loses a file of the store between two runs of the program.
     pub fn lose(&mut self, file: &str) {
+        self.restart_after(|place| std::fs::remove_file(place.join(file)).unwrap());
+    }
+
+    /// Ends the program and starts it again.
+    pub fn restart(&mut self) {
+        self.restart_after(|_| {});
+    }
+
+    fn restart_after(&mut self, meanwhile: impl FnOnce(&Path)) {
         let place = self.store.path().to_owned();
         // The store's lock goes with its last owner: another stands in until it is opened again.
-        let aside = TempDir::new().unwrap();
-        self.store = Arc::new(StoreDir::open(aside.path(), [7; 32]).unwrap());
-        std::fs::remove_file(place.join(file)).unwrap();
+        let aside = TempDir::new_in(self.place.path()).unwrap();
+        self.store = Arc::new(StoreDir::open(aside.path().join("store"), [7; 32]).unwrap());
+        meanwhile(&place);
         self.store = Arc::new(StoreDir::open(place, [7; 32]).unwrap());
     }
 
@@ -192,12 +202,18 @@ impl Desk {
         }
     }
 
+    /// The write halves.
+    pub fn writers(&self) -> BTreeMap<&'static str, Arc<dyn AnyWriter>> {
+        self.targets().into_iter().map(|target| (target.observer.name, target.writer)).collect()
+    }
+
     fn observed(&self, Target { observer, .. }: Target) -> (Observer, PipelineSettings) {
         let settings = self.special.get(observer.name).unwrap_or(&self.settings).clone();
         (observer, settings)
     }
 
-    fn order(&self) -> Order {
+    /// What the next pass is to be about.
+    pub fn order(&self) -> Order {
         Order {
             scope: self.scope.clone(),
             adopt: self.adopt,
@@ -225,9 +241,7 @@ impl Desk {
 
     /// Applies a plan.
     pub async fn apply(&self, approved: &ApprovedPlan, stop: &Stop) -> Vec<(String, Fate)> {
-        let writers: BTreeMap<&'static str, Arc<dyn AnyWriter>> =
-            self.targets().into_iter().map(|target| (target.observer.name, target.writer)).collect();
-        let applied = engine::apply(&self.planner(), &writers, approved, stop).await.unwrap();
+        let applied = engine::apply(&self.planner(), &self.writers(), approved, stop).await.unwrap();
         assert!(applied.events.is_empty(), "{:?}", applied.events);
         let targets = self.targets();
         let kinds = targets.iter().flat_map(|target| target.observer.project.kinds()).collect::<Vec<_>>();

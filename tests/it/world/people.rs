@@ -157,6 +157,26 @@ impl People {
         self.inner().fault = fault;
     }
 
+    /// How much was edited so far.
+    pub fn stamp(&self) -> u64 {
+        self.inner().clock
+    }
+
+    /// What is wrong now.
+    pub fn is_faulty(&self) -> Fault {
+        self.inner().fault
+    }
+
+    /// Whether an attribute is hidden.
+    pub fn is_hiding(&self) -> bool {
+        self.inner().hidden.is_some()
+    }
+
+    /// How many people a whole reading shows now.
+    pub fn shown_count(&self) -> usize {
+        self.inner().shown().len()
+    }
+
     /// Hides an attribute of everybody, or nothing any more.
     pub fn hide(&self, id: Option<AttributeId>) {
         self.inner().hidden = id;

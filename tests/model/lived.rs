@@ -1,0 +1,36 @@
+//! Lives in which something went wrong once.
+
+use reconcile::config::FirstMeeting;
+
+use crate::event::{At, Event, Kind, Lost, Setting};
+use crate::shards::once;
+
+#[test]
+fn what_is_made_once_more_is_ours_although_nobody_heard_of_it() {
+    let lost = [Event::Pass, Event::RemoveByHand(At::Seated, 5), Event::LoseAnswers(At::Seated, false, Lost::Landed)];
+    let torn = [Event::Pass, Event::Retitle(5, 0), Event::Wait(40), Event::DieAfter(10)];
+    let events: Vec<Event> = [Event::Hire(5), Event::Call(5, 0)].into_iter().chain(lost).chain(torn).collect();
+    once(&Setting::usual(Kind::School), &events).unwrap();
+}
+
+#[test]
+fn an_account_that_was_replaced_behind_its_name_is_met_anew() {
+    let setting = Setting { nameless: true, first_meeting: FirstMeeting::Enforce, ..Setting::usual(Kind::School) };
+    let replaced = [Event::Hire(1), Event::Hire(4), Event::Call(4, 0b10001), Event::Pass];
+    let lost = [Event::RemoveByHand(At::Seated, 4), Event::LoseAnswers(At::Seated, true, Lost::Landed)];
+    let narrow = [Event::Only([4].into()), Event::Call(4, 0b1010)];
+    let events: Vec<Event> = replaced.into_iter().chain(lost).chain(narrow).collect();
+    once(&setting, &events).unwrap();
+}
+
+#[test]
+fn what_a_target_rewrites_is_not_sent_in_every_pass_beside_what_somebody_keeps() {
+    let events = [Event::Hire(1), Event::Pass, Event::EditByHand(At::Listed, 1, 0), Event::DropRow(1)];
+    once(&Setting::usual(Kind::Office), &events).unwrap();
+}
+
+#[test]
+fn seats_in_doubt_of_somebody_who_is_gone_are_settled() {
+    let setting = Setting { tells: false, ..Setting::usual(Kind::School) };
+    once(&setting, &[Event::Hire(5), Event::Die(2, false), Event::Gone(5)]).unwrap();
+}
