@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::edit::difference;
-use reconcile_state::store::{Absence, Scope, Side, SnapshotWriter};
+use reconcile_state::store::{Absence, Scope, Side, SnapshotWriter, StoreError};
 use reconcile_state::{Applied, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Standing, Value};
 
 use super::{Beside, Judging};
@@ -217,12 +217,17 @@ impl Judging<'_> {
         let claim = memory.claim(schema.kind, key).filter(|_| !whole.fresh);
         let mut shown = have.clone();
         let applied = self.applied(schema.kind, &memory.store.digester().key(key)).filter(|_| !whole.fresh);
-        let due = self.fill((&mut want, &mut have), (schema, record), parts, &wanted_before, applied)?;
         let remote = &whole.remote.unwrap_or_default();
         // What was put into another record under this key says nothing of this one.
         let replaced = claim.is_some_and(|claim| !claim.remote.is(remote));
         let others = claim.filter(|_| !replaced).map(|claim| &claim.others);
-        let put_here = || if replaced || whole.fresh { None } else { wanted_before() };
+        let another = replaced || whole.fresh;
+        let put_here = || if another { None } else { wanted_before() };
+        let known = || match another {
+            true => Ok(None),
+            false => memory.store.body(Scope::new(schema.kind, Side::Observed), key),
+        };
+        let due = self.fill((&mut want, &mut have), (schema, record), parts, (&put_here, &known), applied)?;
         let kept = self.not_ours(schema, key, seen, others, &put_here, parts);
         leave_kept(schema, &mut have, &kept, Some(&want));
         leave_kept(schema, &mut shown, &kept, Some(&want));
@@ -270,7 +275,7 @@ impl Judging<'_> {
         (want, have): (&mut Record, &mut Record),
         (schema, called): (&Schema, &Record),
         parts: &ObservedParts,
-        wanted_before: &dyn Fn() -> Option<Record>,
+        (wanted_before, known): (&dyn Fn() -> Option<Record>, &dyn Fn() -> Result<Option<Record>, StoreError>),
         applied: Option<Applied>,
     ) -> Result<bool, PassError> {
         let project = self.one.observer.project.as_ref();
@@ -279,7 +284,7 @@ impl Judging<'_> {
             // What is called for there and was not when it last settled is left to do.
             let unread = |record: Option<&Record>| self.in_scopes(schema, record, &parts.unread);
             due = unread(Some(called)) != unread(wanted_before().as_ref());
-            let known = self.memory.store.body(Scope::new(schema.kind, Side::Observed), &called.key)?;
+            let known = known()?;
             let within = |scope: &str| parts.unread.contains(scope);
             merge(project, schema, want, wanted_before().as_ref(), &within);
             merge(project, schema, have, known.as_ref(), &within);

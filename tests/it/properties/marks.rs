@@ -678,3 +678,25 @@ async fn two_marks_may_vanish() {
     assert!(pass.doubts(MARKS).is_empty());
     assert_eq!(marks(&pass).len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_former_account_had_is_not_taken_for_its_successor_s() {
+    let mut school = School::two();
+    school.settings.guard.shrink.floor = 1000;
+    school.seated.hall().tells = false;
+    (1..=3).for_each(|n| school.enrol(n, &["room1/a"]));
+    school.pass().await;
+    school.people.entitle(1, &[]);
+    school.pass().await;
+    assert!(!school.marks(1).contains(&NAME.to_owned()));
+    let number = school.number(1);
+    school.seated.shelf().rows.remove(&(ACCOUNT, number));
+    school.seated.hall().seats.retain(|(of, _), _| *of != number);
+    school.people.entitle(1, &[NAME]);
+    school.seated.hall().unread.insert("room1".to_owned());
+    school.pass().await;
+    assert_eq!((school.seats(1), school.marks(1)), (vec![], vec![]), "nobody knows what is in that room");
+    school.seated.hall().unread.clear();
+    school.pass().await;
+    assert_eq!((school.seats(1), school.marks(1)), (vec!["room1/a".to_owned()], vec![NAME.to_owned()]));
+}
