@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::edit::difference;
-use reconcile_state::store::{Absence, Scope, Side, SnapshotWriter, StoreError};
+use reconcile_state::store::{Absence, Scope, Side, SnapshotWriter};
 use reconcile_state::{Applied, Digest, Drift, Edit, Key, Origin, Record, Remote, Schema, Standing, Value};
 
 use super::{Beside, Judging};
@@ -223,11 +223,8 @@ impl Judging<'_> {
         let others = claim.filter(|_| !replaced).map(|claim| &claim.others);
         let another = replaced || whole.fresh;
         let put_here = || if another { None } else { wanted_before() };
-        let known = || match another {
-            true => Ok(None),
-            false => memory.store.body(Scope::new(schema.kind, Side::Observed), key),
-        };
-        let due = self.fill((&mut want, &mut have), (schema, record), parts, (&put_here, &known), applied)?;
+        let before: Option<&dyn Fn() -> Option<Record>> = if another { None } else { Some(&wanted_before) };
+        let due = self.fill((&mut want, &mut have), (schema, record), parts, before, applied)?;
         let kept = self.not_ours(schema, key, seen, others, &put_here, parts);
         leave_kept(schema, &mut have, &kept, Some(&want));
         leave_kept(schema, &mut shown, &kept, Some(&want));
@@ -269,22 +266,24 @@ impl Judging<'_> {
         Ok(Some(have))
     }
 
-    /// Puts what is remembered in the place of what was not read. Gives whether something was to be done there.
+    /// Puts what is remembered, where that is of this very record, in the place of what was not read. Gives whether something was to be done there.
     fn fill(
         &self,
         (want, have): (&mut Record, &mut Record),
         (schema, called): (&Schema, &Record),
         parts: &ObservedParts,
-        (wanted_before, known): (&dyn Fn() -> Option<Record>, &dyn Fn() -> Result<Option<Record>, StoreError>),
+        before: Option<&dyn Fn() -> Option<Record>>,
         applied: Option<Applied>,
     ) -> Result<bool, PassError> {
         let project = self.one.observer.project.as_ref();
+        let wanted_before = || before.and_then(|before| before());
         let mut due = false;
         if !parts.unread.is_empty() {
             // What is called for there and was not when it last settled is left to do.
             let unread = |record: Option<&Record>| self.in_scopes(schema, record, &parts.unread);
             due = unread(Some(called)) != unread(wanted_before().as_ref());
-            let known = known()?;
+            let scope = Scope::new(schema.kind, Side::Observed);
+            let known = if before.is_some() { self.memory.store.body(scope, &called.key)? } else { None };
             let within = |scope: &str| parts.unread.contains(scope);
             merge(project, schema, want, wanted_before().as_ref(), &within);
             merge(project, schema, have, known.as_ref(), &within);
