@@ -33,7 +33,11 @@ impl Normal {
         match (trimmed, folded) {
             (true, true) => text,
             (false, true) => text.trim().to_owned().into(),
-            (_, false) => text.trim().to_lowercase().into(),
+            (_, false) => {
+                let lower = text.trim().to_lowercase();
+                // A mark may have a composed form with the small letter alone: T and a diaeresis stay two, ẗ is one.
+                if is_nfc(&lower) { lower.into() } else { lower.nfc().collect::<String>().into() }
+            }
         }
     }
 
@@ -379,6 +383,8 @@ impl Schema {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -386,6 +392,19 @@ mod tests {
         assert_eq!(Normal::Exact.form(" A\u{30a} "), " \u{c5} ", "NFC only");
         assert_eq!(Normal::Trimmed.form(" Å "), "Å");
         assert_eq!(Normal::Folded.form(" ÅSE@X.no "), "åse@x.no");
+        assert_eq!(Normal::Folded.form("T\u{308}"), "\u{1e97}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_form_has_itself_as_its_form(text in r"[a-zA-ZåÅßİΣ \u{a0}\u{300}-\u{345}\u{2000}\u{212b}]{0,8}|\PC{0,8}") {
+            for normal in [Normal::Exact, Normal::Trimmed, Normal::Folded] {
+                let form = normal.form(&text);
+                let other: String = text.nfd().collect();
+                prop_assert_eq!(normal.form(&form), form.as_ref());
+                prop_assert_eq!(normal.form(&other), form.as_ref(), "however its letters are composed");
+            }
+        }
     }
 
     #[test]
