@@ -11,12 +11,15 @@ use super::quotes_nothing;
 use crate::model::person::directory as person;
 use crate::sources::portal_ldap::Mapping;
 use crate::sources::portal_ldap::decode as portal;
+use crate::targets::portal::value as mark;
 use crate::wire::ldap::RawEntry;
 use crate::wire::ldap::entry;
 use crate::wire::ldap::modify;
+use crate::wire::ldap::schema;
 
-/// Holds that an entry is decoded whole or refused, that writing it down again gives the same entry, and that a person
-/// made of it fits the schema and survives the store.
+/// Holds that an entry is decoded whole or refused, that writing it down again gives the same entry, that a person
+/// made of it fits the schema and survives the store, and that texts of marks and of a schema are divided as they are
+/// put together.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -26,6 +29,9 @@ pub fn directory(bytes: &[u8]) {
     }
     if let Some(csn) = modify::csn(bytes) {
         assert!(!csn.is_empty() && csn.len() < bytes.len());
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        divide(text);
     }
     let Ok((rest, tag)) = parse_tag(bytes) else { return };
     assert!(rest.len() < bytes.len(), "a tag of nothing");
@@ -38,6 +44,18 @@ pub fn directory(bytes: &[u8]) {
             assert_eq!(again.as_ref(), Some(&read), "written down and read again it is another");
             make_a_person(&read);
         }
+    }
+}
+
+fn divide(text: &str) {
+    let system = mark::system(text);
+    assert!(!system.contains(':'));
+    if let Some(id) = mark::id(text) {
+        let written = mark::target_id(&system, id);
+        assert_eq!((mark::system(&written), mark::id(&written)), (system, Some(id)), "another when put together again");
+    }
+    for name in schema::names(text) {
+        assert!(text.to_ascii_lowercase().contains(&name), "a name that is not in the description");
     }
 }
 

@@ -87,6 +87,8 @@ mod tests {
         assert!(crate::sources::portal_ldap::decode::key(&entry("directory/person").unwrap()).is_some());
         assert!(crate::wire::ldap::entry::paging_cookie(&seed("directory/cookie")).is_some());
         assert!(crate::wire::ldap::modify::csn(&seed("directory/csn")).is_some());
+        assert_eq!(crate::targets::portal::value::id(&text("directory/mark")), Some("a:b"));
+        assert_eq!(crate::wire::ldap::schema::names(&text("directory/type")), ["2.5.4.4", "sn", "surname"]);
         let (directory, vault) =
             (crate::model::person::directory::schema().unwrap(), crate::model::person::vault::schema().unwrap());
         for (kind, seed) in [(directory.kind, seed("memory/body-directory")), (vault.kind, seed("memory/body-vault"))] {
@@ -102,6 +104,9 @@ mod tests {
         for name in ["moodle/report", "moodle/participants"] {
             serde_json::from_slice::<Report>(&answer(name)).unwrap();
         }
+        let wait = text("moodle/wait");
+        let (wait, date) = wait[1..].split_once('\n').unwrap();
+        assert_eq!(crate::wire::retry::parse_retry_after(wait, Some(date)).map(|wait| wait.as_secs()), Some(120));
         assert_eq!(keys(&text("typed/keys")).unwrap().len(), 4);
         assert!(parse_plan(Path::new("plan.json"), &seed("typed/plan")).is_ok());
     }

@@ -9,9 +9,10 @@ use crate::targets::moodle::enrolments::memberships;
 use crate::targets::moodle::wire::{Course, Created, Found, LoggedIn, Participant, Report, SiteInfo, Updated, User};
 use crate::targets::moodle::{ParticipantsReport, ReportConfig};
 use crate::wire::Reply;
+use crate::wire::retry::parse_retry_after;
 
-/// Holds that an answer is taken or refused without a word of it, whatever the status, and that a report gives no more
-/// people than it has rows.
+/// Holds that an answer is taken or refused without a word of it, whatever the status, that a report gives no more
+/// people than it has rows, and that a wait without a date to count from is a number.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -21,6 +22,12 @@ pub fn moodle(bytes: &[u8]) {
         Ok(text) => marked(text).into_bytes(),
         Err(_) => body.to_vec(),
     };
+    if let Ok(text) = std::str::from_utf8(&body) {
+        let (wait, date) = text.split_once('\n').unwrap_or((text, ""));
+        let number = wait.trim().bytes().all(|byte| byte.is_ascii_digit()) && !wait.trim().is_empty();
+        assert_eq!(parse_retry_after(wait, None).is_some(), number);
+        assert!(!number || parse_retry_after(wait, Some(date)) == parse_retry_after(wait, None));
+    }
     let status = [200, 200, 200, 400, 403, 404, 429, 500, 503][usize::from(*first) % 9];
     let reply = Reply { status, content_type: String::new(), retry_after: None, body };
     asked::<SiteInfo>(&reply);

@@ -1,7 +1,7 @@
 //! What fuzzers reach of the store's own decoders: see the checks of the program.
 
 use crate::journal::Entry;
-use crate::store::fuzzing::{copied, from_copy};
+use crate::store::fuzzing::{claimed, copied, from_copy};
 use crate::{Claim, StoreError};
 
 /// Reads bytes as whatever the store keeps as JSON, and holds that what is taken is the same when written and read
@@ -15,6 +15,7 @@ use crate::{Claim, StoreError};
 pub fn memory(bytes: &[u8]) -> Result<(), StoreError> {
     same::<Entry>(bytes);
     same::<Claim>(bytes);
+    claimed(bytes);
     let lines = copied(bytes)?;
     assert_eq!(copied(&from_copy(&lines)).ok(), Some(lines), "a copy that is another when read again");
     Ok(())

@@ -25,7 +25,7 @@ mod testing;
 #[cfg(test)]
 #[cfg(feature = "sim")]
 mod tests;
-mod value;
+pub(crate) mod value;
 mod write;
 
 pub use definition::Portal;

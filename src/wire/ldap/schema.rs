@@ -29,7 +29,7 @@ impl Connection {
 }
 
 /// Number and names of one `AttributeTypeDescription`: `( 2.5.4.4 NAME ( 'sn' 'surname' ) SUP name )`.
-fn names(description: &str) -> Vec<String> {
+pub(crate) fn names(description: &str) -> Vec<String> {
     let inside = description.trim().trim_start_matches('(').trim_start();
     let number = inside.split_whitespace().next().unwrap_or_default();
     let mut names = vec![number.to_ascii_lowercase()];

@@ -21,15 +21,23 @@ pub(super) fn read(dir: &Path) -> Result<BTreeMap<String, u64>, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(source) => return Err(StoreError::Io { path, source }),
     };
+    parse(&text).ok_or_else(|| {
+        let source = io::Error::new(io::ErrorKind::InvalidData, "this is no list of pipelines and of their claims");
+        StoreError::Io { path, source }
+    })
+}
+
+/// The list as it is kept: a pipeline a line, and its number.
+pub(super) fn parse(text: &str) -> Option<BTreeMap<String, u64>> {
     let line = |line: &str| {
         let (name, count) = line.split_once(' ')?;
         is_pipeline(name).then_some((name.to_owned(), count.parse().ok()?))
     };
-    let damaged = || {
-        let source = io::Error::new(io::ErrorKind::InvalidData, "this is no list of pipelines and of their claims");
-        StoreError::Io { path: path.clone(), source }
-    };
-    text.lines().map(|text| line(text).ok_or_else(damaged)).collect()
+    text.lines().map(line).collect()
+}
+
+pub(super) fn written(all: &BTreeMap<String, u64>) -> String {
+    all.iter().fold(String::new(), |lines, (name, count)| lines + &format!("{name} {count}\n"))
 }
 
 /// Remembers that a pipeline has claims, and how many its copy holds; `None` where there is no new one.
@@ -41,8 +49,7 @@ pub(super) fn remember(dir: &Path, pipeline: &str, copied: Option<u64>) -> Resul
         return Ok(());
     }
     all.insert(pipeline.to_owned(), now);
-    let lines = all.iter().fold(String::new(), |lines, (name, count)| lines + &format!("{name} {count}\n"));
-    write_whole(&claimed(dir), lines.as_bytes())
+    write_whole(&claimed(dir), written(&all).as_bytes())
 }
 
 /// The claims that a pipeline's new file begins with: those of its copy.

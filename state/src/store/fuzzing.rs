@@ -2,8 +2,18 @@
 
 use std::path::Path;
 
+use super::claimed;
 use super::copy::{Line, parse};
 use super::error::StoreError;
+
+/// Holds that a list of who has claims is the same when written and read again.
+///
+/// # Panics
+/// Where it is not.
+pub(crate) fn claimed(bytes: &[u8]) {
+    let Some(all) = std::str::from_utf8(bytes).ok().and_then(claimed::parse) else { return };
+    assert_eq!(claimed::parse(&claimed::written(&all)), Some(all), "a list that is another when read again");
+}
 
 /// A copy of claims, line by line.
 pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<Line>, StoreError> {
