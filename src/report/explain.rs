@@ -103,7 +103,7 @@ pub struct KindReport {
     pub desired: Vec<NamedValue>,
     /// The rules.
     pub because: Vec<BecauseReport>,
-    /// What identifies the record at the target, as remembered.
+    /// What identifies the record at the target: the one that was seen, where it is another than is remembered.
     pub remote: Option<reconcile_state::Remote>,
     /// What last settled.
     pub applied: Option<AppliedReport>,
@@ -366,7 +366,7 @@ fn kind(pipeline: &str, one: &KindExplained) -> KindReport {
         reason,
         desired,
         because: one.because.iter().map(|because| self::because(&one.schema, because)).collect(),
-        remote: one.claim.as_ref().map(|claim| claim.remote.clone()),
+        remote: one.remote.clone(),
         applied: one.applied.as_ref().map(|applied| self::applied(&one.schema, applied)),
         observed,
         standing,
