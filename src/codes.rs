@@ -63,7 +63,7 @@ const ERRORS: Chapter = Chapter {
             "CLAIMS_LOST",
             "A pipeline that had claims has neither its file nor a copy that could be restored. It is not taken for a new \
              one: nothing of it is read or planned. Restore `<pipeline>.redb` or `claims/<pipeline>.jsonl` from the \
-             backup; without one see `reconcile --rebuild-claims --plan`.",
+             backup; without one see `reconcile --rebuild-claims --plan`. Commands that only read show the rest and end with 1.",
         ),
         (
             "EVIDENCE_INCOMPLETE",

@@ -203,6 +203,23 @@ pub enum NextReport {
     Conflict(ConflictReport),
 }
 
+/// What only a person can decide.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ConflictsReport {
+    /// Version of the format.
+    pub version: u32,
+    /// By pipeline, in its own order.
+    pub conflicts: Vec<ConflictReport>,
+    /// Pipelines of which nobody knows.
+    pub stopped: Vec<Event>,
+}
+
+impl Default for ConflictsReport {
+    fn default() -> Self {
+        Self { version: VERSION, conflicts: Vec::new(), stopped: Vec::new() }
+    }
+}
+
 /// A conflict that a pass found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ConflictReport {
