@@ -63,7 +63,7 @@ const ERRORS: Chapter = Chapter {
             "CLAIMS_LOST",
             "A pipeline that had claims has neither its file nor a copy that could be restored. It is not taken for a new \
              one: nothing of it is read or planned. Restore `<pipeline>.redb` or `claims/<pipeline>.jsonl` from the \
-             backup; without one see `reconcile --rebuild-claims --plan`.",
+             backup; without one see `reconcile --rebuild-claims --plan`. Commands that only read show the rest and end with 1.",
         ),
         (
             "EVIDENCE_INCOMPLETE",
@@ -115,8 +115,8 @@ const DOUBTS: Chapter = Chapter {
         ),
         (
             "attribute-shrunk",
-            "Far fewer people carry an attribute, or a table has far fewer rows: a lost right, or a table that is \
-             being loaded. What is made of it is held. If it is right: `--allow attribute-shrunk`.",
+            "Far fewer people carry an attribute, or none of those who were asked beside a narrow scope, or a table has far \
+             fewer rows: a lost right, or a table that is being loaded. What is made of it is held. If it is right: `--allow attribute-shrunk`.",
         ),
         ("listing-incomplete", "The target never said that its list was at its end. Nothing is created."),
         ("listing-short", "The target counts more records than it shows. Nothing is created."),
@@ -139,8 +139,9 @@ const DOUBTS: Chapter = Chapter {
         ("known-record-unread", "The record that is configured as known could not be looked up."),
         (
             "everybody-unknown",
-            "A narrow scope before everybody was read once: nobody knows who else bears a shared number. Run \
-             `reconcile --plan` once.",
+            "A narrow scope before everybody was read once: nobody knows who else bears a shared number, or whether others \
+             still show what somebody does not. Nobody is created by such a number, nobody is closed and nothing taken \
+             away for what a source does not say. Run `reconcile --plan` once.",
         ),
         (
             "parts-unread",

@@ -6,10 +6,10 @@ use super::args::{ConflictsArgs, Format};
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::pass::failed;
-use super::{open, scope};
+use super::{open, scope, view};
 use crate::config::Config;
 use crate::engine::recall;
-use crate::report::explain::ConflictReport;
+use crate::report::explain::{ConflictReport, ConflictsReport};
 use crate::report::text::conflicts;
 use crate::targets::Registry;
 
@@ -24,11 +24,14 @@ pub(super) fn run(
     let refuse = |error| open::refuse(&error);
     let nothing = || Failure::error("no pass has read anything yet; run `reconcile --plan` first");
     let view = StoreView::open(&config.store).map_err(refuse)?.ok_or_else(nothing)?;
-    let mut found = Vec::new();
+    let mut found = ConflictsReport::default();
     for pipeline in chosen {
-        let Some(store) = view.pipeline(pipeline.name).map_err(refuse)? else { continue };
+        let means = "Which conflicts it has is not known";
+        let (store, lost) = view::pipeline(&view, pipeline.name, means).map_err(refuse)?;
+        found.stopped.extend(lost);
+        let Some(store) = store else { continue };
         let left = recall(&store).map_err(|error| failed(&error))?;
-        found.extend(left.conflicts.iter().map(|known| ConflictReport::of(pipeline.name, known)));
+        found.conflicts.extend(left.conflicts.iter().map(|known| ConflictReport::of(pipeline.name, known)));
     }
     match args.format {
         Format::Text => conflicts::write(&found, io.colour(), io.out)?,
@@ -38,5 +41,5 @@ pub(super) fn run(
         }
     }
     io.out.flush()?;
-    Ok(Exit::Done)
+    Ok(if found.stopped.is_empty() { Exit::Done } else { Exit::Error })
 }

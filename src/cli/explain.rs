@@ -12,6 +12,7 @@ use super::pass::{Steps, failed, run_id};
 use super::{open, scope, view};
 use crate::config::{Config, Pipeline};
 use crate::engine::{Consent, Explained, Explainer, Explaining, Order, PassError, judge};
+use crate::model::pass::Event;
 use crate::model::scope::{KeyField, Pick, Scope};
 use crate::report::explain::ExplainReport;
 use crate::report::text::explain::{self, Style};
@@ -49,15 +50,23 @@ fn remembered(args: &ExplainArgs, config: &Config, registry: &Registry, io: &mut
     let view = view::open(&config.store, (io.random)())?.ok_or_else(nothing)?;
     let refuse = |error| open::refuse(&error);
     let sources = view.sources().map_err(refuse)?.ok_or_else(nothing)?;
-    let mut pipelines = Vec::with_capacity(config.pipelines.len());
+    let (mut pipelines, mut lost) = (Vec::with_capacity(config.pipelines.len()), Vec::new());
     for (pipeline, observer) in observers(config, registry, io)? {
-        let store = view.pipeline(pipeline.name).map_err(refuse)?;
+        let means = "Here stands what the sources call for; of its records nothing is known";
+        let (store, told) = view::pipeline(&view, pipeline.name, means).map_err(refuse)?;
+        lost.extend(told);
         pipelines.push(Explaining { observer, settings: pipeline.settings.clone(), store });
     }
     let explainer = Explainer::new(sources, pipelines, io.clock.now()).map_err(|error| failed(&error))?;
-    let unknown = "nobody is known by that; a person must have been read by a pass once, or add --live";
-    let key = one(explainer.find(&args.who).map_err(|error| failed(&error))?, unknown, io)?;
-    explainer.explain(&key, &args.pipeline).map_err(|error| failed(&error))
+    let gone = |event: &Event| {
+        let name = event.pipeline.unwrap_or_default();
+        format!("\n{name} has lost its file ({}): whom it alone knew nobody knows here", event.code)
+    };
+    let unknown = "nobody is known by that; a person must have been read by a pass once, or add --live".to_owned();
+    let unknown = unknown + &lost.iter().map(gone).collect::<String>();
+    let key = one(explainer.find(&args.who).map_err(|error| failed(&error))?, &unknown, io)?;
+    let explained = explainer.explain(&key, &args.pipeline).map_err(|error| failed(&error))?;
+    Ok(lost.into_iter().fold(explained, Explained::stopped))
 }
 
 fn observers<'c>(

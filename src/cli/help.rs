@@ -93,7 +93,7 @@ pub(super) const CONFLICTS: &str = "\
 Examples:
   reconcile conflicts                              all that the last passes found
   reconcile conflicts --pipeline NAME              of one pipeline
-  reconcile conflicts --format json | jq -r '.[].key' | reconcile --plan --keys-from -
+  reconcile conflicts --format json | jq -r '.conflicts[].key' | reconcile --plan --keys-from -
                                                    look again, once they are resolved
 
 Nothing is read but the store: a conflict that was resolved since is listed until a pass looks again.

@@ -36,6 +36,7 @@ mod run;
 #[cfg(test)]
 mod sample;
 mod scope;
+mod seal;
 mod view;
 
 pub use exit::{Exit, Failure};

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
 use super::io::{Interrupt, Io, Terminal};
-use super::{operator, panics, progress};
+use super::{operator, panics, progress, seal};
 use crate::clock::SystemClock;
 use crate::engine::{Points, Progress, Unstopped};
 use crate::targets::Registry;
@@ -29,6 +29,9 @@ pub fn main_told(registry: &Registry, points: Arc<dyn Points>) -> ExitCode {
         let _ = writeln!(io::stderr(), "error: {what}: {error}");
         ExitCode::from(Exit::Error as u8)
     };
+    if let Err(error) = seal::memory() {
+        return fail("memory cannot be kept from others", &error);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail("no runtime", &error),

@@ -2,11 +2,42 @@
 
 use std::path::Path;
 
-use reconcile_state::store::{StoreDir, StoreError, StoreView};
+use reconcile_state::store::{Store, StoreDir, StoreError, StoreView};
 
 use super::exit::Failure;
 use super::open::refuse;
+use crate::engine::{CLAIMS_LOST, CLAIMS_RESTORED};
+use crate::model::pass::Event;
 use crate::plain::in_words;
+
+/// A pipeline's file, where there is one, and what is told where there was one: `means` says what its loss makes of what
+/// is shown.
+pub(super) fn pipeline(
+    view: &StoreView,
+    name: &'static str,
+    means: &str,
+) -> Result<(Option<Store>, Option<Event>), StoreError> {
+    let store = view.pipeline(name)?;
+    if store.is_some() {
+        return Ok((store, None));
+    }
+    let (copy, lost) = (view.claims_copy(name), view.lost_claims(name)?);
+    let (code, found) = match lost {
+        Some(error) => (CLAIMS_LOST, error.to_string()),
+        None if copy.exists() => (CLAIMS_RESTORED, to_be_restored(&copy)),
+        None => return Ok((None, None)),
+    };
+    let message = format!("{found}. {means}");
+    let told = Event { code: code.to_owned(), pipeline: Some(name), step: "open", key: None, message };
+    Ok((None, Some(told)))
+}
+
+fn to_be_restored(copy: &Path) -> String {
+    let copy = copy.display();
+    format!(
+        "the pipeline's file is not there, and the next pass restores its claims from {copy}; run a plan and read it"
+    )
+}
 
 /// The store at `path`, to be read; `None` where no pass has made one. What a killed pass left half-way is
 /// brought up to date first, as the next pass would: `fresh_key` is what a store is opened with.

@@ -190,9 +190,10 @@ fn judge(
         let landing = Landing::Unknown { code: error.code.clone() };
         (Fate::InDoubt(error), record(landing, Observed::Unread), None)
     };
+    let due = is_due(&outcome);
     let refusal = outcome.error.or_else(|| outcome.failed.first().map(|(_, error)| error.clone()));
     match (look, refusal) {
-        (None, Some(error)) if error.effect == Effect::None => {
+        (None, Some(error)) if error.effect == Effect::None && !due => {
             let landing = Landing::Failed { code: error.code.clone() };
             (unlanded(error), record(landing, Observed::Unread), None)
         }

@@ -88,6 +88,20 @@ pub struct LeftOpen {
     pub in_doubt: BTreeMap<Key, i64>,
     /// People of whom an element or a reference waits for its other end.
     pub waiting: BTreeSet<Key>,
+    /// Records in the places of those that are remembered.
+    #[serde(default)]
+    pub replaced: Vec<KnownReplaced>,
+}
+
+/// A record that was found in the place of the one that is remembered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KnownReplaced {
+    /// The kind.
+    pub kind: String,
+    /// The person.
+    pub key: Key,
+    /// What identifies the record that is there.
+    pub remote: Remote,
 }
 
 impl KnownConflict {
@@ -129,6 +143,12 @@ impl LeftOpen {
         self.in_doubt.extend(plan.in_doubt.iter().map(|key| (key.clone(), told.at)));
         self.waiting.retain(|key| !looked(key));
         self.waiting.extend(plan.waiting_for.iter().cloned());
+        self.replaced.retain(|known| !looked(&known.key));
+        self.replaced.extend(plan.replaced.iter().map(|(kind, key, remote)| KnownReplaced {
+            kind: (*kind).to_owned(),
+            key: key.clone(),
+            remote: remote.clone(),
+        }));
         match people {
             None => (self.whole, self.some) = (Some(told.clone()), BTreeSet::new()),
             Some(people) if self.whole.is_none() => self.some.extend(people.iter().map(|&key| key.clone())),
@@ -174,6 +194,7 @@ fn open(plan: &PipelinePlan) -> PipelinePlan {
         unobserved: plan.unobserved.clone(),
         conflicts: plan.conflicts.clone(),
         waiting_for: plan.waiting_for.clone(),
+        replaced: plan.replaced.clone(),
         ..PipelinePlan::default()
     }
 }
@@ -221,7 +242,9 @@ mod tests {
     fn plan(conflicts: Vec<Conflict>, unobserved: &[&str]) -> PipelinePlan {
         let unobserved: Vec<Key> = unobserved.iter().map(|&key| key.into()).collect();
         let (in_doubt, waiting_for) = (unobserved.clone(), unobserved.clone());
-        PipelinePlan { in_doubt, unobserved, conflicts, waiting_for, ..PipelinePlan::default() }
+        let other = Remote { id: Some("2".into()), handle: None };
+        let replaced = unobserved.iter().map(|key| ("account", key.clone(), other.clone())).collect();
+        PipelinePlan { in_doubt, unobserved, conflicts, replaced, waiting_for, ..PipelinePlan::default() }
     }
 
     fn told(at: i64) -> Told {
@@ -245,7 +268,8 @@ mod tests {
         let narrow = open.clone().after(told(2), Some(&[&a].into()), &plan(vec![gone], &[]));
         assert_eq!(codes(&narrow), [("b", SEVERAL, 1), ("gone", SHARED, 2)]);
         assert_eq!(narrow.unobserved, [("b".into(), 2)].into());
-        assert_eq!((narrow.in_doubt.len(), narrow.waiting.len()), (1, 1));
+        assert_eq!((narrow.in_doubt.len(), narrow.waiting.len(), narrow.replaced.len()), (1, 1, 2));
+        assert!(narrow.replaced.iter().all(|known| known.key.as_str() == "b"));
         assert_eq!((narrow.whole.as_ref(), narrow.last.as_ref()), (Some(&told(1)), Some(&told(2))));
 
         let again = narrow.after(told(3), None, &plan(Vec::new(), &[]));

@@ -41,6 +41,8 @@ pub struct Memory {
     pub restored: Option<u64>,
 }
 
+/// A pipeline's claims were restored from their copy, or are to be.
+pub const CLAIMS_RESTORED: &str = "CLAIMS_RESTORED";
 /// Under which name the target's identity is remembered.
 pub const IDENTITY: &str = "identity";
 /// Under which name it is remembered that a first load has begun and was not carried through.
@@ -244,7 +246,7 @@ impl Memories {
                  it: nothing else is remembered, and what differs is listed as at a first meeting",
                 memory.restored?
             );
-            let code = "CLAIMS_RESTORED".to_owned();
+            let code = CLAIMS_RESTORED.to_owned();
             Some(Event { code, pipeline: Some(name), step: "open", key: None, message })
         })
     }

@@ -51,8 +51,8 @@ pub use explain::{
     PipelineExplained, Said, Sight,
 };
 pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, RULE_CODES, judge};
-pub use memory::IDENTITY;
-pub use plan::plan;
+pub use memory::{CLAIMS_RESTORED, IDENTITY};
+pub use plan::{CLAIMS_LOST, plan};
 pub use planner::{Order, Planner};
 pub use point::{Point, Points, Unstopped};
 pub use progress::{Progress, Silent, Step};

@@ -13,6 +13,7 @@ use super::collect::{Collected, Collector, collect};
 use super::conflicts;
 use super::correlate::Found;
 use super::error::PassError;
+use super::guard::infers_absence;
 use super::held::Held;
 use super::look::Look as Looks;
 use super::memory::{Memories, Memory};
@@ -90,6 +91,19 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     }
     let plan = pass.ordered(&schemas);
     let (mut summaries, events) = (pass.summaries, pass.events);
+    let unheld = plan.changes.iter().filter(|change| infers_absence(change)).count();
+    let mut sources = collected.sources;
+    if !collected.everybody
+        && unheld > 0
+        && let Some(directory) = sources.first_mut()
+    {
+        let message = format!(
+            "{}: {unheld} changes follow from what it does not say of somebody, and everybody was never read to hold that \
+             against; read everybody once (reconcile --plan), then run this again",
+            directory.name
+        );
+        directory.trust.doubts.push(Doubt::new(EVERYBODY_UNKNOWN, message));
+    }
     let summaries = planner.observers.iter().filter_map(|(observer, _)| summaries.remove(observer.name));
     conflicts::remember(planner, order, &collected.keys, &plan).await?;
     Ok(Planned {
@@ -97,7 +111,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         at: order.at,
         adopt: order.adopt,
         whole,
-        sources: collected.sources,
+        sources,
         scope: collected.scope,
         pipelines: summaries.collect(),
         plan,
@@ -369,6 +383,9 @@ fn largest(mut now: Elements, known: Option<&Elements>, whole: bool) -> Elements
     now
 }
 
+/// Some were read before everybody was.
+const EVERYBODY_UNKNOWN: &str = "everybody-unknown";
+
 type Entered = Result<(Identity, bool), (Option<Identity>, Event)>;
 
 /// A pipeline that had claims has lost them.
@@ -539,7 +556,7 @@ fn unclear(rows: &BTreeMap<Key, Row>, observed: &Observed) -> Option<Doubt> {
         "nobody knows yet who else bears the values by which {count} in scope may be recognised, so none of them is \
          created; read everybody once (reconcile --plan), then run this again"
     );
-    (count > 0).then(|| Doubt::new("everybody-unknown", message))
+    (count > 0).then(|| Doubt::new(EVERYBODY_UNKNOWN, message))
 }
 
 /// What of the sources gives nothing; of whoever is left alone nothing else is expected.

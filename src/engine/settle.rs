@@ -312,12 +312,12 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
             left.into_iter().partition(|key| failed.contains(key))
         };
         let (directory, name) = (Arc::clone(&planner.store), pipeline.name);
-        let (at, written) = (planner.clock.now().as_millisecond(), spent::written(pipeline.name, done));
+        let at = planner.clock.now().as_millisecond();
         let (reached, copied) = (tell(planner, pipeline.name), tell(planner, pipeline.name));
         let keep = move || {
             store.fold()?;
             reached(Point::Folded);
-            spent::end(&store, at, &written)?;
+            spent::end(&store, at)?;
             reached(Point::WindowEnded);
             remember(&store, &carried)?;
             reached(Point::Remembered);

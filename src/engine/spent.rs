@@ -1,7 +1,7 @@
 //! Spent: what a pipeline wrote of its limits lately, kept in its file.
 //!
-//! Before the first write stands what is about to be written; at the end, what was. Of a pass that did not come to its
-//! end the journal says what was sent.
+//! Before the first write stands what is about to be written; at the end, what was. What was sent the journal says, of a
+//! pass that did not come to its end as of any other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,7 @@ use reconcile_state::window::{UnderWay, Window};
 
 use super::error::PassError;
 use super::guard::ApprovedPlan;
-use crate::model::pass::{Done, Fate};
-use crate::model::{ChangeId, Effect};
+use crate::model::ChangeId;
 
 const SPENT: &str = "spent";
 /// So many entries of the journal are looked at together.
@@ -85,23 +84,14 @@ pub fn under_way(approved: &ApprovedPlan, pipeline: &str, at: i64) -> UnderWay {
     }
 }
 
-/// Counts what was written, at `at` (Unix milliseconds).
+/// Counts what the pass under way wrote, or may have written, at `at` (Unix milliseconds). What is told of a change does
+/// not decide: one that is told as failed may have landed in part, and then the journal knows.
 ///
 /// # Errors
 /// [`PassError::Store`]
-pub fn end(store: &Store, at: i64, written: &BTreeSet<ChangeId>) -> Result<(), PassError> {
+pub fn end(store: &Store, at: i64) -> Result<(), PassError> {
     let mut window: Window = store.meta(SPENT)?.unwrap_or_default();
-    window.end(at, written);
+    let Some(run) = window.under_way().map(|pass| pass.run.clone()) else { return Ok(()) };
+    window.end(at, &sent(store, &run)?);
     Ok(store.set_meta(SPENT, &window)?)
-}
-
-/// The changes of a pipeline that were written, or may have been.
-pub fn written(pipeline: &str, done: &[Done]) -> BTreeSet<ChangeId> {
-    let may_be = |fate: &Fate| match fate {
-        Fate::Landed | Fate::NotConverged(_) | Fate::InDoubt(_) => true,
-        Fate::Failed(error) => error.effect != Effect::None,
-        _ => false,
-    };
-    let mine = done.iter().filter(|done| done.change.pipeline == pipeline && may_be(&done.fate));
-    mine.map(|done| done.change.id).collect()
 }

@@ -252,6 +252,9 @@ pub struct PipelinePlan {
     /// Ids that were looked up of records that are remembered by name only.
     #[serde(skip)]
     pub identified: Vec<(&'static str, Key, Remote)>,
+    /// Records that were found in the places of those that are remembered, by kind and key.
+    #[serde(skip)]
+    pub replaced: Vec<(&'static str, Key, Remote)>,
     /// What is only reported, by key.
     pub findings: Vec<Finding>,
     /// Elements and references whose other end does not exist yet.

@@ -103,7 +103,7 @@ pub struct KindReport {
     pub desired: Vec<NamedValue>,
     /// The rules.
     pub because: Vec<BecauseReport>,
-    /// What identifies the record at the target, as remembered.
+    /// What identifies the record at the target: the one that was seen, where it is another than is remembered.
     pub remote: Option<reconcile_state::Remote>,
     /// What last settled.
     pub applied: Option<AppliedReport>,
@@ -201,6 +201,23 @@ pub enum NextReport {
     },
     /// Nothing before a person has decided.
     Conflict(ConflictReport),
+}
+
+/// What only a person can decide.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ConflictsReport {
+    /// Version of the format.
+    pub version: u32,
+    /// By pipeline, in its own order.
+    pub conflicts: Vec<ConflictReport>,
+    /// Pipelines of which nobody knows.
+    pub stopped: Vec<Event>,
+}
+
+impl Default for ConflictsReport {
+    fn default() -> Self {
+        Self { version: VERSION, conflicts: Vec::new(), stopped: Vec::new() }
+    }
 }
 
 /// A conflict that a pass found.
@@ -366,7 +383,7 @@ fn kind(pipeline: &str, one: &KindExplained) -> KindReport {
         reason,
         desired,
         because: one.because.iter().map(|because| self::because(&one.schema, because)).collect(),
-        remote: one.claim.as_ref().map(|claim| claim.remote.clone()),
+        remote: one.remote.clone(),
         applied: one.applied.as_ref().map(|applied| self::applied(&one.schema, applied)),
         observed,
         standing,

@@ -32,16 +32,51 @@ impl Span {
 /// How much of each class: a rule, and what it counts apart.
 pub type Tally = BTreeMap<String, u64>;
 
-/// What one pipeline wrote within the last week, by the hour in which it did. An hour counts until its end is as long
-/// ago as the window is wide.
+/// What one pipeline wrote lately, by the hour in which it did. An hour counts until its end is as long ago as the
+/// window is wide.
+///
+/// A clock that is wrong for one pass forgets nothing and keeps nothing for ever: what is old stays until many newer
+/// hours stand beside it, whatever the clock says; and what is dated later than the clock has both dates, by the clock
+/// that was set back and by the one that goes on from there. Whichever of them the clock turns out to follow counts.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// By the beginning of the hour, in Unix milliseconds.
-    hours: BTreeMap<i64, Tally>,
+    /// In the order of their dates.
+    hours: Vec<Hour>,
+    /// Since when (Unix milliseconds) the clock has been behind some of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    behind: Option<i64>,
     /// The pass that is writing, or did not come to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     under_way: Option<UnderWay>,
+}
+
+/// So many hours in which something was written are kept: those of two busy weeks.
+const KEPT: usize = 14 * 24;
+
+/// What was written in an hour, which is named by its beginning in Unix milliseconds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hour {
+    /// By the latest that a clock ever said.
+    latest: i64,
+    /// By the clock that was then set back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    set_back: Option<i64>,
+    wrote: Tally,
+}
+
+impl Hour {
+    /// The date that counts at `now`; what is dated later than that was written now.
+    fn at(&self, now: i64) -> i64 {
+        let at = if now < self.latest { self.set_back.unwrap_or(now) } else { self.latest };
+        at.min(now)
+    }
+
+    /// Until when it counts within a span, as things are `now`.
+    fn until(&self, span: Span, now: i64) -> i64 {
+        self.at(now).saturating_add(HOUR).saturating_add(span.length())
+    }
 }
 
 /// What a pass is about to write.
@@ -58,9 +93,16 @@ pub struct UnderWay {
 impl Window {
     /// Adds what was written at `at` (Unix milliseconds).
     pub fn add(&mut self, at: i64, tally: &Tally) {
-        let hour = self.hours.entry(at.div_euclid(HOUR).saturating_mul(HOUR)).or_default();
-        for (class, count) in tally.iter().filter(|(_, count)| **count > 0) {
-            let sum = hour.entry(class.clone()).or_default();
+        let at = hour(at);
+        let latest = self.hours.iter().map(|one| one.latest).max().unwrap_or(at).max(at);
+        let set_back = Some(at).filter(|at| *at < latest);
+        let counted = tally.iter().filter(|(_, count)| **count > 0);
+        let wrote = match self.hours.iter_mut().find(|one| (one.latest, one.set_back) == (latest, set_back)) {
+            Some(one) => &mut one.wrote,
+            None => &mut self.hours.push_mut(Hour { latest, set_back, wrote: Tally::new() }).wrote,
+        };
+        for (class, count) in counted {
+            let sum = wrote.entry(class.clone()).or_default();
             *sum = sum.saturating_add(*count);
         }
     }
@@ -73,34 +115,48 @@ impl Window {
 
     /// From when on (Unix milliseconds) no more than `most` of a class is left of what `span` holds now.
     pub fn frees(&self, class: &str, span: Span, now: i64, most: u64) -> i64 {
+        let mut held: Vec<(i64, u64)> = self.within(class, span, now).collect();
+        held.sort_unstable();
         let mut left = self.sum(class, span, now);
         let mut from = now;
-        for (hour, count) in self.within(class, span, now) {
+        for (until, count) in held {
             if left <= most {
                 break;
             }
             left = left.saturating_sub(count);
-            from = end(hour.min(now)).saturating_add(span.length());
+            from = until;
         }
         from
     }
 
+    /// What counts now: until when, and how much.
     fn within<'w>(&'w self, class: &'w str, span: Span, now: i64) -> impl Iterator<Item = (i64, u64)> + 'w {
-        let all = self.hours.iter().filter(move |(hour, _)| end(**hour).saturating_add(span.length()) > now);
-        all.filter_map(move |(hour, tally)| Some((*hour, *tally.get(class)?)))
+        let all = self.hours.iter().map(move |one| (one.until(span, now), one));
+        all.filter(move |(until, _)| *until > now).filter_map(|(until, one)| Some((until, *one.wrote.get(class)?)))
     }
 
-    /// Drops what is older than a week; what is dated later than `now` (Unix milliseconds) was written before the clock
-    /// was set back, and is taken for written now, so that it neither frees at once nor stays for ever. Whether
-    /// anything was dated so.
+    /// Takes note of the time, in Unix milliseconds: what turns out to be dated later than now is given the date that
+    /// the clock says, beside its own. Once the clock has gone on for a week from where it was set back to, it is
+    /// believed, and the other date dropped. Whether anything is dated otherwise than before.
     pub fn turn(&mut self, now: i64) -> bool {
-        let later: Vec<i64> = self.hours.range(now.saturating_add(1)..).map(|(hour, _)| *hour).collect();
-        for hour in &later {
-            let tally = self.hours.remove(hour).unwrap_or_default();
-            self.add(now, &tally);
+        let before = self.dates();
+        let behind = self.behind.unwrap_or(now).min(now);
+        let is_believed = now >= behind.saturating_add(Span::Week.length());
+        for one in &mut self.hours {
+            let at = hour(one.at(now));
+            (one.latest, one.set_back) = match one.latest > now {
+                true if is_believed => (at, None),
+                is_later => (one.latest, is_later.then_some(at)),
+            };
         }
-        self.hours.retain(|hour, _| end(*hour).saturating_add(Span::Week.length()) > now);
-        !later.is_empty()
+        self.behind = Some(behind).filter(|_| self.hours.iter().any(|one| one.latest > now));
+        self.hours.sort_by_key(|one| (one.latest, one.set_back));
+        self.hours.drain(..self.hours.len().saturating_sub(KEPT));
+        before != self.dates()
+    }
+
+    fn dates(&self) -> (Option<i64>, Vec<(i64, Option<i64>)>) {
+        (self.behind, self.hours.iter().map(|one| (one.latest, one.set_back)).collect())
     }
 
     /// Remembers what is about to be written: a pass that does not come to its end has its place here.
@@ -122,8 +178,9 @@ impl Window {
     }
 }
 
-fn end(hour: i64) -> i64 {
-    hour.saturating_add(HOUR)
+/// The beginning of the hour of a time.
+fn hour(at: i64) -> i64 {
+    at.div_euclid(HOUR).saturating_mul(HOUR)
 }
 
 #[cfg(test)]
@@ -143,7 +200,7 @@ mod tests {
     #[test]
     fn a_window_holds_what_was_written_within_it_and_nothing_older() {
         let mut window = Window::default();
-        for day in 0..9 {
+        for day in (0..9).rev() {
             window.add(NOW - day * 24 * HOUR - HOUR / 2, &tally(1 << day));
         }
         assert_eq!(sums(&window, NOW), (1, 0b111_1111));
@@ -151,7 +208,17 @@ mod tests {
         assert_eq!(sums(&window, NOW + 24 * HOUR), (0, 0b11_1111));
         assert_eq!(window.sum("updates", Span::Week, NOW), 0);
         assert!(!window.turn(NOW));
-        assert_eq!((window.hours.len(), sums(&window, NOW)), (7, (1, 0b111_1111)), "it is pruned");
+        assert_eq!(sums(&window, NOW), (1, 0b111_1111));
+    }
+
+    #[test]
+    fn what_is_kept_does_not_grow_for_ever_and_holds_a_busy_week() {
+        let mut window = Window::default();
+        for back in (0..1000).rev() {
+            window.add(NOW - back * HOUR, &tally(1));
+        }
+        window.turn(NOW);
+        assert_eq!((window.hours.len(), sums(&window, NOW)), (KEPT, (25, 169)));
     }
 
     #[test]
@@ -166,18 +233,76 @@ mod tests {
         }
     }
 
+    const DAY: i64 = 24 * HOUR;
+
     #[test]
     fn a_clock_that_is_set_back_neither_frees_a_window_nor_keeps_it_for_ever() {
-        for back in [HOUR, 30 * HOUR, 400 * 24 * HOUR] {
+        for back in [HOUR, 30 * HOUR, 400 * DAY] {
             let mut window = Window::default();
             window.add(NOW, &tally(40));
             let now = NOW - back;
             assert_eq!(sums(&window, now), (40, 40), "{back}");
             assert!(window.turn(now), "{back}");
             assert_eq!(sums(&window, now), (40, 40), "{back}");
-            assert_eq!(sums(&window, now + 25 * HOUR), (0, 40), "{back}");
-            assert_eq!(sums(&window, now + 8 * 24 * HOUR), (0, 0), "{back}");
-            assert!(!window.turn(now + HOUR), "{back}");
+            assert_eq!(sums(&window, now + 26 * HOUR), (0, 40), "{back}");
+            // By the later date, where the clock comes by it once more.
+            assert_eq!(sums(&window, now + 8 * DAY + back.min(2 * DAY)), (0, 0), "{back}");
+            assert!(!window.turn(now + HOUR / 2), "{back}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_for_a_pass_forgets_nothing_and_what_it_wrote_counts_as_well() {
+        for ahead in [2 * DAY, 8 * DAY, 30 * DAY, 4000 * DAY] {
+            for wrote in [0, 5] {
+                let mut window = Window::default();
+                window.add(NOW - 3 * DAY, &tally(20));
+                window.add(NOW, &tally(40));
+                window.turn(NOW + ahead);
+                window.add(NOW + ahead, &tally(wrote));
+                window.turn(NOW + HOUR);
+                assert_eq!(sums(&window, NOW + HOUR), (40 + wrote, 60 + wrote), "{ahead}");
+                // And goes as it came.
+                assert_eq!(sums(&window, NOW + 26 * HOUR), (0, 60 + wrote), "{ahead}");
+                let gone = NOW + 9 * DAY + if ahead < 10 * DAY { ahead } else { 0 };
+                window.turn(gone);
+                assert_eq!(sums(&window, gone), (0, 0), "{ahead}");
+                assert_eq!(sums(&window, NOW + ahead + 10 * DAY), (0, 0), "{ahead}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_while_the_clock_is_behind_counts_when_it_is_right_again() {
+        let mut window = Window::default();
+        window.add(NOW, &tally(40));
+        // A machine that woke up without a clock.
+        let wrong = 365 * DAY;
+        window.turn(wrong);
+        assert_eq!(sums(&window, wrong), (40, 40));
+        window.add(wrong, &tally(5));
+        assert_eq!(sums(&window, wrong), (45, 45));
+        window.turn(NOW + HOUR);
+        assert_eq!(sums(&window, NOW + HOUR), (45, 45));
+        // A little back once more, and it is not taken for a year old.
+        window.turn(NOW - HOUR);
+        assert_eq!(sums(&window, NOW - HOUR), (45, 45));
+        window.turn(NOW + 2 * DAY);
+        assert_eq!(sums(&window, NOW + 2 * DAY), (0, 45));
+    }
+
+    #[test]
+    fn a_clock_that_stays_where_it_was_set_back_to_is_believed_after_a_week() {
+        let mut window = Window::default();
+        let ahead = NOW + 30 * DAY;
+        window.add(ahead, &tally(40));
+        for day in 0..40 {
+            let now = NOW + day * DAY;
+            window.turn(now);
+            let week = window.sum("disables", Span::Week, now);
+            let mine: i64 = day.min(7) + if day < 8 { 40 } else { 0 };
+            assert_eq!(i64::try_from(week).unwrap(), mine, "{day}");
+            window.add(now, &tally(1));
         }
     }
 

@@ -86,6 +86,8 @@ pub enum Event {
     RemoveByHand(At, u32),
     /// There is another one like it.
     DoubleByHand(At, u32),
+    /// Somebody removes a record and makes another one in its place.
+    ReplaceByHand(At, u32),
     /// It has another name.
     RenameByHand(u32),
     /// Somebody's else record appears.

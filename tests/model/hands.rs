@@ -59,6 +59,12 @@ pub fn targets(college: &mut College, event: &Event) {
             remove(college, at, n);
         }
         Event::DoubleByHand(at, n) => double(college, at, n),
+        Event::ReplaceByHand(at, n)
+            if college.removed.get(&at).is_none_or(|removed| *removed < 2) && college.numbers(at, n).len() == 1 =>
+        {
+            remove(college, at, n);
+            put_another(college, at, n);
+        }
         Event::Stranger(at) => college.stranger(at),
         Event::Room(room, true) => college.school.seated.hall().open(&[ROOMS[room]]),
         Event::Room(room, false) => {
@@ -99,7 +105,7 @@ pub fn edit(college: &College, at: At, n: u32, with: impl FnOnce(&mut Record)) {
 }
 
 /// The number of the record that is remembered of a person.
-pub fn remembered(college: &College, at: At, n: u32) -> Option<u64> {
+fn remembered(college: &College, at: At, n: u32) -> Option<u64> {
     let store = college.school.store.pipeline(at.pipeline()).unwrap();
     let claim = store.claim_of(kinds(at).last().unwrap(), &key(n)).unwrap()?;
     claim.remote.id.as_deref()?.parse().ok()
@@ -129,11 +135,16 @@ fn double(college: &mut College, at: At, n: u32) {
     if college.numbers(at, n).len() != 1 {
         return;
     }
+    let (kind, number) = put_another(college, at, n);
+    college.doubles.insert((at, kind, number));
+}
+
+fn put_another(college: &mut College, at: At, n: u32) -> (&'static str, u64) {
     let (attribute, kind) = (LOGIN, *kinds(at).last().unwrap());
     let row = Record::new("".into()).with(attribute, name(at, n).as_str());
     let number = college.toy(at).unwrap().shelf().put(kind, row);
-    college.doubles.insert((at, kind, number));
     college.doubled.insert(n);
+    (kind, number)
 }
 
 fn seat_by_hand(college: &mut College, n: u32, seat: &str, ours: bool) {

@@ -24,6 +24,17 @@ fn an_account_that_was_replaced_behind_its_name_is_met_anew() {
 }
 
 #[test]
+fn a_record_in_the_place_of_a_remembered_one_is_explained_as_it_is_planned() {
+    for (kind, at) in [(Kind::Office, At::Listed), (Kind::Office, At::Asked), (Kind::School, At::Seated)] {
+        let hired = [Event::Hire(1), Event::Hire(2), Event::Call(1, 0b1), Event::Pass];
+        let events: Vec<Event> = hired.into_iter().chain([Event::ReplaceByHand(at, 1), Event::Plan]).collect();
+        for first_meeting in [FirstMeeting::Report, FirstMeeting::Enforce] {
+            once(&Setting { first_meeting, ..Setting::usual(kind) }, &events).unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_a_target_rewrites_is_not_sent_in_every_pass_beside_what_somebody_keeps() {
     let events = [Event::Hire(1), Event::Pass, Event::EditByHand(At::Listed, 1, 0), Event::DropRow(1)];
     once(&Setting::usual(Kind::Office), &events).unwrap();

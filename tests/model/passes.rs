@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use reconcile::clock::Clock;
+use reconcile::config::FirstMeeting;
 use reconcile::engine::{self, ApprovedPlan, Consent, Judged, Stop};
 use reconcile::model::pass::{Fate, Planned};
 use reconcile::model::{Action, Change, ChangeId, Pick, Scope};
@@ -11,7 +12,7 @@ use reconcile_state::trust::SourceFigures;
 use reconcile_state::{Drift, Edit};
 
 use crate::college::{CREATES, College, DISABLES, Saved, kinds};
-use crate::event::{At, Event, Kind};
+use crate::event::{At, Event, Setting};
 use crate::toys::Listing;
 use crate::watch::{Allowed, Halt};
 use crate::world::{Desk, Fault, key, wait};
@@ -92,12 +93,16 @@ pub async fn look_only(college: &mut College) -> Vec<String> {
     college.school.scope = Scope::default();
     let (everything, memory) = (college.everything(), memory(college));
     let first = college.school.plan().await;
-    let explained = (college.setting.kind == Kind::Office).then(|| explained::differences(college, &first.plan));
+    // Of a record that is met and changed at once, and whose listing shows no id, only a look-up tells whether others may
+    // refer to it.
+    let Setting { nameless, first_meeting, .. } = &college.setting;
+    let is_looked_up = *nameless && *first_meeting == FirstMeeting::Enforce;
+    let explained = if is_looked_up { Vec::new() } else { explained::differences(college, &first.plan) };
     let second = college.school.plan().await;
     college.misread |= college.school.people.is_hiding();
     college.trace.push(first.plan.hash.to_string());
     // Explaining knows the targets by what was read last.
-    let mut wrong = explained.filter(|_| !college.faulty).unwrap_or_default();
+    let mut wrong = if college.faulty { Vec::new() } else { explained };
     if college.everything() != everything {
         wrong.push("planning wrote to a target".to_owned());
     }

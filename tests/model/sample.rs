@@ -50,6 +50,7 @@ fn hands(kind: Kind) -> BoxedStrategy<Event> {
         2 => (shelf(kind), who()).prop_map(|(at, n)| Event::CloseByHand(at, n)),
         2 => (shelf(kind), who()).prop_map(|(at, n)| Event::RemoveByHand(at, n)),
         1 => (shelf(kind), who()).prop_map(|(at, n)| Event::DoubleByHand(at, n)),
+        1 => (shelf(kind), who()).prop_map(|(at, n)| Event::ReplaceByHand(at, n)),
         1 => shelf(kind).prop_map(Event::Stranger),
     ];
     let seats = prop_oneof![

@@ -76,6 +76,65 @@ fn a_pipeline_that_lost_its_claims_is_refused_and_rebuilt_from_the_directory_and
 }
 
 #[test]
+fn commands_that_only_read_say_what_is_lost_and_show_the_rest() {
+    let rig = marked(143);
+    let person = rig.plain().next().unwrap().clone();
+    let store = rig.path("store");
+    fs::remove_file(store.join("moodle.redb")).unwrap();
+    fs::remove_file(store.join("claims/moodle.jsonl")).unwrap();
+    let before = rig.outside();
+    let next = ["CLAIMS_LOST", "claims/moodle.jsonl", "from the backup", "reconcile --rebuild-claims"];
+    let lost = |of: &Value| {
+        assert_eq!(of["code"], "CLAIMS_LOST", "{of}");
+        assert!(of["message"].as_str().unwrap().contains("reconcile --rebuild-claims"), "{of}");
+    };
+    for live in [&[][..], &["--live"]] {
+        let args = [&["explain", &person.uhid][..], live].concat();
+        let run = rig.run(&args).expect(1);
+        run.says(&next).says(&["not known: what was remembered is not there", "marks: "]);
+        assert!(!run.text().contains("first load is still to come"), "{}", run.out);
+        let report = rig.json(&args).expect(1).report();
+        let (moodle, portal) = (&report["pipelines"][0], &report["pipelines"][1]);
+        lost(&moodle["stopped"]);
+        assert_eq!(
+            (moodle["first_load"].as_bool(), moodle["kinds"][0]["observed"].as_str()),
+            (Some(false), Some("unknown"))
+        );
+        assert_eq!((&portal["stopped"], portal["kinds"][0]["observed"].as_str()), (&Value::Null, Some("present")));
+    }
+    rig.run(&["explain", &person.uhid, "--pipeline", "portal"]).expect(0);
+    rig.run(&["explain", "nobody-here"]).expect(1).says(&["nobody is known by that", "CLAIMS_LOST"]);
+
+    rig.run(&["conflicts"]).expect(1).says(&next).says(&["in the others"]);
+    let report = rig.json(&["conflicts"]).expect(1).report();
+    assert!(report["conflicts"].is_array());
+    lost(&report["stopped"][0]);
+    rig.run(&["conflicts", "--pipeline", "portal"]).expect(0);
+
+    rig.run(&["journal"]).expect(1).says(&next).says(&["update marks"]);
+    let lines = rig.json(&["journal"]).expect(1).out;
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["entry"], &lines[0]["pipeline"]), (&"stopped".into(), &"moodle".into()));
+    lost(&lines[0]);
+    assert!(lines.len() > 1 && lines[1..].iter().all(|line| line["pipeline"] == "portal"));
+    rig.run(&["journal", "--pipeline", "portal"]).expect(0);
+    assert!(!store.join("moodle.redb").exists(), "looking begins no new one");
+    rig.nothing_was_written(&before);
+    // Of a pipeline that is configured no more nobody misses anything but by its name.
+    let mut rig = rig;
+    fs::remove_file(store.join("portal.redb")).unwrap();
+    let to_come = ["CLAIMS_RESTORED", "the next pass restores its claims", "claims/portal.jsonl"];
+    for command in [&["explain", &person.uhid, "--pipeline", "portal"][..], &["conflicts"], &["journal"]] {
+        rig.run(command).expect(1).says(&to_come);
+    }
+    rig.run(&["--yes", "--pipeline", "portal"]).expect(0);
+    rig.run(&["explain", &person.uhid, "--pipeline", "portal"]).expect(0);
+    rig.reconfigure("[moodle]", "[moodle]\nenabled = false");
+    rig.run(&["journal"]).expect(0);
+    rig.run(&["journal", "--pipeline", "moodle"]).expect(1);
+}
+
+#[test]
 fn after_the_whole_store_was_lost_a_rebuild_leaves_nothing_to_make_to_close_or_to_take_away() {
     let rig = marked(141);
     fs::remove_dir_all(rig.path("store")).unwrap();

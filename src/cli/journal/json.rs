@@ -6,8 +6,10 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use reconcile_state::journal::{After, Entry, Intent, Landing};
 use serde::Serialize;
+use serde_json::json;
 
 use super::shown::Shown;
+use crate::model::pass::Event;
 
 /// One line. Fields are added without notice; none is renamed, removed or given another meaning.
 #[derive(Serialize, Default)]
@@ -48,6 +50,17 @@ struct About<'s> {
     action: &'s str,
     attributes: &'s [String],
     change: String,
+}
+
+/// Writes a line for a pipeline of which there is no journal any more.
+///
+/// # Errors
+/// Where `out` refuses.
+pub fn stopped(event: &Event, out: &mut dyn Write) -> io::Result<()> {
+    let line = json!({
+        "entry": "stopped", "pipeline": event.pipeline, "code": event.code, "message": event.message,
+    });
+    writeln!(out, "{line}")
 }
 
 /// Writes a line for each entry.

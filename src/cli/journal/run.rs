@@ -16,6 +16,7 @@ use crate::cli::io::Io;
 use crate::cli::open::refuse;
 use crate::cli::{person, view};
 use crate::config::Config;
+use crate::model::pass::Event;
 use crate::targets::Registry;
 
 /// So many are shown where nothing is said.
@@ -46,6 +47,8 @@ pub(in crate::cli) fn run(
     }
     let config = Config::load(config, registry)?;
     let names = names(&asked.pipeline, registry)?;
+    // Whoever takes a pipeline out of the configuration may take its file away.
+    let is_missed = |name: &str| !asked.pipeline.is_empty() || config.pipelines.iter().any(|one| one.name == name);
     let Some(view) = view::open(&config.store, (io.random)())? else {
         writeln!(io.err, "There is no store at {} yet: nothing has been written.", config.store.display())?;
         return Ok(Exit::Done);
@@ -59,14 +62,26 @@ pub(in crate::cli) fn run(
         open: asked.open,
         joined: asked.format == Format::Text,
     };
-    let mut searched = Vec::new();
+    let (mut searched, mut stopped) = (Vec::new(), Vec::new());
     for pipeline in names {
-        let search = || -> Result<Option<Searched>, StoreError> {
-            let Some(store) = view.pipeline(pipeline)? else { return Ok(None) };
+        let means = "Its journal was in the same file: what was written there is told by a backup of it alone";
+        let search = || -> Result<(Option<Searched>, Option<Event>), StoreError> {
+            let (store, lost) = view::pipeline(&view, pipeline, means)?;
+            let Some(store) = store else { return Ok((None, lost)) };
             let journal = find(&store, &wanted)?;
-            Ok(Some(Searched { pipeline, store, journal }))
+            Ok((Some(Searched { pipeline, store, journal }), None))
         };
-        searched.extend(search().map_err(|error| refuse(&error))?);
+        let (found, lost) = search().map_err(|error| refuse(&error))?;
+        searched.extend(found);
+        stopped.extend(lost.filter(|_| is_missed(pipeline)));
+    }
+    for event in &stopped {
+        match asked.format {
+            Format::Text => {
+                writeln!(io.err, "{}: {}: {}", event.pipeline.unwrap_or_default(), event.code, event.message)?;
+            }
+            Format::Json => json::stopped(event, io.out)?,
+        }
     }
     let all = merge(&searched, wanted.most);
     if all.is_empty() {
@@ -80,7 +95,7 @@ pub(in crate::cli) fn run(
         }
     }
     io.out.flush()?;
-    Ok(Exit::Done)
+    Ok(if stopped.is_empty() { Exit::Done } else { Exit::Error })
 }
 
 /// The pipelines whose journals are read: also of one that is not configured any more.

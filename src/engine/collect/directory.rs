@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use futures::future::join;
 use reconcile_state::store::{Absence, Scope, Side, SnapshotWriter, Store, Summary};
-use reconcile_state::trust::SourceFigures;
+use reconcile_state::trust::{SourceFigures, Trust};
 use reconcile_state::{Attribute, AttributeId, Key, Record, Schema, Value};
 
 use super::tally::Tally;
-use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, figures_name, findings_of, hold, judge};
+use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, accept, figures_name, findings_of, hold, judge, witness};
 use crate::engine::blocking::blocking;
 use crate::engine::error::PassError;
 use crate::engine::progress::Step;
@@ -201,11 +201,13 @@ pub(super) async fn read_changed(collector: &Collector<'_>) -> Result<Part, Pass
         .await?;
         summary.gone = gone;
     }
+    let heard = witness::hear(collector, schema.clone(), stale.into_iter().collect()).await?;
     let (known, figures) = hold(&collector.store, DIRECTORY_SCOPE, schema).await?;
     let mut trust = judge(collector, (DIRECTORY, &|_| true), true, &figures, &mut events)?;
     if shrunk {
         trust.doubts.extend(listing.doubts);
     }
+    trust.doubts.extend(accept(collector, Trust { doubts: heard }, &mut events).doubts);
     let shown = known.intersection(&listed).filter(|key| !missing.contains(*key)).cloned().collect();
     Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events, semesters: Vec::new() })
 }
@@ -264,15 +266,17 @@ pub(super) async fn read_named(
         entries.extend(found);
     }
     unknown.extend(ids.iter().map(|key| format!("{}={key}", KeyField::IdautoId)));
-    let shown = entries.iter().map(|entry| entry.record.key.clone()).collect();
+    let shown: BTreeSet<Key> = entries.iter().map(|entry| entry.record.key.clone()).collect();
     put(collector, &schema, entries, &mut findings, &mut summary).await?;
+    let heard = witness::hear(collector, schema.clone(), BTreeSet::clone(&shown)).await?;
     let (known, figures) = hold(&collector.store, DIRECTORY_SCOPE, schema).await?;
     let mut events = Vec::new();
     // What an earlier, doubted reading put into the store is doubted here too: the figures are those of all
     // that the store holds. Before a first whole reading there is nothing to hold them against.
-    let trust = match collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))? {
+    let mut trust = match collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))? {
         Some(_) => judge(collector, (DIRECTORY, &|_| true), true, &figures, &mut events)?,
-        None => reconcile_state::trust::Trust::default(),
+        None => Trust::default(),
     };
+    trust.doubts.extend(accept(collector, Trust { doubts: heard }, &mut events).doubts);
     Ok(Part { name: DIRECTORY, summary, trust, figures, shown, known, findings, events, semesters: Vec::new() })
 }

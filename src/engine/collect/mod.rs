@@ -6,6 +6,7 @@
 mod directory;
 mod tally;
 mod vault;
+mod witness;
 
 pub(super) use self::directory::remember_echoes;
 
@@ -196,16 +197,22 @@ fn judge(
 ) -> Result<Trust, PassError> {
     let mut last: Option<SourceFigures> = collector.store.meta(&figures_name(name))?;
     last.iter_mut().for_each(|last| last.carriers.retain(|name, _| is_counted(name)));
-    let mut trust = judge_source(name, complete, figures, last.as_ref(), collector.shrink);
+    let trust = judge_source(name, complete, figures, last.as_ref(), collector.shrink);
+    let mut trust = accept(collector, trust, events);
+    for doubt in trust.doubts.iter_mut().filter(|_| name == VAULT) {
+        let table = doubt.of.as_deref().map(|of| table_of(of.trim_start_matches(vault::TABLE)).to_owned());
+        doubt.of = table;
+    }
+    Ok(trust)
+}
+
+/// What the operator accepts by name is told and not doubted.
+fn accept(collector: &Collector<'_>, mut trust: Trust, events: &mut Vec<Event>) -> Trust {
     let shrunk = |code: &str| matches!(code, "source-shrunk" | "attribute-shrunk");
     let (accepted, doubts) = std::mem::take(&mut trust.doubts)
         .into_iter()
         .partition(|d| shrunk(&d.code) && collector.allow.contains(&d.code));
     trust.doubts = doubts;
-    for doubt in trust.doubts.iter_mut().filter(|_| name == VAULT) {
-        let table = doubt.of.as_deref().map(|of| table_of(of.trim_start_matches(vault::TABLE)).to_owned());
-        doubt.of = table;
-    }
     let accepted: Vec<reconcile_state::trust::Doubt> = accepted;
     events.extend(accepted.into_iter().map(|doubt| Event {
         code: doubt.code,
@@ -214,7 +221,7 @@ fn judge(
         key: None,
         message: format!("accepted by --allow: {}", doubt.message),
     }));
-    Ok(trust)
+    trust
 }
 
 /// Under which name a source's trusted figures are remembered.

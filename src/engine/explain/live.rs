@@ -2,12 +2,31 @@
 
 use reconcile_state::Edit;
 
-use super::value::{Explained, Next, NextChange};
+use super::value::{Explained, Next, NextChange, PipelineExplained};
 use crate::engine::guard::Judged;
-use crate::model::pass::Fate;
+use crate::engine::{CLAIMS_LOST, CLAIMS_RESTORED};
+use crate::model::pass::{Event, Fate};
 use crate::model::{Action, Change};
 
+impl PipelineExplained {
+    fn stop(&mut self, event: Event) {
+        // What has lost its file had one: it is no first load.
+        self.first_load &= ![CLAIMS_LOST, CLAIMS_RESTORED].contains(&event.code.as_str());
+        self.stopped = Some(event);
+    }
+}
+
 impl Explained {
+    /// The same of a pipeline that is stopped; `event` names it.
+    #[must_use]
+    pub fn stopped(mut self, event: Event) -> Self {
+        let mine = self.pipelines.iter_mut().find(|pipeline| event.pipeline == Some(pipeline.name));
+        if let Some(pipeline) = mine {
+            pipeline.stop(event);
+        }
+        self
+    }
+
     /// The same with the changes of a plan that was made for this person, and with what the guard says of them.
     #[must_use]
     pub fn planned(mut self, judged: &Judged) -> Self {
@@ -18,8 +37,8 @@ impl Explained {
             let Some(summary) = planned.pipelines.iter().find(|summary| summary.name == pipeline.name) else {
                 continue;
             };
-            pipeline.stopped.clone_from(&summary.stopped);
-            if summary.stopped.is_some() {
+            if let Some(event) = &summary.stopped {
+                pipeline.stop(event.clone());
                 continue;
             }
             let verdict = judged.verdicts.get(pipeline.name);

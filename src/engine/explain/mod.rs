@@ -135,14 +135,15 @@ impl Explainer {
             };
             let when = recent.landed;
             let newer = |confirmed: &Confirmed| read_at.is_none_or(|read_at: i64| confirmed.at > read_at);
+            let remote = weighed.record();
             explained.kinds.push(KindExplained {
+                remote,
                 applied: weighed.applied.map(|applied| LastApplied { when, ..applied }),
                 confirmed: recent.confirmed.filter(newer),
                 read_at,
                 schema: weighed.schema,
                 called: weighed.called,
                 because: weighed.because,
-                claim: weighed.claim,
                 seen: weighed.seen,
                 drift: weighed.drift,
                 next: weighed.next,

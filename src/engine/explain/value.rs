@@ -1,7 +1,7 @@
 //! What is explained, as plain data. It holds secret values: only a report, which redacts, may show it.
 
 use jiff::Timestamp;
-use reconcile_state::{Claim, Drift, Edit, Key, Record, Schema};
+use reconcile_state::{Drift, Edit, Key, Record, Remote, Schema};
 
 use crate::engine::conflicts::{KnownConflict, SourcesRead, Told};
 use crate::model::pass::Event;
@@ -72,8 +72,8 @@ pub struct KindExplained {
     pub called: Called,
     /// By which rules, and why what is missing is not called for.
     pub because: Vec<Because>,
-    /// What is remembered of it.
-    pub claim: Option<Claim>,
+    /// What identifies it at the target: the one that was seen, where it is another than is remembered.
+    pub remote: Option<Remote>,
     /// What last settled.
     pub applied: Option<LastApplied>,
     /// What a pass last saw.

@@ -19,7 +19,7 @@ use crate::engine::error::PassError;
 use crate::engine::processed::moved;
 use crate::engine::project::{PROTECTED, is_protected, is_protected_key, stay_away};
 use crate::engine::unsure;
-use crate::engine::weigh::{GONE, scopes_read, take_removals, takes_nothing};
+use crate::engine::weigh::{GONE, WHOLE_UNCLEAR, scopes_read, take_removals, takes_nothing};
 use crate::model::{Action, Bounds, Call, Desired, Match, Outlook, Person, Reason};
 use crate::policy::is_disabled;
 use crate::targets::port::{Because, Project, Subject};
@@ -32,6 +32,8 @@ pub(super) struct Weighed {
     pub called: Called,
     pub because: Vec<Because>,
     pub claim: Option<Claim>,
+    /// The record in the place of the one that is remembered.
+    pub another: Option<Remote>,
     pub applied: Option<LastApplied>,
     pub seen: Sight,
     pub drift: Option<Drift>,
@@ -41,6 +43,13 @@ pub(super) struct Weighed {
     pub unsure: Vec<Edit>,
 }
 
+impl Weighed {
+    /// What identifies the record that is there, as far as is known.
+    pub(super) fn record(&self) -> Option<Remote> {
+        self.another.clone().or_else(|| Some(self.claim.as_ref()?.remote.clone()))
+    }
+}
+
 /// What a record is decided by: both sides with their digests, as a pass compares them.
 struct Compared {
     applied: Option<Applied>,
@@ -48,6 +57,8 @@ struct Compared {
     have: Option<(Digest, Record)>,
     /// Whether it is part of a record that is about to be made.
     made: bool,
+    /// What identifies the record that is there.
+    remote: Remote,
 }
 
 /// A person as a pipeline's records are weighed for them.
@@ -134,6 +145,7 @@ impl Explainer {
             called,
             because: Vec::new(),
             claim: None,
+            another: None,
             applied: None,
             seen: Sight::Unknown,
             drift: None,
@@ -151,6 +163,7 @@ impl Explainer {
             return Ok(weighed);
         };
         weighed.claim = store.claim_of(schema.kind, key)?;
+        let remote = found(one, &mut weighed, whole);
         let before = store.wanted_body(schema.kind, key)?;
         weighed.seen = self.sight(one, store, &weighed, before.as_ref(), whole.map(|whole| &whole.seen))?;
         let mut want = match &weighed.called {
@@ -162,7 +175,7 @@ impl Explainer {
             _ => None,
         };
         // What is remembered of scopes that are not there, or were not read, neither side has lost.
-        if let (Some(_), Some(desired), Some(before)) = (schema.part_of, desired, &before) {
+        if let (Some(_), Some(desired), Some(before), None) = (schema.part_of, desired, &before, &weighed.another) {
             let bounds = bounds(one, schema, desired)?;
             for side in [&mut want, &mut have].into_iter().flatten() {
                 carry(&bounds, project, schema, side, before);
@@ -190,7 +203,7 @@ impl Explainer {
             let empty = Record::new(key.clone());
             let have = Some((store.digester().record(schema, &empty), empty.clone()));
             weighed.seen = Sight::Present(empty);
-            let compared = Compared { applied: None, want: wanted.zip(want), have, made: true };
+            let compared = Compared { applied: None, want: wanted.zip(want), have, made: true, remote };
             let weighed = self.decide(one, store, subject, weighed, &compared)?;
             return Ok(Weighed { seen: Sight::NoWhole, ..weighed });
         }
@@ -198,8 +211,12 @@ impl Explainer {
             weighed.next = Next::InDoubt(doubt);
             return Ok(weighed);
         }
+        if whole.is_some_and(|whole| matches!(whole.next, Next::InDoubt(_) | Next::Conflict(_))) {
+            (weighed.called, weighed.drift) = (Called::Untouched(WHOLE_UNCLEAR), Some(Drift::Untouched));
+            return Ok(weighed);
+        }
         let (want, have) = (wanted.zip(want), shown.zip(have));
-        self.decide(one, store, subject, weighed, &Compared { applied, want, have, made: false })
+        self.decide(one, store, subject, weighed, &Compared { applied, want, have, made: false, remote })
     }
 
     fn decide(
@@ -213,12 +230,16 @@ impl Explainer {
         let (schema, key) = (weighed.schema.clone(), weighed.key.clone());
         let open = open_of(one, schema.kind, &key);
         let create = Action::Create.to_string();
-        let begun = open.clone().any(|open| open.intent.action == create) || compared.made || is_made(store, &weighed)?;
-        // Whoever is gone is weighed where something is remembered, and nowhere else.
-        if weighed.called == Called::Gone && weighed.claim.is_none() && open.count() == 0 {
+        let begun = open.clone().any(|open| open.intent.action == create)
+            || compared.made
+            || is_made(store, &weighed, &compared.remote)?;
+        // Whoever is gone is weighed where something is remembered, and nowhere else; parts go with their wholes.
+        let is_remembered = weighed.claim.is_some() || open.count() > 0;
+        if weighed.called == Called::Gone && (schema.part_of.is_some() || !is_remembered) {
             return Ok(weighed);
         }
-        let remote = weighed.claim.as_ref().map(|claim| claim.remote.clone()).unwrap_or_default();
+        // Of a record that we began to make, or that is to be made, what is remembered of another says nothing.
+        let claim = weighed.claim.as_ref().filter(|_| !compared.made && (weighed.another.is_none() || !begun));
         let failure = Cell::new(None);
         let facts = Facts {
             schema: &schema,
@@ -232,7 +253,7 @@ impl Explainer {
             have: match (&weighed.seen, &compared.have) {
                 (Sight::Absent, _) => Have::Absent,
                 (Sight::Ambiguous, _) => Have::Ambiguous,
-                (_, Some((digest, record))) => Have::Present(record, *digest, &remote),
+                (_, Some((digest, record))) => Have::Present(record, *digest, &compared.remote),
                 _ => Have::Unknown,
             },
             applied: compared.applied,
@@ -242,14 +263,15 @@ impl Explainer {
                     None
                 })
             },
-            claim: weighed.claim.as_ref(),
+            claim,
             source_changed: moved(store, subject.key, subject.said)?,
             begun,
             now: self.at.as_millisecond(),
         };
         let (drift, mut step) = decide(&facts, &one.explaining.settings);
         let have = compared.have.as_ref().filter(|_| schema.part_of.is_some());
-        let elements = have.map(|(_, have)| unsure::elements(&schema, facts.claim, facts.applied.is_none(), have));
+        let same = facts.claim.filter(|_| weighed.another.is_none());
+        let elements = have.map(|(_, have)| unsure::elements(&schema, same, facts.applied.is_none(), have));
         let unsure = match &mut step {
             Step::Change(draft) => unsure::take(&mut draft.edits, &elements.unwrap_or_default(), &facts),
             _ => Vec::new(),
@@ -386,11 +408,11 @@ fn missing(project: &dyn Project, schema: &Schema, record: &Record, bounds: &Bou
 }
 
 /// Whether the record is part of one that we made, and nobody else has been at work in it.
-fn is_made(store: &Store, weighed: &Weighed) -> Result<bool, PassError> {
+fn is_made(store: &Store, weighed: &Weighed, whole: &Remote) -> Result<bool, PassError> {
     let Some(of) = weighed.schema.part_of else { return Ok(false) };
     let (Called::Active(want), Sight::Present(have)) = (&weighed.called, &weighed.seen) else { return Ok(false) };
-    let whole = store.claim_of(of, &weighed.key)?;
-    let made = whole.is_some_and(|claim| claim.origin == Origin::Created);
+    let known = store.claim_of(of, &weighed.key)?;
+    let made = known.is_some_and(|claim| claim.origin == Origin::Created && claim.remote.is(whole));
     Ok(made && takes_nothing(&weighed.schema, want, have))
 }
 
@@ -426,6 +448,25 @@ pub(super) fn protected(one: &One, key: &Key, person: Option<&Person>) -> Option
 
 fn open_of<'o>(one: &'o One, kind: &'o str, key: &'o Key) -> impl Iterator<Item = &'o OpenIntent> + Clone {
     one.open.iter().filter(move |open| open.intent.kind == kind && open.intent.key == *key)
+}
+
+/// What identifies the record that is there: of a part, its whole. It is noted where it is another than is remembered.
+fn found(one: &One, weighed: &mut Weighed, whole: Option<&Weighed>) -> Remote {
+    let there = match whole {
+        Some(whole) => whole.record(),
+        None => replaced(one, weighed.schema.kind, &weighed.key),
+    };
+    let is_another = |there: &Remote| weighed.claim.as_ref().is_some_and(|claim| !claim.remote.is(there));
+    let another = there.clone().filter(is_another);
+    let there = there.or_else(|| weighed.record()).unwrap_or_default();
+    weighed.another = another;
+    there
+}
+
+/// What identifies the record that the last pass found in the place of the one that is remembered.
+fn replaced(one: &One, kind: &str, key: &Key) -> Option<Remote> {
+    let found = one.left.replaced.iter().find(|known| known.kind == kind && known.key == *key);
+    found.map(|known| known.remote.clone())
 }
 
 fn conflict<'o>(one: &'o One, kind: &str, key: &Key) -> Option<&'o crate::engine::conflicts::KnownConflict> {

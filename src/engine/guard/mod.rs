@@ -151,7 +151,7 @@ fn concerns(doubt: &Doubt, tables: Option<&Vec<&'static str>>) -> bool {
 }
 
 /// Whether a change rests on something that a source did not say.
-fn infers_absence(change: &Change) -> bool {
+pub(super) fn infers_absence(change: &Change) -> bool {
     let takes_away = |edit: &Edit| matches!(edit, Edit::Remove { .. } | Edit::Clear { .. });
     (change.disables() && change.reason != Some(DISABLED)) || change.edits.iter().any(takes_away)
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use reconcile_state::edit::difference;
 use reconcile_state::{AttributeId, Digest, Drift, Edit, Intent, Key, Record, Remote, Schema, Standing};
 
-pub use self::parts::{Elements, scopes_read, takes_nothing};
+pub use self::parts::{Elements, WHOLE_UNCLEAR, scopes_read, takes_nothing};
 use super::bounds::{added, called_for, carry};
 use super::collect::Collected;
 use super::contest::{Contest, contested};
@@ -191,6 +191,11 @@ impl Judging<'_> {
             Have::Present(_, _, remote) if begun => self.memory.claim_on(schema.kind, key, remote),
             _ => self.memory.claim(schema.kind, key),
         };
+        if let (Have::Present(_, _, remote), Some(known)) = (have, self.memory.claim(schema.kind, key))
+            && !known.remote.is(remote)
+        {
+            self.plan.replaced.push((schema.kind, key.clone(), remote.clone()));
+        }
         // A reading from which nothing follows settles nothing either: whose the record is stays known.
         if !matches!(want, Want::Untouched) && !matches!(have, Have::Ambiguous | Have::Unknown) {
             self.read_back(schema.kind, key, have);

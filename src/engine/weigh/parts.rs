@@ -23,7 +23,7 @@ const WHOLE_CLOSED: Reason = Reason("whole-closed");
 /// Left alone: what the record is a part of is not there, and is not made by this plan.
 const WHOLE_MISSING: Reason = Reason("whole-missing");
 /// Left alone: nobody can say which record it is a part of.
-const WHOLE_UNCLEAR: Reason = Reason("whole-unclear");
+pub const WHOLE_UNCLEAR: Reason = Reason("whole-unclear");
 
 /// Elements of a kind's sets, by scope: the larger of what was read and what is called for.
 pub type Elements = BTreeMap<String, u64>;

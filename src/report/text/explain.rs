@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use jiff::{RoundMode, SignedDuration, SignedDurationRound, Timestamp, Unit};
 use reconcile_state::Drift;
 
+use crate::engine::{CLAIMS_LOST, CLAIMS_RESTORED};
+
 use super::change::{cause, edits, value};
 use super::paint::Paint;
 use super::pipeline::{label, remote};
@@ -86,11 +88,13 @@ fn pipeline(report: &ExplainReport, one: &PipelineReport, style: Style, out: &mu
         }
         (Some(whole), _) => format!("last pass over everybody {}", when(whole, report.at)),
         (None, Some(last)) => format!("last pass {}, none over everybody yet", when(last, report.at)),
+        (None, None) if is_lost(one) => "nobody knows any more when a pass was".to_owned(),
         (None, None) => "no pass yet".to_owned(),
     };
     writeln!(out, "{}  {}", paint.title(one.name), paint.faint(&looked))?;
     if let Some(stopped) = &one.stopped {
-        writeln!(out, "  {} {}: {}", paint.bad("could not be read:"), stopped.code, stopped.message)?;
+        let what = if is_lost(one) { "stopped:" } else { "could not be read:" };
+        writeln!(out, "  {} {}: {}", paint.bad(what), stopped.code, stopped.message)?;
     }
     if let Some(protected) = one.protected {
         writeln!(out, "  {} configuration says so: changes are planned and never written", paint.warn(protected.0))?;
@@ -102,6 +106,11 @@ fn pipeline(report: &ExplainReport, one: &PipelineReport, style: Style, out: &mu
         writeln!(out, "  {} {rule}", paint.bad("the guard refuses this alone:"))?;
     }
     one.kinds.iter().try_for_each(|kind| self::kind(report, one, kind, style, out))
+}
+
+/// Whether what is shown of a pipeline rests on no memory, because that was lost.
+fn is_lost(pipeline: &PipelineReport) -> bool {
+    pipeline.stopped.as_ref().is_some_and(|stopped| [CLAIMS_LOST, CLAIMS_RESTORED].contains(&stopped.code.as_str()))
 }
 
 fn kind(
@@ -209,6 +218,9 @@ fn seen(one: &KindReport, report: &ExplainReport) -> String {
 
 fn next(pipeline: &PipelineReport, one: &KindReport, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     match &one.next {
+        NextReport::Nothing if is_lost(pipeline) => {
+            writeln!(out, "    next pass    {}", paint.bad("not known: what was remembered is not there, see above"))
+        }
         NextReport::Nothing => writeln!(out, "    next pass    {}", nothing(one)),
         NextReport::Forget => {
             writeln!(out, "    next pass    forgets what was last applied: it is not there, and rightly so")

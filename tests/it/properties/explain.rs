@@ -14,7 +14,7 @@ use reconcile::report::text;
 use reconcile_state::{AttributeId, Digest, Drift, Edit, Key, Record, Value};
 
 use crate::toys::{Answer, asked, listed, seated};
-use crate::world::{Desk, School, key, wait, would_do};
+use crate::world::{Desk, School, by_record, key, wait, would_do};
 
 fn explainer(desk: &Desk) -> Explainer {
     let planner = desk.planner();
@@ -108,6 +108,36 @@ async fn a_repair_a_protected_person_and_a_retry_are_told() {
     assert_eq!(differences.len(), 1);
     assert!(until > desk.clock.now().as_millisecond());
     assert!(shown(&explain(&desk, 2)).contains("is tried again then"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_in_the_place_of_the_one_that_is_remembered_is_explained_as_it_is_planned() {
+    for first_meeting in [FirstMeeting::Report, FirstMeeting::Enforce] {
+        let mut desk = Desk::with(1..=3).await;
+        desk.settings.first_meeting = first_meeting;
+        let known = account(&desk, 2).remote;
+        let another = {
+            let mut shelf = desk.listed.shelf();
+            let number = shelf.with(listed::ACCOUNT, listed::LOGIN, "user002")[0];
+            shelf.rows.remove(&(listed::ACCOUNT, number));
+            let row = Record::new("".into()).with(listed::LOGIN, "user002").with(listed::TITLE, "Another");
+            shelf.put(listed::ACCOUNT, row).to_string()
+        };
+        let planned = by_record(&desk.plan().await.plan);
+        let one = account(&desk, 2);
+        let place = (listed::NAME, listed::ACCOUNT, key(2));
+        assert_eq!(would_do(&one).as_ref(), planned.get(&place), "{first_meeting:?}");
+        assert_eq!(would_do(&one).is_some(), first_meeting == FirstMeeting::Enforce);
+        assert_eq!(matches!(&one.next, Next::Link(differences) if !differences.is_empty()), would_do(&one).is_none());
+        assert_eq!((one.drift, one.remote.unwrap().id), (Some(Drift::FirstMeeting), Some(another.clone())));
+        assert_ne!(known.unwrap().id, Some(another.clone()));
+        desk.pass().await;
+        // It is the one that is remembered from here on, whatever was found before.
+        let met = account(&desk, 2);
+        assert_eq!(met.remote.unwrap().id, Some(another));
+        assert_eq!(met.applied.map(|applied| applied.as_wanted), Some(true));
+        assert_eq!(would_do(&account(&desk, 2)), None);
+    }
 }
 
 #[tokio::test(start_paused = true)]

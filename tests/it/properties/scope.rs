@@ -32,6 +32,54 @@ async fn a_narrow_scope_closes_nobody_for_not_being_found() {
     assert_eq!(whole.fate(listed::NAME, listed::ACCOUNT, 3), Some("update: landed"));
 }
 
+/// A lost right looks the same as a lost entitlement, of one person alone.
+#[tokio::test(start_paused = true)]
+async fn a_narrow_scope_closes_nobody_by_what_others_do_not_show_any_more_either() {
+    for id in [d::REQUESTED, d::AFFILIATIONS] {
+        let mut desk = Desk::with(1..=12).await;
+        let before = (desk.listed.rows(), desk.asked.rows());
+        desk.people.hide(Some(id));
+        desk.people.edit(2, d::SURNAME, "Changed");
+        for scope in [Desk::only([1]), Scope { pick: Pick::Changed, limit: None }] {
+            desk.scope = scope;
+            let pass = desk.pass().await;
+            assert_eq!(pass.source_doubts(), ["attribute-shrunk"], "{id:?} {}", desk.scope);
+            assert!(pass.changes() > 0 && pass.told.iter().all(|line| !line.ends_with(": landed")), "{:#?}", pass.told);
+        }
+        assert_eq!((desk.listed.rows(), desk.asked.rows()), before);
+        // Who says that it was meant is believed.
+        desk.allow = ["attribute-shrunk".to_owned()].into();
+        desk.scope = Desk::only([1]);
+        let meant = desk.pass().await;
+        assert_eq!((meant.source_doubts().len(), meant.planned.events.len()), (0, 1));
+        assert!(meant.told.iter().any(|line| line.ends_with(": landed")), "{:#?}", meant.told);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_everybody_was_read_once_a_narrow_scope_closes_only_whom_the_directory_disables() {
+    let mut desk = Desk::with(1..=12).await;
+    // What is known of the sources is a cache; the claims stay.
+    desk.lose("sources.redb");
+    (1..=2).for_each(|n| desk.people.entitle(n, &[]));
+    desk.people.edit(3, d::DISABLED, Value::Flag(true));
+    desk.people.edit(4, d::SURNAME, "Changed");
+    desk.scope = Desk::only([1, 3, 4]);
+    let pass = desk.pass().await;
+    assert_eq!(pass.source_doubts(), ["everybody-unknown"]);
+    assert_eq!(pass.fate(listed::NAME, listed::ACCOUNT, 1), Some("disable: held untrusted-source"));
+    assert_eq!(pass.fate(listed::NAME, listed::ACCOUNT, 3), Some("disable: landed"));
+    assert_eq!(pass.fate(listed::NAME, listed::ACCOUNT, 4), Some("update: landed"));
+    desk.scope = Scope::default();
+    desk.plan().await;
+    desk.scope = Desk::only([1]);
+    let known = desk.pass().await;
+    assert_eq!(
+        (known.source_doubts().len(), known.fate(listed::NAME, listed::ACCOUNT, 1)),
+        (0, Some("disable: landed"))
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_narrow_scope_does_not_take_anothers_record() {
     let mut desk = Desk::with(1..=3).await;

@@ -7,7 +7,7 @@ use reconcile::engine::Stop;
 use reconcile::model::person::directory as d;
 
 use crate::toys::{Answer, listed};
-use crate::world::{Desk, wait};
+use crate::world::{Desk, key, wait};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -55,7 +55,7 @@ async fn small_passes_are_refused_where_one_over_everything_would_be() {
 #[tokio::test(start_paused = true)]
 async fn what_was_not_written_uses_nothing_up() {
     let mut desk = desk().await;
-    desk.listed.shelf().refused.insert(crate::world::key(1));
+    desk.listed.shelf().refused.insert(key(1));
     for _ in 0..4 {
         assert_eq!(rules(&close(&mut desk, 1).await), [""; 0]);
     }
@@ -68,6 +68,45 @@ async fn what_was_not_written_uses_nothing_up() {
         assert_eq!(rules(&close(&mut desk, n).await), [""; 0], "{n}");
     }
     assert_eq!(rules(&close(&mut desk, 4).await), ["disables"]);
+}
+
+/// What is told of each edit by itself does not say that the change did nothing.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_landed_in_part_counts_whatever_is_told_of_the_rest() {
+    for piecemeal in [false, true] {
+        let mut desk = Desk::with(1..=40).await;
+        desk.settings.guard.updates = Limit { number: Some(2), percent: None };
+        desk.listed.shelf().piecemeal = piecemeal;
+        for n in 1..=3 {
+            desk.people.edit(n, d::SURNAME, "Changed");
+            desk.people.edit(n, d::EMAIL, "changed");
+            desk.listed.shelf().cut.insert(key(n), 1);
+            desk.scope = Desk::only([n]);
+            let pass = desk.pass().await;
+            if n == 3 {
+                assert_eq!(rules(&pass), ["updates"], "{piecemeal}");
+            } else {
+                assert_eq!(pass.fate(listed::NAME, listed::ACCOUNT, n), Some("update: failed TOY_CUT"));
+            }
+        }
+    }
+}
+
+/// The clock of a machine is set by others, and not always well.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_wrong_for_a_pass_or_two_frees_nothing() {
+    let month = 30 * 24 * 60 * 60;
+    for wrong in [month, -month, 400 * month, -400 * month] {
+        let mut desk = desk().await;
+        assert_eq!(rules(&close(&mut desk, 1).await), [""; 0]);
+        desk.clock.set_off(wrong);
+        desk.plan().await;
+        assert_eq!(rules(&close(&mut desk, 2).await), [""; 0]);
+        desk.clock.set_off(0);
+        assert_eq!(rules(&close(&mut desk, 3).await), ["disables"], "{wrong}");
+        wait(25 * HOUR).await;
+        assert_eq!(rules(&desk.pass().await), [""; 0], "{wrong}: and it is not held for ever");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -98,6 +98,8 @@ pub struct Shelf {
     pub answer: Option<Answer>,
     /// Of the next change of these only so many edits land.
     pub cut: BTreeMap<Key, usize>,
+    /// What did not land of those is told edit by edit, of which each did nothing.
+    pub piecemeal: bool,
     /// New records are not shown for so long.
     pub shy: Option<Duration>,
     /// No two records of a kind may have one value of these.
@@ -211,10 +213,10 @@ impl Shelf {
             Err(error) => Outcome::failed(change, error),
             Ok(number) => {
                 let cut = TargetError::new(ErrorKind::Unavailable, "TOY_CUT", "a later step failed").later(None);
-                let cut = cut.effect(Effect::Partial);
+                let cut = if self.piecemeal { cut } else { cut.effect(Effect::Partial) };
                 let remote = Remote { id: Some(number.to_string()), handle: None };
                 Outcome {
-                    error: (!never.is_empty()).then(|| cut.clone()),
+                    error: (!never.is_empty() && !self.piecemeal).then(|| cut.clone()),
                     failed: never.into_iter().map(|edit| (edit, cut.clone())).collect(),
                     landed: now,
                     ..Outcome::landed(change, Some(remote))

@@ -3,6 +3,7 @@
 //! table in `planted`.
 
 mod input;
+mod made;
 mod planted;
 mod said;
 mod watch;
@@ -24,7 +25,7 @@ const CARELESS: [&str; 6] = ["env", "RUST_BACKTRACE=full", "RUST_LOG=trace", "TM
 impl Watch {
     /// Starts the program in careless surroundings.
     fn start(rig: &Rig, args: &[&str]) -> Running {
-        rig.start_through(&[&CARELESS[..], &["umask 000; exec \"$@\"", "sh"]].concat(), args)
+        rig.start_through(&[&CARELESS[..], &["umask 000; ulimit -c unlimited; exec \"$@\"", "sh"]].concat(), args)
     }
 
     /// Runs it so and looks through both streams.

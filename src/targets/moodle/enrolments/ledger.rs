@@ -38,6 +38,8 @@ struct Entry {
     /// Courses in which a step failed: later ones there are not sent.
     broken: BTreeMap<String, TargetError>,
     error: Option<TargetError>,
+    /// Whether the site accepted any step, also one that is only half an edit.
+    touched: bool,
 }
 
 /// The accounts of a batch.
@@ -78,6 +80,7 @@ impl Ledger {
     pub fn land(&mut self, pieces: &[Piece]) {
         self.landed |= !pieces.is_empty();
         for piece in pieces {
+            self.entries[piece.change].touched = true;
             for edit in &piece.step.edits {
                 if let Some(open) = self.entries[piece.change].open.get_mut(edit) {
                     *open = open.saturating_sub(1);
@@ -139,10 +142,38 @@ impl Ledger {
                 id: change.id,
                 landed: edits(landed).collect(),
                 failed: failed.filter_map(|(at, error)| Some((change.edits.get(at)?.clone(), error))).collect(),
-                error: entry.error,
+                // What was not sent has no effect; what was sent before it has.
+                error: entry.error.map(|error| match error.effect {
+                    Effect::None if entry.touched => error.effect(Effect::Partial),
+                    _ => error,
+                }),
                 remote,
             }
         };
         self.entries.into_iter().zip(changes).zip(ids).map(outcome).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ErrorKind;
+    use crate::targets::moodle::testing::enrolment_change;
+
+    #[test]
+    fn a_change_of_which_a_step_was_accepted_is_never_told_as_without_effect() {
+        let step = |stage| Step { stage, course: "c".into(), role: "student".into(), edits: vec![0] };
+        let piece = |change, stage| Piece { change, user: 7, course: 1, role: 5, step: step(stage) };
+        let mut ledger = Ledger::new(2);
+        for (at, stage) in [(0, Stage::Suspend), (0, Stage::Unassign), (1, Stage::Suspend)] {
+            ledger.expect(at, &step(stage));
+        }
+        ledger.land(&[piece(0, Stage::Suspend)]);
+        let away = TargetError::new(ErrorKind::Auth, "AWAY", "");
+        ledger.end(&[piece(0, Stage::Unassign), piece(1, Stage::Suspend)], &away, true);
+        let ready = enrolment_change("k", "7", [].into(), ["c/student".to_owned()].into());
+        let outcomes = ledger.outcomes(&[&ready.change, &ready.change], &[None, None]);
+        let effects: Vec<_> = outcomes.iter().map(|o| (o.landed.len(), o.error.as_ref().unwrap().effect)).collect();
+        assert_eq!(effects, [(0, Effect::Partial), (0, Effect::None)]);
     }
 }
