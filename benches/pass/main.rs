@@ -22,6 +22,10 @@ use reconcile::targets::Registry;
 
 use self::alone::Took;
 
+/// As the program has it.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Nothing to do, whatever the command.
 const NOTHING: [&str; 3] = ["plan, nothing to do", "plan, nothing to do, again", "apply, nothing to do"];
 

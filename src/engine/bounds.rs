@@ -59,7 +59,7 @@ fn retain(schema: &Schema, record: &mut Record, keeps: impl Fn(AttributeId, &str
         if elements.iter().all(|element| keeps(attribute.id, element)) {
             continue;
         }
-        let kept = elements.iter().filter(|element| keeps(attribute.id, element)).cloned().collect();
+        let kept = elements.iter().filter(|element| keeps(attribute.id, element)).collect();
         record.set(attribute.id, Value::Set(kept));
     }
 }

@@ -160,6 +160,7 @@ impl Owners {
             let named = claims.iter().filter_map(|(key, claim)| Some((hash(name(&claim.remote)?), key.clone())));
             let mut named: Vec<(u64, Key)> = named.collect();
             named.sort_by_key(|(hash, _)| *hash);
+            named.shrink_to_fit();
             named
         };
         Self { by_id: sorted(|remote| remote.id.as_ref()), by_handle: sorted(|remote| remote.handle.as_ref()) }

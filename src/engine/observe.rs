@@ -440,3 +440,34 @@ pub enum Look {
     /// Nothing.
     Absent,
 }
+
+#[cfg(test)]
+mod tests {
+    use reconcile_state::{AttributeId, Standing};
+
+    use super::*;
+
+    #[test]
+    fn what_was_read_and_weighed_holds_no_body_however_large_it_was() {
+        let body = Record::new("k".into()).standing(Standing::Disabled).with(AttributeId(1), "x".repeat(1000));
+        let remote = Remote { id: Some("7".into()), handle: Some("kari".into()) };
+        let seen = Seen {
+            remote: remote.clone(),
+            record: body,
+            matches: vec![("username", "kari".to_owned())],
+            foreign: None,
+            kept: [(AttributeId(2), "element".to_owned())].into(),
+        };
+        let found = [("k".into(), Found::Present(0))].into();
+        let correlated = Correlated { found, ..Correlated::default() };
+        let mut observed =
+            Observed { seen: vec![seen], digests: vec![Digest([7; 16])], correlated, ..Observed::default() };
+        observed.lighten();
+        let one = &observed.seen[0];
+        assert!(one.record.attributes().is_empty() && one.matches.is_empty() && one.kept.is_empty());
+        assert!(observed.digests.is_empty());
+        // What its parts hang on.
+        assert_eq!((&one.remote, one.record.standing, one.record.key.as_str()), (&remote, Standing::Disabled, "k"));
+        assert_eq!(observed.correlated.found[&"k".into()], Found::Present(0));
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use reconcile_state::store::Store;
 use reconcile_state::trust::{Doubt, Trust};
-use reconcile_state::{Applied, Claim, Key, Origin, Record, Remote, Schema};
+use reconcile_state::{Applied, Claim, Key, Origin, Record, Remote, Schema, Value};
 
 use super::correlate::Found;
 use super::error::PassError;
@@ -102,11 +102,13 @@ pub async fn read(observer: &Observer, kind: &'static str, asked: Parts, progres
 fn add(parts: &mut BTreeMap<Key, Part>, key: &Key, seen: Seen) {
     let part =
         parts.entry(key.clone()).or_insert_with(|| Part { record: Record::new(key.clone()), kept: BTreeSet::new() });
-    for (id, value) in seen.record.attributes() {
-        let Some(more) = value.as_set() else { continue };
-        let mut all = part.record.get(*id).and_then(reconcile_state::Value::as_set).cloned().unwrap_or_default();
-        all.extend(more.iter().cloned());
-        part.record.set(*id, reconcile_state::Value::Set(all));
+    for (id, value) in seen.record.into_attributes() {
+        let Value::Set(more) = value else { continue };
+        let all = match part.record.get(id).and_then(Value::as_set) {
+            Some(known) => known.iter().chain(more.iter()).collect(),
+            None => more,
+        };
+        part.record.set(id, Value::Set(all));
     }
     part.kept.extend(seen.kept);
 }

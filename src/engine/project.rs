@@ -99,6 +99,7 @@ impl Projector {
     ) -> Result<BTreeMap<&'static str, Rows>, PassError> {
         let said = (self.store.digests(DIRECTORY_SCOPE)?, self.store.digests(VAULT_SCOPE)?);
         let mut pairs: BTreeMap<(&'static str, &'static str), Vec<(Key, Row)>> = BTreeMap::new();
+        let mut scopes = None;
         for (at, key) in keys.iter().enumerate() {
             if at % TOLD == 0 {
                 self.progress.tell(None, Step::Project, at as u64, Some(keys.len() as u64));
@@ -116,9 +117,10 @@ impl Projector {
                 let protected = is_protected(&person, protected).then_some(PROTECTED);
                 for desired in project.desired(Subject::Person(&person), self.look.as_ref(), self.at) {
                     // Disabled is read positively; nothing else is believed of a person read in part.
-                    let row = self.row(project.as_ref(), &desired, away.filter(|_| !disabled));
-                    let rows = pairs.entry((name, desired.kind)).or_insert_with(|| Vec::with_capacity(keys.len()));
-                    rows.push((desired.key, Row { moved, in_vault, protected, outlooks: outlooks.clone(), ..row }));
+                    let (kind, key) = (desired.kind, desired.key.clone());
+                    let row = self.row(project.as_ref(), desired, away.filter(|_| !disabled), &mut scopes);
+                    let rows = pairs.entry((name, kind)).or_insert_with(|| Vec::with_capacity(keys.len()));
+                    rows.push((key, Row { moved, in_vault, protected, outlooks: outlooks.clone(), ..row }));
                 }
             }
         }
@@ -176,14 +178,21 @@ impl Projector {
         Ok(())
     }
 
-    fn row(&self, project: &dyn Project, desired: &Desired, away: Option<Reason>) -> Row {
-        let mut call = away.map_or_else(|| desired.call.clone(), Call::Untouched);
+    /// `last` are the scopes of the row before: nearly everybody's are the same.
+    fn row(
+        &self,
+        project: &dyn Project,
+        desired: Desired,
+        away: Option<Reason>,
+        last: &mut Option<Arc<BTreeSet<String>>>,
+    ) -> Row {
+        let mut call = away.map_or(desired.call, Call::Untouched);
         let schema = project.kinds().iter().find(|schema| schema.kind == desired.kind);
-        let bounds = Bounds {
-            scopes: desired.scopes.clone().map(Arc::new),
-            unasked: desired.unasked.clone(),
-            ..Bounds::default()
-        };
+        let scopes = desired.scopes.map(|scopes| match last {
+            Some(last) if **last == scopes => Arc::clone(last),
+            last => Arc::clone(last.insert(Arc::new(scopes))),
+        });
+        let bounds = Bounds { scopes, unasked: desired.unasked, ..Bounds::default() };
         if let (Call::Active(record) | Call::Disabled(record, _), Some(schema)) = (&mut call, schema) {
             cut(&bounds, project, schema, record);
         }
@@ -196,13 +205,13 @@ impl Projector {
         Row {
             call,
             digest,
-            matches: desired.matches.clone(),
+            matches: desired.matches,
             moved: false,
             protected: None,
             in_vault: true,
             unclear: false,
             bounds,
-            left_out: desired.left_out.clone(),
+            left_out: desired.left_out,
             outlooks: Vec::new(),
         }
     }
@@ -251,4 +260,40 @@ pub fn is_protected(person: &Person, protected: &Protected) -> bool {
 pub fn active(rows: &BTreeMap<Key, Row>) -> u64 {
     let open = |row: &&Row| matches!(&row.call, Call::Active(record) if record.standing == Standing::Active);
     rows.values().filter(open).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use reconcile_state::AttributeId;
+
+    use super::*;
+
+    #[test]
+    fn a_row_that_was_weighed_holds_no_body_however_large_it_was() {
+        let record = (0..50).fold(Record::new("k".into()), |record, id| record.with(AttributeId(id), "x".repeat(1000)));
+        let one = Match { field: "username", value: "kari".repeat(100), only_unique: true };
+        let bounds = Bounds { unasked: [AttributeId(60)].into(), ..Bounds::default() };
+        for call in [Call::Active(record.clone()), Call::Disabled(record.standing(Standing::Disabled), PROTECTED)] {
+            let mut row = Row {
+                call,
+                digest: Digest([7; 16]),
+                matches: vec![one.clone()],
+                moved: true,
+                in_vault: true,
+                unclear: true,
+                protected: Some(PROTECTED),
+                bounds: bounds.clone(),
+                left_out: [("words".to_owned(), 1)].into(),
+                outlooks: Vec::new(),
+            };
+            row.lighten();
+            let (Call::Active(record) | Call::Disabled(record, _)) = &row.call else { panic!("{row:?}") };
+            assert!(record.attributes().is_empty() && row.matches.is_empty() && row.left_out.is_empty());
+            // What the rest of the pass goes by.
+            let closed = matches!(row.call, Call::Disabled(..));
+            assert_eq!((record.key.as_str(), record.standing == Standing::Disabled), ("k", closed));
+            assert_eq!((row.digest, &row.bounds, row.protected), (Digest([7; 16]), &bounds, Some(PROTECTED)));
+            assert!(row.moved && row.in_vault && row.unclear);
+        }
+    }
 }

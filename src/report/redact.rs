@@ -30,7 +30,7 @@ pub(super) fn show(schema: Option<&Schema>, id: AttributeId, value: &Value) -> S
         Value::Text(text) => Shown::Text(text.clone()),
         Value::Flag(flag) => Shown::Flag(*flag),
         Value::Number(number) => Shown::Number(*number),
-        Value::Set(elements) => Shown::Set(elements.iter().cloned().collect()),
+        Value::Set(elements) => Shown::Set(elements.iter().map(str::to_owned).collect()),
         Value::Reference(key) => Shown::Record(key.as_str().to_owned()),
         Value::Sealed(_) => Shown::Secret,
     }

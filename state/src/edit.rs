@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{AttributeId, Record, Standing, Value};
 use crate::schema::{Attribute, Ownership, Schema};
+use crate::texts::Texts;
 
 /// One thing to do to a record.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -68,7 +69,7 @@ pub fn creation(schema: &Schema, desired: &Record) -> Vec<Edit> {
         match (schema.attribute(*id), value) {
             (None, _) => {}
             (Some(_), Value::Set(elements)) => {
-                edits.extend(elements.iter().map(|e| Edit::Add { attribute: *id, element: e.clone() }));
+                edits.extend(elements.iter().map(|e| Edit::Add { attribute: *id, element: e.to_owned() }));
             }
             (Some(_), value) => edits.push(Edit::Set { attribute: *id, from: None, to: value.clone() }),
         }
@@ -115,8 +116,8 @@ fn compare(attribute: &Attribute, desired: Option<&Value>, observed: Option<&Val
 fn compare_sets(attribute: &Attribute, desired: Option<&Value>, observed: Option<&Value>, edits: &mut Vec<Edit>) {
     // By normal form, so that an element is neither removed nor added for its spelling.
     let forms = |value: Option<&Value>| -> BTreeMap<String, String> {
-        let elements = value.and_then(Value::as_set).into_iter().flatten();
-        elements.map(|e| (attribute.normal.form(e).into_owned(), e.clone())).collect()
+        let elements = value.and_then(Value::as_set).into_iter().flat_map(Texts::iter);
+        elements.map(|e| (attribute.normal.form(e).into_owned(), e.to_owned())).collect()
     };
     let (wanted, held) = (forms(desired), forms(observed));
     let id = attribute.id;
@@ -139,13 +140,11 @@ pub fn perform(record: &mut Record, edits: &[Edit]) {
             Edit::Set { attribute, to, .. } => record.set(*attribute, to.clone()),
             Edit::Clear { attribute, .. } => record.set(*attribute, Value::Text(String::new())),
             Edit::Add { attribute, element } => {
-                let mut elements = record.get(*attribute).and_then(Value::as_set).cloned().unwrap_or_default();
-                elements.insert(element.clone());
+                let elements = record.elements(*attribute).chain([element.as_str()]).collect();
                 record.set(*attribute, Value::Set(elements));
             }
             Edit::Remove { attribute, element } => {
-                let mut elements = record.get(*attribute).and_then(Value::as_set).cloned().unwrap_or_default();
-                elements.remove(element);
+                let elements = record.elements(*attribute).filter(|one| one != element).collect();
                 record.set(*attribute, Value::Set(elements));
             }
         }
@@ -156,10 +155,9 @@ pub fn perform(record: &mut Record, edits: &[Edit]) {
 mod tests {
     use super::*;
     use crate::schema::Normal;
-    use std::collections::BTreeSet;
 
     fn set(elements: &[&str]) -> Value {
-        Value::Set(elements.iter().map(|&e| e.to_owned()).collect::<BTreeSet<_>>())
+        Value::Set(elements.iter().copied().collect())
     }
 
     fn schema(attributes: Vec<Attribute>) -> Schema {

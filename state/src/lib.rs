@@ -11,6 +11,7 @@ pub mod journal;
 pub mod record;
 pub mod schema;
 pub mod store;
+pub mod texts;
 pub mod trust;
 pub mod window;
 
@@ -22,3 +23,4 @@ pub use journal::{After, Entry, Intent, Landing, Note, Outcome};
 pub use record::{AttributeId, Key, Record, Standing, Value};
 pub use schema::{Attribute, Normal, Ownership, Role, Schema, SchemaError, Sensitivity, Shape};
 pub use store::{Scope, Side, Store, StoreDir, StoreError};
+pub use texts::Texts;

@@ -3,11 +3,12 @@
 //! A record knows nothing of any target: what its attributes mean, how they are compared and which
 //! of them are ours stands in its [`Schema`](crate::schema::Schema).
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::texts::Texts;
 
 /// What a record is known by within its pipeline and kind: for people the UH-ID in lower case.
 ///
@@ -92,7 +93,7 @@ pub enum Value {
     /// A whole number.
     Number(i64),
     /// Many texts without order.
-    Set(BTreeSet<String>),
+    Set(Texts),
     /// Another record, named by its key in the pipeline and kind that the schema declares. The id it
     /// has at the target is looked up in the claims when the change is applied.
     Reference(Key),
@@ -120,7 +121,7 @@ impl Value {
     }
 
     /// The elements, where this is a set.
-    pub fn as_set(&self) -> Option<&BTreeSet<String>> {
+    pub fn as_set(&self) -> Option<&Texts> {
         match self {
             Self::Set(elements) => Some(elements),
             _ => None,
@@ -176,7 +177,13 @@ impl Record {
             (Ok(at), true) => drop(self.attributes.remove(at)),
             (Ok(at), false) => self.attributes[at].1 = value,
             (Err(_), true) => {}
-            (Err(at), false) => self.attributes.insert(at, (id, value)),
+            (Err(at), false) => {
+                // Records are held by the hundred thousand: room that grows by halves would be a third of them.
+                if self.attributes.len() == self.attributes.capacity() {
+                    self.attributes.reserve_exact(2);
+                }
+                self.attributes.insert(at, (id, value));
+            }
         }
     }
 
@@ -193,7 +200,12 @@ impl Record {
 
     /// The elements of a set; an absent set has none.
     pub fn elements(&self, id: AttributeId) -> impl Iterator<Item = &str> {
-        self.get(id).and_then(Value::as_set).into_iter().flatten().map(String::as_str)
+        self.get(id).and_then(Value::as_set).into_iter().flat_map(Texts::iter)
+    }
+
+    /// What the record holds, in ascending order of the ids.
+    pub fn into_attributes(self) -> impl Iterator<Item = (AttributeId, Value)> {
+        self.attributes.into_iter()
     }
 
     /// Attributes in ascending order of their ids; none is empty.
@@ -212,7 +224,7 @@ mod tests {
         let mut record = Record::new("k".into()).with(id, "x");
         record.set(id, Value::Text(String::new()));
         assert_eq!(record, Record::new("k".into()));
-        record.set(id, Value::Set(BTreeSet::new()));
+        record.set(id, Value::Set(Texts::default()));
         assert_eq!(record.attributes(), &[]);
     }
 

@@ -37,7 +37,7 @@ fn csn_record(key: &Key, csn: Option<&str>) -> Record {
 /// The record of an entry, with what could not be read of it.
 fn record(entry: DirectoryEntry) -> Record {
     let mut record = entry.record;
-    record.set(directory::FINDINGS, Value::Set(findings_of(&entry.findings)));
+    record.set(directory::FINDINGS, Value::Set(findings_of(&entry.findings).into()));
     record
 }
 

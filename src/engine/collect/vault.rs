@@ -17,7 +17,7 @@ use crate::sources::port::{VaultEntry, VaultReading};
 
 fn record(entry: VaultEntry) -> Record {
     let mut record = entry.record;
-    record.set(vault::FINDINGS, Value::Set(findings_of(&entry.findings)));
+    record.set(vault::FINDINGS, Value::Set(findings_of(&entry.findings).into()));
     record
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile_state::{Attribute, AttributeId, Key, Record, Value};
+use reconcile_state::{Attribute, AttributeId, Key, Record, Texts, Value};
 
 use crate::model::person::vault as v;
 use crate::sources::port::{Catalogue, Finding, VaultEntry, reason};
@@ -138,8 +138,7 @@ pub fn add(
 /// change of everybody who is enrolled.
 pub fn resolve(people: &mut BTreeMap<Key, VaultEntry>, catalogue: &Catalogue) {
     for person in people.values_mut() {
-        let known: BTreeSet<String> =
-            person.record.elements(v::ENROLMENTS).filter_map(|row| enrolment(row, catalogue)).collect();
+        let known: Texts = person.record.elements(v::ENROLMENTS).filter_map(|row| enrolment(row, catalogue)).collect();
         person.record.set(v::ENROLMENTS, Value::Set(known));
     }
 }

@@ -161,13 +161,13 @@ impl Inspector {
             Ok(report) => report,
             Err(error) => return failed(what, &error, "check report.id, moodle/reportbuilder:view and :viewall"),
         };
-        match accounts(report, config, &self.settings.auth, self.settings.templates.city()) {
+        match accounts(report, config, &self.settings.auth, self.settings.templates.city(), |row| row.auth) {
             Err(error) => failed(what, &error, fix),
             Ok((rows, total)) if rows.len() as u64 != total => {
                 let found = format!("{total} accounts by its own count, {} shown", rows.len());
                 Check::problem(what, found, "raise the memory limit of the site")
             }
-            Ok((rows, _)) if !rows.is_empty() && !rows.iter().any(|row| row.auth == self.settings.auth) => {
+            Ok((rows, _)) if !rows.is_empty() && !rows.iter().any(|auth| *auth == self.settings.auth) => {
                 let found = format!("{} accounts, none with the method `{}`", rows.len(), self.settings.auth);
                 Check::warning(
                     what,

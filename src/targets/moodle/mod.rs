@@ -13,6 +13,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod answer;
+mod cells;
 mod client;
 mod codes;
 mod config;

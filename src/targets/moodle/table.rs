@@ -1,18 +1,20 @@
 //! A custom report as a table (facts, section 8): display text, escaped, in the report's own order of columns,
 //! under headers that an administrator may change at any time. What the cells mean is each kind's own.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use html_escape::decode_html_entities;
 
 use super::answer::FETCH_FAILED;
-use super::wire::{ReportData, ReportRow};
+use super::cells::Cells;
+use super::wire::ReportData;
 use crate::model::{ErrorKind, TargetError};
 
 /// A report whose columns were found.
 pub struct Table {
     places: BTreeMap<&'static str, usize>,
-    rows: Vec<ReportRow>,
+    cells: Cells,
     total: u64,
 }
 
@@ -23,7 +25,7 @@ impl Table {
     /// # Errors
     /// A header that is missing or stands twice; a row with another number of cells than there are headers.
     pub fn new(setting: &'static str, data: ReportData, wanted: &[(&'static str, &str)]) -> Result<Self, TargetError> {
-        let ReportData { headers, rows, totalrowcount } = data;
+        let ReportData { headers, rows: cells, totalrowcount } = data;
         let headers: Vec<String> = headers.iter().map(|text| decode_html_entities(text).trim().to_owned()).collect();
         let mut places = BTreeMap::new();
         for (name, header) in wanted {
@@ -41,15 +43,15 @@ impl Table {
                 }
             };
         }
-        if rows.iter().any(|row| row.columns.len() != headers.len()) {
+        if (0..cells.rows()).any(|row| cells.width(row) != headers.len()) {
             return Err(malformed(setting, "a row has another number of cells than there are headers"));
         }
-        Ok(Self { places, rows, total: totalrowcount })
+        Ok(Self { places, cells, total: totalrowcount })
     }
 
     /// Its rows.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = TableRow<'_>> {
-        self.rows.iter().map(|row| TableRow { places: &self.places, row })
+        (0..self.cells.rows()).map(|row| TableRow { table: self, row })
     }
 
     /// How many rows there are by the report's own count.
@@ -60,15 +62,15 @@ impl Table {
 
 /// One row.
 pub struct TableRow<'t> {
-    places: &'t BTreeMap<&'static str, usize>,
-    row: &'t ReportRow,
+    table: &'t Table,
+    row: usize,
 }
 
-impl TableRow<'_> {
+impl<'t> TableRow<'t> {
     /// A cell by our name of its column, unescaped; empty where the column is not wanted.
-    pub fn cell(&self, name: &str) -> String {
-        let text = self.places.get(name).and_then(|at| self.row.columns[*at].as_deref()).unwrap_or_default();
-        decode_html_entities(text).into_owned()
+    pub fn cell(&self, name: &str) -> Cow<'t, str> {
+        let text = self.table.places.get(name).map_or("", |at| self.table.cells.get(self.row, *at));
+        decode_html_entities(text)
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) fn update_named(handle: &str, edits: Vec<Edit>) -> Ready {
 
 /// A change of what somebody is enrolled in, from what is held to what is wanted.
 pub(super) fn enrolment_change(key: &str, remote: &str, want: BTreeSet<String>, held: BTreeSet<String>) -> Ready {
-    let record = |elements| Record::new(key.into()).with(id::COURSES, Value::Set(elements));
+    let record = |elements| Record::new(key.into()).with(id::COURSES, Value::Set(BTreeSet::into(elements)));
     let (desired, observed) = (record(want), record(held));
     let edits = reconcile_state::edit::difference(&id::enrolments().unwrap(), &desired, &observed);
     let remote = Remote { id: Some(remote.to_owned()), handle: None };

@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+use super::cells::Cells;
 use crate::wire::Purpose;
 
 /// Where the web services are, below the site's address.
@@ -345,17 +346,10 @@ pub struct Report {
 pub struct ReportData {
     /// Headers, in the language of the service account.
     pub headers: Vec<String>,
-    /// Rows.
-    pub rows: Vec<ReportRow>,
+    /// Cells, as display text.
+    pub rows: Cells,
     /// How many rows there are on all pages.
     pub totalrowcount: u64,
-}
-
-/// A row of a report.
-#[derive(Deserialize)]
-pub struct ReportRow {
-    /// Cells, as display text.
-    pub columns: Vec<Option<String>>,
 }
 
 /// One row of [`function::COURSES`].

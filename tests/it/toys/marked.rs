@@ -15,7 +15,7 @@ use reconcile::targets::port::{
     Ask, Definition, End, Identity, Lookup, Observer, OpenError, Page, Project, Reader, Seen, Subject, Surroundings,
     Target, Terms, Writer,
 };
-use reconcile_state::{Attribute, AttributeId, Edit, Key, Ownership, Record, Remote, Schema, Value};
+use reconcile_state::{Attribute, AttributeId, Edit, Key, Ownership, Record, Remote, Schema, Texts, Value};
 
 use super::listed::COUNTERS;
 use super::shelf::{Answer, Landed};
@@ -90,7 +90,7 @@ impl Marked {
     fn seen(&self, key: &Key) -> Option<Seen> {
         let mut record = self.people.marks(key)?;
         if self.moods().hidden {
-            record.set(MARKS, Value::Set(BTreeSet::new()));
+            record.set(MARKS, Value::Set(Texts::default()));
         }
         let id = key.to_string();
         let remote = Remote { id: Some(id.clone()), handle: None };

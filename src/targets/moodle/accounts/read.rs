@@ -17,7 +17,7 @@ use super::report;
 use super::rules::{is_text, is_username};
 use super::seen::{Row, Scope};
 use crate::model::{Anchor, ErrorKind, TargetError};
-use crate::targets::port::{Ask, End, Page};
+use crate::targets::port::{Ask, End, Page, Seen};
 
 /// Most values of one look-up, and most people of one page.
 pub const CHUNK: usize = 500;
@@ -40,29 +40,34 @@ impl AccountReader {
 
     async fn all(&self) -> Result<Page, TargetError> {
         let site = self.client.site().await?;
-        let (rows, total) = match &self.settings.report {
-            Some(config) => self.by_report(config).await?,
-            None => (self.by_search().await?, None),
-        };
         let scope = self.scope(site);
-        let seen = rows.into_iter().map(|row| scope.seen(row)).collect();
+        let (seen, total) = match &self.settings.report {
+            Some(config) => self.by_report(config, scope).await?,
+            None => (self.by_search(scope).await?, None),
+        };
         Ok(Page { seen, end: Some(End { total }), ..Page::default() })
     }
 
-    async fn by_report(&self, config: &ReportConfig) -> Result<(Vec<Row>, Option<u64>), TargetError> {
+    async fn by_report(
+        &self,
+        config: &ReportConfig,
+        scope: Scope<'_>,
+    ) -> Result<(Vec<Seen>, Option<u64>), TargetError> {
         let report = self.client.call(&Call::Report(config.id)).await?;
-        let (rows, total) = report::accounts(report, config, &self.settings.auth, self.settings.templates.city())?;
-        Ok((rows, Some(total)))
+        let (auth, city) = (&self.settings.auth, self.settings.templates.city());
+        let (seen, total) = report::accounts(report, config, auth, city, |row| scope.seen(row))?;
+        Ok((seen, Some(total)))
     }
 
-    async fn by_search(&self) -> Result<Vec<Row>, TargetError> {
+    async fn by_search(&self, scope: Scope<'_>) -> Result<Vec<Seen>, TargetError> {
         let found: Found = self.client.call(&Call::Search { key: "auth", value: self.settings.auth.clone() }).await?;
         if !found.warnings.is_empty() {
             // A criterion that is not understood is ignored: the answer is everybody, or nobody knows who.
             let message = "the site did not search by authentication method as asked";
             return Err(TargetError::new(ErrorKind::Malformed, FETCH_FAILED, message));
         }
-        found.users.into_iter().filter(|user| !user.is_deleted()).map(Row::try_from).collect()
+        let users = found.users.into_iter().filter(|user| !user.is_deleted());
+        users.map(|user| Ok(scope.seen(Row::try_from(user)?))).collect()
     }
 
     async fn these(&self, anchors: &[Anchor]) -> Result<Page, TargetError> {

@@ -1,7 +1,8 @@
 //! The custom report "Users" as accounts (facts, section 8): display text, escaped, in the report's own
 //! order of columns, under headers that an administrator may change at any time.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::super::config::ReportConfig;
 use super::super::table::{Table, malformed};
@@ -12,35 +13,46 @@ use crate::model::TargetError;
 /// Where its settings are, for messages.
 const SETTING: &str = "report";
 
-/// Reads a report. Gives its accounts and how many there are by the report's own count; whether all are
-/// here is the engine's judgement.
+/// Reads a report, row by row: gives what is made of each account, and how many there are by the report's own count;
+/// whether all are here is the engine's judgement.
 ///
 /// # Errors
 /// A header that is missing or stands twice, a row of another length, a word that is neither yes nor no, a
 /// user name that is empty or stands twice: the report is not what it was, or not one consistent page.
-pub fn accounts(report: Report, config: &ReportConfig, auth: &str, city: bool) -> Result<(Vec<Row>, u64), TargetError> {
+pub fn accounts<T>(
+    report: Report,
+    config: &ReportConfig,
+    auth: &str,
+    city: bool,
+    make: impl Fn(Row) -> T,
+) -> Result<(Vec<T>, u64), TargetError> {
     let table = Table::new(SETTING, report.data, &config.columns.wanted(city))?;
-    let mut names = BTreeSet::new();
+    let mut names: HashSet<Cow<'_, str>> = HashSet::with_capacity(table.rows().len());
     let mut accounts = Vec::with_capacity(table.rows().len());
     for row in table.rows() {
+        let text = |name| row.cell(name).into_owned();
         let account = Row {
             id: None,
             username: row.cell("username").trim().to_owned(),
-            email: row.cell("email"),
-            firstname: row.cell("firstname"),
-            lastname: row.cell("lastname"),
-            idnumber: row.cell("idnumber"),
-            department: row.cell("department"),
-            institution: row.cell("institution"),
-            city: row.cell("city"),
-            auth: method(row.cell("auth"), config, auth),
+            email: text("email"),
+            firstname: text("firstname"),
+            lastname: text("lastname"),
+            idnumber: text("idnumber"),
+            department: text("department"),
+            institution: text("institution"),
+            city: text("city"),
+            auth: method(text("auth"), config, auth),
             suspended: truth(&row.cell("suspended"), config)?,
         };
-        if account.username.is_empty() || !names.insert(account.username.clone()) {
+        let name = match row.cell("username") {
+            Cow::Borrowed(name) => Cow::Borrowed(name.trim()),
+            Cow::Owned(name) => Cow::Owned(name.trim().to_owned()),
+        };
+        if name.is_empty() || !names.insert(name) {
             let message = "a user name is empty or stands twice; is the report one of source \"Users\"?";
             return Err(malformed(SETTING, message));
         }
-        accounts.push(account);
+        accounts.push(make(account));
     }
     Ok((accounts, table.total()))
 }
@@ -96,7 +108,7 @@ mod tests {
     }
 
     fn read(headers: &[&str], rows: &[Vec<&str>]) -> Result<(Vec<Row>, u64), TargetError> {
-        accounts(report(headers, rows), &config(""), "oidc", false)
+        accounts(report(headers, rows), &config(""), "oidc", false, |row| row)
     }
 
     fn refusal(headers: &[&str], rows: &[Vec<&str>]) -> String {
@@ -155,7 +167,7 @@ mod tests {
         cells[5] = "Ja";
         cells[6] = "OpenID Connect";
         let config = config("yes = 'Ja'\nno = 'Nei'\nauth = 'OpenID Connect'");
-        let (rows, _) = accounts(report(&HEADERS, &[cells]), &config, "oidc", false).unwrap();
+        let (rows, _) = accounts(report(&HEADERS, &[cells]), &config, "oidc", false, |row| row).unwrap();
         assert_eq!((rows[0].suspended, rows[0].auth.as_str()), (true, "oidc"));
     }
 
@@ -172,13 +184,13 @@ mod tests {
     fn half_a_page_shows_in_the_count() {
         let mut half = report(&HEADERS, &[KARI.to_vec()]);
         half.data.totalrowcount = 2;
-        let (rows, total) = accounts(half, &config(""), "oidc", false).unwrap();
+        let (rows, total) = accounts(half, &config(""), "oidc", false, |row| row).unwrap();
         assert_eq!((rows.len(), total), (1, 2));
     }
 
     #[test]
     fn the_city_is_needed_only_where_it_is_managed() {
-        assert!(accounts(report(&HEADERS, &[]), &config(""), "oidc", true).is_err());
+        assert!(accounts(report(&HEADERS, &[]), &config(""), "oidc", true, |row| row).is_err());
     }
 
     proptest! {

@@ -134,7 +134,7 @@ impl<'e> EnrolmentRules<'e> {
             };
             *left_out.entry(why).or_default() += 1;
         }
-        Call::Active(Record::new(person.key().clone()).with(COURSES, Value::Set(elements)))
+        Call::Active(Record::new(person.key().clone()).with(COURSES, Value::Set(elements.into())))
     }
 
     /// Of each row what it gives, or why it gives nothing.

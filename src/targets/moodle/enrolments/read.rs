@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use reconcile_state::{Key, Record, Remote, Value};
+use reconcile_state::{Key, Record, Remote, Texts, Value};
 
 use super::super::accounts::CHUNK;
 use super::super::answer::FETCH_FAILED;
@@ -30,14 +30,32 @@ pub struct EnrolmentReader {
     roles: Arc<Roles>,
 }
 
-/// What was found of one account.
+/// Most accounts of one page: nobody holds what was found and what is made of it for all of them at once.
+const PAGE: usize = 1000;
+
+/// What was found of one account. Elements are shared: very many people are in one course.
 #[derive(Clone, Default)]
 struct Found {
     id: Option<u64>,
     /// By the manual method.
-    ours: BTreeSet<String>,
+    ours: Vec<Arc<str>>,
     /// By another method, or by one that the reading does not tell.
-    others: BTreeSet<String>,
+    others: Vec<Arc<str>>,
+}
+
+/// Texts of which each is there once.
+#[derive(Default)]
+struct Shared(BTreeSet<Arc<str>>);
+
+impl Shared {
+    fn of(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&new));
+        new
+    }
 }
 
 /// What was found, by the place of the whole among those asked for.
@@ -49,6 +67,9 @@ struct Gathered {
     strangers: u64,
     failed: Option<TargetError>,
 }
+
+/// Pages, and the error that ends them.
+type Answers<'a> = Box<dyn Iterator<Item = Result<Page, TargetError>> + Send + 'a>;
 
 impl EnrolmentReader {
     /// A reader over this client.
@@ -62,13 +83,13 @@ impl EnrolmentReader {
         Self { client, settings, enrolments, catalogue, roles }
     }
 
-    /// The enrolments of these accounts: one page with all that could be read, and the error where something
+    /// The enrolments of these accounts: pages with all that could be read, and the error where something
     /// could not.
     pub fn observe(&self, parts: Parts) -> BoxStream<'_, Result<Page, TargetError>> {
         let pages = async move {
             match self.gather(&parts).await {
-                Ok(gathered) => self.pages(&parts, gathered),
-                Err(error) => vec![Err(error)],
+                Ok(gathered) => self.pages(parts, gathered),
+                Err(error) => Box::new(std::iter::once(Err(error))) as Answers<'_>,
             }
         };
         stream::once(pages).flat_map(stream::iter).boxed()
@@ -106,21 +127,22 @@ impl EnrolmentReader {
         let read = managed.keys().map(ToString::to_string).filter(|course| !unread.contains(course)).collect();
         let failed = (!unread.is_empty()).then(|| filtered(unread.len()));
         let mut gathered = Gathered { read, unread, failed, ..Gathered::default() };
+        let mut shared = Shared::default();
         for row in memberships.rows {
-            let course = row.course.as_ref().filter(|key| managed.contains_key(*key));
-            let (Some(course), Some(at)) = (course, names.get(&row.username)) else {
+            let course = row.course.as_ref().filter(|key| managed.contains_key(&***key));
+            let (Some(course), Some(at)) = (course, names.get(&*row.username)) else {
                 gathered.strangers += 1;
                 continue;
             };
             let found = gathered.found.entry(*at).or_default();
             found.id = ids.get(at).copied();
+            let element = shared.of(&format!("{course}/{}", row.role));
             match (row.manual, row.role.is_empty()) {
                 // Suspended by us: nothing that is called for is there, and it is enrolled again when it returns.
                 (true, true) if self.enrolments.removal == Removal::Suspend => {}
                 // Left without a role by somebody: it gets a role and no second enrolment.
-                (true, true) => found.others.extend([format!("{course}/")]),
-                (true, false) => found.ours.extend([format!("{course}/{}", row.role)]),
-                (false, _) => found.others.extend([format!("{course}/{}", row.role)]),
+                (true, true) | (false, _) => found.others.push(element),
+                (true, false) => found.ours.push(element),
             }
         }
         Ok(gathered)
@@ -191,6 +213,7 @@ impl EnrolmentReader {
         let mut gathered =
             Gathered { unread: managed.keys().map(ToString::to_string).collect(), ..Gathered::default() };
         let mut book = self.roles.book().await;
+        let mut shared = Shared::default();
         for (key, people) in answers {
             let people = match people {
                 Some(Ok(people)) => people,
@@ -210,10 +233,10 @@ impl EnrolmentReader {
                 };
                 let found = gathered.found.entry(*at).or_default();
                 found.id = Some(person.id);
-                let roles = person.roles.iter().map(|role| format!("{course}/{}", role.shortname));
+                let roles = person.roles.iter().map(|role| shared.of(&format!("{course}/{}", role.shortname)));
                 found.others.extend(roles);
                 if person.roles.is_empty() {
-                    found.others.insert(format!("{course}/"));
+                    found.others.push(shared.of(&format!("{course}/")));
                 }
             }
             gathered.read.insert(course);
@@ -221,24 +244,34 @@ impl EnrolmentReader {
         gathered
     }
 
-    fn pages(&self, parts: &Parts, gathered: Gathered) -> Vec<Result<Page, TargetError>> {
+    /// What was read of single accounts, page by page; the last page says what was read at all.
+    fn pages(&self, parts: Parts, gathered: Gathered) -> Answers<'_> {
         let Gathered { found, read, unread, strangers, failed } = gathered;
-        let seen = found.into_iter().filter_map(|(at, found)| self.seen(parts.wholes.get(at)?, found)).collect();
+        let Parts { wholes, all, .. } = parts;
         let end = failed.is_none().then_some(End { total: None });
         // Of everybody else in a course nothing can be said where only some people were asked for.
-        let strangers = if parts.all { strangers } else { 0 };
+        let strangers = if all { strangers } else { 0 };
         let silent = self.enrolments.report.is_none();
-        let page = Page { seen, end, read, unread, strangers, silent, ..Page::default() };
-        std::iter::once(Ok(page)).chain(failed.map(Err)).collect()
+        let mut last = Some(Page { end, read, unread, strangers, silent, ..Page::default() });
+        let mut found = found.into_iter().peekable();
+        let pages = std::iter::from_fn(move || {
+            let some = found.by_ref().take(PAGE).filter_map(|(at, found)| self.seen(wholes.get(at)?, found));
+            let seen = some.collect();
+            let page = if found.peek().is_some() { Page { silent, ..Page::default() } } else { last.take()? };
+            Some(Ok(Page { seen, ..page }))
+        });
+        Box::new(pages.chain(failed.map(Err)))
     }
 
     fn seen(&self, (key, remote): &(Key, Remote), found: Found) -> Option<Seen> {
         let Found { id, ours, others } = found;
+        let ours: BTreeSet<&str> = ours.iter().map(|element| &**element).collect();
+        let others: BTreeSet<&str> = others.iter().map(|element| &**element).collect();
         let is_foreign =
-            |element: &&String| element.rsplit_once('/').is_none_or(|(_, role)| !self.enrolments.is_mapped(role));
-        let foreign: BTreeSet<String> = ours.iter().filter(is_foreign).cloned().collect();
-        let kept = others.difference(&ours).chain(&foreign).map(|element| (COURSES, element.clone())).collect();
-        let all: BTreeSet<String> = ours.into_iter().chain(others).collect();
+            |element: &&&str| element.rsplit_once('/').is_none_or(|(_, role)| !self.enrolments.is_mapped(role));
+        let foreign: BTreeSet<&str> = ours.iter().filter(is_foreign).copied().collect();
+        let kept = others.difference(&ours).chain(&foreign).map(|element| (COURSES, (*element).to_owned())).collect();
+        let all: Texts = ours.union(&others).copied().collect();
         if all.is_empty() {
             return None;
         }

@@ -1,6 +1,8 @@
 //! The custom report "Course participants" as memberships (facts, sections 7 and 8).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::super::table::{Table, malformed};
 use super::super::wire::Report;
@@ -16,13 +18,13 @@ const SETTING: &str = "enrolments.report";
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Membership {
     /// The course, where its ID number is a key.
-    pub course: Option<CourseKey>,
+    pub course: Option<Arc<CourseKey>>,
     /// The user name, folded.
-    pub username: String,
+    pub username: Box<str>,
     /// Whether the method is the manual one.
     pub manual: bool,
     /// The role's short name; empty where there is none.
-    pub role: String,
+    pub role: Arc<str>,
 }
 
 /// All rows of a report.
@@ -45,23 +47,32 @@ pub fn memberships(report: Report, config: &ParticipantsReport) -> Result<Member
         let message = format!("it has {total} rows by its own count and shows {count}; all must be on one page");
         return Err(malformed(SETTING, &message));
     }
-    let (mut rows, mut courses) = (Vec::with_capacity(count), BTreeSet::new());
+    let mut rows = Vec::with_capacity(count);
+    // A course and a role stand in very many rows.
+    let mut courses: HashMap<Cow<'_, str>, Option<Arc<CourseKey>>> = HashMap::new();
+    let mut roles: BTreeSet<Arc<str>> = BTreeSet::new();
     for row in table.rows() {
-        let course = CourseKey::parse(row.cell("course").trim());
-        courses.extend(course.as_ref().filter(|key| !courses.contains(*key)).cloned());
+        let course = courses.entry(row.cell("course")).or_insert_with_key(|text| key(text)).clone();
         let username = row.cell("username").trim().to_lowercase();
         // One row stands for each enrolment instance that nobody uses.
         if username.is_empty() {
             continue;
         }
-        rows.push(Membership {
-            course,
-            username,
-            manual: row.cell("method").trim() == config.manual.trim(),
-            role: row.cell("role").trim().to_owned(),
+        let (manual, role) = (row.cell("method").trim() == config.manual.trim(), row.cell("role"));
+        let known = roles.get(role.trim()).cloned();
+        let role = known.unwrap_or_else(|| {
+            let role: Arc<str> = role.trim().into();
+            roles.insert(Arc::clone(&role));
+            role
         });
+        rows.push(Membership { course, username: username.into(), manual, role });
     }
+    let courses = courses.into_values().flatten().map(|course| CourseKey::clone(&course)).collect();
     Ok(Memberships { rows, courses })
+}
+
+fn key(text: &str) -> Option<Arc<CourseKey>> {
+    CourseKey::parse(text.trim()).map(Arc::new)
 }
 
 /// Courses of ours that stand in no row: the report is filtered, or they have no enrolment method at all. What is
@@ -73,15 +84,15 @@ pub fn unshown(memberships: &Memberships, courses: &Courses) -> BTreeSet<String>
 
 /// Courses of ours in which somebody holds a role, by its short name: each with how many rows it has.
 pub fn holders(rows: &[Membership], courses: &Courses) -> BTreeMap<String, BTreeSet<(usize, u64)>> {
-    let known = || rows.iter().filter_map(|row| Some((row, *courses.get(row.course.as_ref()?)?)));
+    let known = || rows.iter().filter_map(|row| Some((row, *courses.get(&**row.course.as_ref()?)?)));
     let mut sizes: BTreeMap<u64, usize> = BTreeMap::new();
     known().for_each(|(_, course)| *sizes.entry(course).or_default() += 1);
     let mut holders: BTreeMap<String, BTreeSet<(usize, u64)>> = BTreeMap::new();
     for (row, course) in known().filter(|(row, _)| !row.role.is_empty()) {
         let place = (sizes.get(&course).copied().unwrap_or_default(), course);
-        match holders.get_mut(&row.role) {
+        match holders.get_mut(&*row.role) {
             Some(places) => drop(places.insert(place)),
-            None => drop(holders.insert(row.role.clone(), [place].into())),
+            None => drop(holders.insert(row.role.to_string(), [place].into())),
         }
     }
     holders
@@ -103,7 +114,7 @@ pub fn filtered(count: usize) -> TargetError {
 /// One does: the database rules that out, so the report is not one consistent page, or not what it was.
 pub fn check_distinct(rows: &[Membership], courses: &Courses) -> Result<(), TargetError> {
     let mut seen = BTreeSet::new();
-    let known = |row: &&Membership| row.manual && row.course.as_ref().is_some_and(|key| courses.contains_key(key));
+    let known = |row: &&Membership| row.manual && row.course.as_ref().is_some_and(|key| courses.contains_key(&**key));
     if rows.iter().filter(known).any(|row| !seen.insert(row)) {
         return Err(malformed(SETTING, "a manual enrolment stands twice; does the report show each role once?"));
     }
@@ -142,14 +153,14 @@ mod tests {
         let read = read(&HEADERS, &rows, 5).unwrap();
         assert_eq!(read.len(), 4, "an instance that nobody uses is nobody");
         let kari = Membership {
-            course: CourseKey::parse("185:A:1:2026:HØST"),
+            course: key("185:A:1:2026:HØST"),
             username: "kari".into(),
             manual: true,
             role: "student".into(),
         };
         assert_eq!(read[0], kari);
         assert_eq!(read[1], Membership { manual: false, ..kari.clone() });
-        assert_eq!(read[2], Membership { role: String::new(), ..kari.clone() });
+        assert_eq!(read[2], Membership { role: "".into(), ..kari.clone() });
         assert_eq!(read[3], Membership { course: None, ..kari });
     }
 

@@ -69,7 +69,7 @@ proptest! {
                 let ours: BTreeSet<String> =
                     all.iter().filter(|one| !kept.contains(*one) || called.contains(*one)).cloned().collect();
                 let record = |elements: &BTreeSet<String>| {
-                    Record::new((*name).into()).with(COURSES, Value::Set(elements.clone()))
+                    Record::new((*name).into()).with(COURSES, Value::Set(elements.clone().into()))
                 };
                 let edits = difference(&schema::enrolments().unwrap(), &record(&called), &record(&ours));
                 let mut ready = enrolment_change(&format!("key-{name}"), &id.to_string(), called, ours);
