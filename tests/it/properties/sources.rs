@@ -135,8 +135,9 @@ async fn nobody_is_let_in_because_nobody_may_read_any_more_who_is_disabled() {
 #[tokio::test(start_paused = true)]
 async fn untouched_people_are_never_closed() {
     let mut desk = Desk::with(1..=6).await;
-    // Not even where those who are gone would be.
+    // Not even where those who are gone would be, however many they are.
     desk.settings.surplus = OnSurplus::Disable;
+    desk.settings.guard.shrink.floor = 100;
     for (n, id) in [(1, d::SURNAME), (2, d::AFFILIATION), (3, d::GIVEN_NAME)] {
         desk.people.edit(n, id, "");
         desk.people.entitle(n, &[]);
