@@ -81,6 +81,21 @@ async fn until_everybody_was_read_once_a_narrow_scope_closes_only_whom_the_direc
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_narrow_scope_closes_nobody_where_nobody_else_is_known() {
+    let mut desk = Desk::with(1..=6).await;
+    desk.settings.surplus = OnSurplus::Disable;
+    // Claims are known, and of the people only whom this pass reads.
+    desk.lose("sources.redb");
+    desk.people.entitle(2, &[]);
+    desk.scope = Desk::only([2]);
+    let pass = desk.pass().await;
+    assert_eq!(pass.of(listed::NAME), ["account/uhid-002 disable: landed"]);
+    assert_eq!(pass.of(asked::NAME), ["member/uhid-002 disable: landed", "card/uhid-002 disable: landed"]);
+    desk.scope = Scope::default();
+    assert_eq!(desk.pass().await.changes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_narrow_scope_does_not_take_anothers_record() {
     let mut desk = Desk::with(1..=3).await;
     // Somebody new bears a name that is remembered as somebody else's.

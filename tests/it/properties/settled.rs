@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use reconcile::config::OnDrift;
+use reconcile::config::{FirstMeeting, OnDrift};
 use reconcile::model::Cause;
 use reconcile::model::person::directory as d;
 use reconcile_state::{Drift, Record, Standing, Value};
 
 use crate::toys::{asked, listed};
-use crate::world::{Desk, Pass, run, wait};
+use crate::world::{Desk, Pass, key, run, wait};
 
 fn drift(pass: &Pass, pipeline: &str, class: Drift) -> u64 {
     pass.planned.plan.pipelines[pipeline].drift.get(&class).copied().unwrap_or(0)
@@ -161,6 +161,26 @@ async fn what_is_foreign_is_never_touched() {
         .collect();
     assert_eq!(kept, ["ours:two", "theirs:x"]);
     assert_eq!(desk.pass().await.changes(), 0);
+}
+
+/// Where first meetings are only told, nothing of it would be written anyhow.
+#[tokio::test(start_paused = true)]
+async fn a_foreign_record_in_the_way_is_not_written_where_first_meetings_are_enforced() {
+    let mut desk = Desk::with(1..=3).await;
+    desk.settings.first_meeting = FirstMeeting::Enforce;
+    let number = desk.listed.shelf().put(listed::ACCOUNT, Record::new("".into()).with(listed::LOGIN, "user009"));
+    desk.listed.shelf().admins.insert(number);
+    desk.people.hire(9);
+    let before = desk.listed.rows();
+    for _ in 0..2 {
+        let pass = desk.pass().await;
+        assert_eq!(desk.listed.rows(), before);
+        assert_eq!(pass.planned.plan.pipelines[listed::NAME].conflicts.len(), 1);
+    }
+    assert!(!desk.claimed(listed::NAME, listed::ACCOUNT).contains(&key(9)));
+    // One that is not is taken over.
+    desk.listed.shelf().admins.clear();
+    assert_eq!(desk.pass().await.of(listed::NAME), ["account/uhid-009 update: landed"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,6 +30,40 @@ async fn a_reading_that_is_not_trusted_neither_closes_nor_makes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reading_that_broke_off_closes_nobody_however_far_a_source_may_shrink() {
+    let mut desk = Desk::with(1..=12).await;
+    desk.settings.surplus = OnSurplus::Disable;
+    desk.settings.guard.shrink.floor = 100;
+    let before = (desk.listed.rows(), desk.asked.rows());
+    desk.people.fault(Fault::Midway);
+    let pass = desk.pass().await;
+    assert_eq!((pass.told.clone(), pass.source_doubts()), (vec![], vec!["source-incomplete"]));
+    assert_eq!((desk.listed.rows(), desk.asked.rows()), before);
+    // The same people missing from a reading that was whole are gone.
+    desk.people.fault(Fault::None);
+    (9..=12).for_each(|n| desk.people.let_go(n));
+    assert_eq!(desk.pass().await.of(listed::NAME).len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_doubted_reading_does_not_say_of_somebody_it_shows_takes_nothing() {
+    let mut desk = Desk::with(1..=12).await;
+    desk.settings.guard.shrink.floor = 100;
+    desk.people.fault(Fault::Incomplete);
+    desk.people.entitle(1, &[]);
+    desk.people.edit(2, d::AFFILIATIONS, Value::Set(["one".to_owned()].into()));
+    desk.people.edit(3, d::DISABLED, Value::Flag(true));
+    desk.people.edit(4, d::SURNAME, "Changed");
+    let expected = |held: &str| {
+        let of = |line: &str, fate: &str| format!("account/uhid-{line}: {fate}");
+        vec![of("001 disable", held), of("002 update", held), of("003 disable", "landed"), of("004 update", "landed")]
+    };
+    assert_eq!(desk.pass().await.of(listed::NAME), expected("held untrusted-source"));
+    desk.people.fault(Fault::None);
+    assert_eq!(desk.pass().await.of(listed::NAME), expected("landed")[..2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_whom_a_broken_reading_did_not_show_is_made_anew() {
     let desk = Desk::with(1..=12).await;
     // The last person's record is lost, and the reading breaks off before the last person.
@@ -100,7 +134,10 @@ async fn nobody_is_let_in_because_nobody_may_read_any_more_who_is_disabled() {
 
 #[tokio::test(start_paused = true)]
 async fn untouched_people_are_never_closed() {
-    let desk = Desk::with(1..=6).await;
+    let mut desk = Desk::with(1..=6).await;
+    // Not even where those who are gone would be, however many they are.
+    desk.settings.surplus = OnSurplus::Disable;
+    desk.settings.guard.shrink.floor = 100;
     for (n, id) in [(1, d::SURNAME), (2, d::AFFILIATION), (3, d::GIVEN_NAME)] {
         desk.people.edit(n, id, "");
         desk.people.entitle(n, &[]);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use reconcile::config::OnSurplus;
 use reconcile::engine::Stop;
-use reconcile::model::Action;
 use reconcile::model::pass::Fate;
 use reconcile::model::person::directory as d;
+use reconcile::model::{Action, Scope};
 use reconcile_state::{Origin, Record, Standing};
 
 use crate::toys::{Answer, asked, listed};
@@ -412,6 +412,28 @@ async fn a_record_in_doubt_is_found_also_when_the_person_has_another_name_or_is_
         assert!(desk.open_intents(listed::NAME).is_empty());
         assert_eq!(desk.listed.rows().len(), if landed { 5 } else { 4 });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_in_doubt_is_not_made_again_by_a_pass_that_asks_for_another_name() {
+    let mut desk = Desk::with(1..=3).await;
+    only_listed(&mut desk);
+    desk.people.hire(4);
+    desk.listed.shelf().answer = Some(Answer::LostAndLanded);
+    desk.pass().await;
+    desk.listed.shelf().answer = None;
+    desk.people.edit(4, d::USERNAME, "renamed");
+    wait(Duration::from_secs(40)).await;
+    // A narrow scope asks by what the person bears now.
+    desk.scope = Desk::only([4]);
+    for _ in 0..2 {
+        let narrow = desk.pass().await;
+        assert_eq!((narrow.changes(), desk.listed.rows().len()), (0, 4), "{:?}", narrow.told);
+        assert_eq!(narrow.planned.plan.pipelines[listed::NAME].in_doubt, [key(4)]);
+    }
+    desk.scope = Scope::default();
+    assert_eq!(desk.pass().await.told, ["toy-listed/account/uhid-004 update: landed"], "found by its first name");
+    assert_eq!((desk.open_intents(listed::NAME).len(), desk.listed.rows().len()), (0, 4));
 }
 
 #[tokio::test(start_paused = true)]
