@@ -139,8 +139,8 @@ const DOUBTS: Chapter = Chapter {
         ("known-record-unread", "The record that is configured as known could not be looked up."),
         (
             "everybody-unknown",
-            "A narrow scope before everybody was read once: nobody knows who else bears a shared number. Run \
-             `reconcile --plan` once.",
+            "Everybody was never read whole, or values are missing from a source: nobody knows who else bears a number. \
+             Mend what is doubted of the sources, and run `reconcile --plan` once.",
         ),
         (
             "parts-unread",

@@ -531,13 +531,13 @@ fn tables(observer: &Observer) -> BTreeMap<&'static str, Vec<&'static str>> {
     kinds.filter_map(|schema| Some((schema.kind, observer.project.tables(schema.kind)?.to_vec()))).collect()
 }
 
-/// People of whom nobody can say whether they have a record, because the directory was never read whole.
+/// People of whom nobody can say whether they have a record, because nobody knows who everybody is.
 fn unclear(rows: &BTreeMap<Key, Row>, observed: &Observed) -> Option<Doubt> {
     let is_unclear = |key: &Key| !observed.correlated.found.contains_key(key);
     let count = rows.iter().filter(|(key, row)| row.unclear && is_unclear(key)).count();
     let message = format!(
-        "nobody knows yet who else bears the values by which {count} in scope may be recognised, so none of them is \
-         created; read everybody once (reconcile --plan), then run this again"
+        "nobody knows who else bears the values by which {count} in scope may be recognised, so none of them is \
+         created; read everybody once, whole and with all values (reconcile --plan), then run this again"
     );
     (count > 0).then(|| Doubt::new("everybody-unknown", message))
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use futures::future::try_join;
 use reconcile_state::store::{Scope, Side, Store, Summary};
-use reconcile_state::trust::{ShrinkLimit, SourceFigures, Trust, judge_source};
+use reconcile_state::trust::{ATTRIBUTE_SHRUNK, Doubt, ShrinkLimit, SourceFigures, Trust, judge_source};
 use reconcile_state::{Key, Schema};
 
 use self::tally::Tally;
@@ -24,7 +24,7 @@ use super::processed::Processed;
 use super::progress::Progress;
 use crate::model::Semester;
 use crate::model::pass::{Event, ScopeSummary, SourceSummary};
-use crate::model::person::vault::table_of;
+use crate::model::person::vault::{PERSON_TABLE, TABLES, table_of};
 use crate::model::scope::{Pick, Scope as People};
 use crate::sources::port::{Directory, Finding, Vault};
 
@@ -49,7 +49,8 @@ pub struct Collected {
     pub unread: BTreeSet<Key>,
     /// Everybody the directory has, as far as is known.
     pub known: BTreeSet<Key>,
-    /// Whether that is everybody: the directory was read whole, now or before.
+    /// Whether that is everybody, with all that may identify them: the directory was read whole, now or before, and no
+    /// values are missing from either source.
     pub everybody: bool,
     /// Whether people who are not known are proved to be gone.
     pub proves_gone: bool,
@@ -139,15 +140,24 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
         keys,
         unread,
         proves_gone: whole && people.limit.is_none() && part.trust.is_trusted(),
-        everybody: whole
-            || collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))?.is_some()
-            || collector.store.root(DIRECTORY_SCOPE)?.is_some_and(|root| root.whole),
+        everybody: !lacks_values(&[&part.trust, &mv.trust])
+            && ((whole && part.trust.is_trusted())
+                || collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))?.is_some()
+                || collector.store.root(DIRECTORY_SCOPE)?.is_some_and(|root| root.whole)),
         known: part.known.clone(),
         semesters: Arc::new(std::mem::take(&mut mv.semesters)),
         figures,
         events,
         sources: [part, mv].map(summarise).into(),
     })
+}
+
+/// Whether values of people are missing from a source: then nobody knows who alone bears one. Of MetaVault's tables
+/// only that of the people themselves identifies anybody.
+fn lacks_values(trusts: &[&Trust]) -> bool {
+    let other_table = |of: &str| of != PERSON_TABLE && TABLES.contains(&of);
+    let mut missing = trusts.iter().flat_map(|trust| &trust.doubts).filter(|doubt| doubt.code == ATTRIBUTE_SHRUNK);
+    missing.any(|doubt| !doubt.of.as_deref().is_some_and(other_table))
 }
 
 fn summarise(part: Part) -> SourceSummary {
@@ -206,7 +216,7 @@ fn judge(
         let table = doubt.of.as_deref().map(|of| table_of(of.trim_start_matches(vault::TABLE)).to_owned());
         doubt.of = table;
     }
-    let accepted: Vec<reconcile_state::trust::Doubt> = accepted;
+    let accepted: Vec<Doubt> = accepted;
     events.extend(accepted.into_iter().map(|doubt| Event {
         code: doubt.code,
         pipeline: None,

@@ -3,7 +3,7 @@
 use reconcile::config::OnSurplus;
 use reconcile::model::person::directory as d;
 use reconcile::model::{Pick, Scope};
-use reconcile_state::Value;
+use reconcile_state::{Record, Value};
 
 use crate::toys::{asked, listed};
 use crate::world::{Desk, Fault, key};
@@ -42,6 +42,62 @@ async fn a_narrow_scope_does_not_take_anothers_record() {
     let pass = desk.pass().await;
     assert_eq!(pass.of(listed::NAME), Vec::<&str>::new());
     assert_eq!(pass.planned.plan.pipelines[listed::NAME].conflicts[0].code, "claimed-by-another");
+}
+
+/// A record at the target that nobody made, under a user name and a number.
+fn by_hand(desk: &Desk, row: u64, login: &str, number: &str) {
+    let record = Record::new(login.into()).with(listed::LOGIN, login).with(listed::NUMBER, number);
+    desk.listed.shelf().rows.insert((listed::ACCOUNT, row), record);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_is_not_whole_does_not_say_who_alone_bears_a_number() {
+    for fault in [Fault::Midway, Fault::Incomplete] {
+        let desk = Desk::new();
+        desk.listed.recognise_by_number();
+        desk.people.hire_all(1..=12);
+        // Two people with one number by mistake; the account is the second one's.
+        [1, 12].into_iter().for_each(|n| desk.people.edit(n, d::STUDENT_NUMBER, "shared"));
+        by_hand(&desk, 900, "user012", "shared");
+        by_hand(&desk, 901, "old002", "number002");
+        desk.people.fault(fault);
+        let broken = desk.pass().await;
+        assert!(broken.doubts(listed::NAME).contains(&"everybody-unknown"), "{fault:?} {:#?}", broken.told);
+        let holder = |n: u32| {
+            let claims = desk.store.pipeline(listed::NAME).unwrap().claims(listed::ACCOUNT).unwrap();
+            claims.get(&key(n)).and_then(|claim| claim.remote.id.clone())
+        };
+        assert_ne!(holder(1).as_deref(), Some("900"), "{fault:?}");
+        assert_eq!(holder(2), None, "{fault:?}");
+        desk.people.fault(Fault::None);
+        let whole = desk.pass().await;
+        assert!(whole.doubts(listed::NAME).is_empty());
+        assert_eq!((holder(12).as_deref(), holder(2).as_deref()), (Some("900"), Some("901")), "{fault:?}");
+        assert!(holder(1).is_some_and(|own| own != "900"), "{fault:?}");
+        // Everybody was read once: from now on a reading that breaks off hides nobody.
+        desk.people.hire(0);
+        by_hand(&desk, 902, "old000", "number000");
+        desk.people.fault(fault);
+        assert!(desk.pass().await.doubts(listed::NAME).is_empty());
+        assert_eq!(holder(0).as_deref(), Some("902"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_numbers_vanish_nobody_is_the_only_one_who_bears_one() {
+    let mut desk = Desk::with(1..=12).await;
+    desk.listed.recognise_by_number();
+    desk.people.hire_all([13, 14]);
+    [13, 14].into_iter().for_each(|n| desk.people.edit(n, d::STUDENT_NUMBER, "shared"));
+    desk.plan().await;
+    by_hand(&desk, 900, "old014", "shared");
+    [1, 2, 3, 14].into_iter().for_each(|n| desk.people.edit(n, d::STUDENT_NUMBER, ""));
+    for scope in [Scope::default(), Scope { pick: Pick::Changed, limit: None }, Desk::only([13])] {
+        desk.scope = scope;
+        let pass = desk.pass().await;
+        assert!(pass.source_doubts().contains(&"attribute-shrunk"), "{} {:?}", desk.scope, pass.source_doubts());
+        assert!(!desk.claimed(listed::NAME, listed::ACCOUNT).contains(&key(13)), "{}", desk.scope);
+    }
 }
 
 #[tokio::test(start_paused = true)]
