@@ -464,6 +464,7 @@ pub(super) async fn gather(
             open.iter().find_map(|one| one.observer.terms.marked_in.clone()),
         ),
         progress: planner.progress.as_ref(),
+        points: &planner.points,
     };
     collect(&collector, &order.scope).await
 }

@@ -1,6 +1,7 @@
 //! A scope says who is looked at, and proves nothing about anybody else.
 
 use reconcile::config::OnSurplus;
+use reconcile::engine::Point;
 use reconcile::model::person::directory as d;
 use reconcile::model::{Pick, Scope};
 use reconcile_state::{Record, Value};
@@ -136,6 +137,40 @@ async fn a_plan_that_is_not_applied_moves_no_cookie() {
     desk.plan().await;
     assert_eq!(picked(&desk.pass().await.planned), ["uhid-002"]);
     assert_eq!(picked(&desk.plan().await), Vec::<String>::new());
+}
+
+fn changed() -> Scope {
+    Scope { pick: Pick::Changed, limit: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_dies_leaves_nobody_for_read() {
+    // Whole, by what changed, and by key.
+    for scope in [Scope::default(), changed(), Desk::only([2])] {
+        let mut desk = Desk::with(1..=4).await;
+        desk.people.edit(2, d::DISABLED, Value::Flag(true));
+        desk.scope = scope;
+        desk.die_planning(Point::Collected).await;
+        desk.scope = changed();
+        let pass = desk.pass().await;
+        assert_eq!(picked(&pass.planned), ["uhid-002"]);
+        assert_eq!(pass.fate(listed::NAME, listed::ACCOUNT, 2), Some("disable: landed"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_out_of_a_listing_that_died_is_found_when_back_in_it() {
+    let mut desk = Desk::with(1..=4).await;
+    desk.scope = changed();
+    // The second and the fourth are not listed: few enough to be believed.
+    desk.people.fault(Fault::HalfMissing);
+    desk.die_planning(Point::Collected).await;
+    // They are again, as they were, and something else became of one of them meanwhile.
+    desk.people.fault(Fault::None);
+    desk.people.drop_row(4);
+    assert_eq!(picked(&desk.pass().await.planned), ["uhid-004"]);
+    desk.scope = Scope::default();
+    assert_eq!(picked(&desk.plan().await).len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
