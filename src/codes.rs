@@ -67,8 +67,8 @@ const ERRORS: Chapter = Chapter {
         ),
         (
             "EVIDENCE_INCOMPLETE",
-            "Claims were to be derived from evidence, and some of it could not be read whole. Nothing was derived for the \
-             pipeline; run it again.",
+            "Claims were to be derived from evidence, and some of it could not be read whole, or a source is doubted. \
+             Nothing was derived for the pipeline; mend what is named and run it again.",
         ),
         (
             "TARGET_CHANGED",
