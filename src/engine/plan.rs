@@ -157,7 +157,9 @@ impl Pass<'_> {
                 summary.trust.doubts.extend(parts.trust.doubts.iter().cloned());
                 self.events.extend(parts.failure.as_ref().map(|error| observe::event(name, error)));
                 let elements = judged.parts(schema, rows, (of, observed), &parts, self.whole)?;
-                summary.elements.insert(schema.kind, largest(elements, memory.elements.get(schema.kind), self.whole));
+                let measured = self.whole && summary.trust.is_trusted();
+                let known = memory.elements.get(schema.kind).filter(|_| !measured);
+                summary.elements.insert(schema.kind, largest(elements, known, self.whole));
                 projected.values_mut().for_each(Row::lighten);
                 continue;
             }
@@ -357,7 +359,8 @@ fn scopes_of(observer: &Observer, schema: &Schema, rows: &BTreeMap<Key, Row>, me
     scopes
 }
 
-/// A narrow scope says nothing of how many elements there are: the last whole reading does.
+/// A narrow scope says nothing of how many elements there are, and a reading that is doubted too little: the last whole
+/// one that was trusted does. Such a one itself needs no other: what there was before is no measure of what there is.
 fn largest(mut now: Elements, known: Option<&Elements>, whole: bool) -> Elements {
     for (scope, count) in known.into_iter().flatten() {
         match now.get_mut(scope) {
