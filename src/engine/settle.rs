@@ -305,8 +305,10 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         let (identity, population) = (pipeline.target.clone(), pipeline.population);
         let elements = pipeline.elements.clone();
         let trusted = planned.whole && pipeline.trust.is_trusted();
+        // Whom half a source does not show has not been loaded.
+        let everybody = planned.whole && planned.sources.iter().all(|source| source.trust.is_trusted());
         let through = || is_through(approved, pipeline.name, done);
-        let loaded = pipeline.first_load && planned.whole && !planned.adopt && through();
+        let loaded = pipeline.first_load && everybody && !planned.adopt && through();
         let (failed, left): (Vec<Key>, Vec<Key>) = {
             let failed = failed(approved, pipeline.name, done);
             left.into_iter().partition(|key| failed.contains(key))
