@@ -60,6 +60,11 @@ const ERRORS: Chapter = Chapter {
              anything is written.",
         ),
         (
+            "CLAIMS_NOT_COPIED",
+            "What the pass did is remembered, but the copy of a pipeline's claims could not be written. Free the place \
+             named there and run a pass; until then losing the pipeline's file loses the claims made since the last copy.",
+        ),
+        (
             "CLAIMS_LOST",
             "A pipeline that had claims has neither its file nor a copy that could be restored. It is not taken for a new \
              one: nothing of it is read or planned. Restore `<pipeline>.redb` or `claims/<pipeline>.jsonl` from the \
