@@ -21,6 +21,7 @@ use super::order;
 use super::outlook::{Classes, foresee};
 use super::parts::{self, ObservedParts};
 use super::planner::{Open, Order, Planner};
+use super::processed::Dates;
 use super::project::{Projector, Row, Rows, active};
 use super::question::Question;
 use super::spent;
@@ -62,6 +63,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         held: Held::default(),
         events: memories.events().chain(collected.events.iter().cloned()).collect(),
         summaries,
+        dates: BTreeMap::new(),
     };
     let schemas: Vec<Schema> = open.iter().flat_map(|one| one.observer.project.kinds()).cloned().collect();
     let (following, leading): (Vec<&Open<'_>>, Vec<&Open<'_>>) =
@@ -89,7 +91,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         }
     }
     let plan = pass.ordered(&schemas);
-    let (mut summaries, events) = (pass.summaries, pass.events);
+    let (mut summaries, events, dates) = (pass.summaries, pass.events, pass.dates);
     let summaries = planner.observers.iter().filter_map(|(observer, _)| summaries.remove(observer.name));
     conflicts::remember(planner, order, &collected.keys, &plan).await?;
     Ok(Planned {
@@ -105,6 +107,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         figures: collected.figures,
         people: collected.keys,
         unread: collected.unread,
+        dates,
     })
 }
 
@@ -121,6 +124,7 @@ struct Pass<'p> {
     held: Held,
     events: Vec<Event>,
     summaries: BTreeMap<&'static str, PipelineSummary>,
+    dates: BTreeMap<&'static str, Dates>,
 }
 
 impl Pass<'_> {
@@ -138,6 +142,7 @@ impl Pass<'_> {
             classes: Classes::new(),
             progress: self.planner.progress.as_ref(),
         };
+        self.dates.insert(name, dates(mine.iter().flat_map(|rows| rows.values())));
         let window = self.windows.get(name).cloned().unwrap_or_default();
         let mut summary = summary(one, memory, window);
         let mut population = 0;
@@ -461,6 +466,7 @@ pub(super) async fn gather(
         shrink: planner.shrink,
         allow: &order.allow,
         processed: &processed,
+        at: order.at.as_millisecond(),
         unfinished: &unfinished,
         marks: (
             open.iter().filter_map(|one| one.observer.terms.mark.map(|mark| mark.entitlement)).collect(),
@@ -549,6 +555,18 @@ fn unclear(rows: &BTreeMap<Key, Row>, observed: &Observed) -> Option<Doubt> {
 /// What of the sources gives nothing; of whoever is left alone nothing else is expected.
 fn left_out(row: &Row) -> impl Iterator<Item = (&String, &u64)> {
     row.left_out.iter().filter(|_| matches!(row.call, Call::Active(_)))
+}
+
+/// The next date that changes what is called for of each person, over all kinds.
+fn dates<'r>(kinds: impl Iterator<Item = &'r BTreeMap<Key, Row>>) -> Dates {
+    let mut next: BTreeMap<&Key, i64> = BTreeMap::new();
+    for (key, until) in kinds.flatten().filter_map(|(key, row)| Some((key, row.valid_until?.as_millisecond()))) {
+        let known = next.entry(key).or_insert(until);
+        *known = (*known).min(until);
+    }
+    let mut dates = Dates::new();
+    next.into_iter().for_each(|(key, until)| dates.entry(until).or_default().push(key.clone()));
+    dates
 }
 
 /// Records that belong to somebody we know.

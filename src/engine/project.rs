@@ -50,6 +50,8 @@ pub struct Row {
     pub left_out: BTreeMap<String, u64>,
     /// How the person will stand elsewhere, where something must land for it first.
     pub outlooks: Vec<Outlook>,
+    /// When a date will change the answer although nothing else does.
+    pub valid_until: Option<Timestamp>,
 }
 
 impl Row {
@@ -204,6 +206,7 @@ impl Projector {
             bounds,
             left_out: desired.left_out.clone(),
             outlooks: Vec::new(),
+            valid_until: desired.valid_until,
         }
     }
 }

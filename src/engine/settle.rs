@@ -309,6 +309,7 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         let carried: Vec<_> = said.iter().filter(|(key, _)| is_carried(key)).cloned().collect();
         let (identity, population) = (pipeline.target.clone(), pipeline.population);
         let elements = pipeline.elements.clone();
+        let dates = planned.dates.get(pipeline.name).cloned().unwrap_or_default();
         let trusted = planned.whole && pipeline.trust.is_trusted();
         // Whom half a source does not show has not been loaded.
         let everybody = planned.whole && planned.sources.iter().all(|source| source.trust.is_trusted());
@@ -326,7 +327,7 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
             reached(Point::Folded);
             spent::end(&store, at, &written)?;
             reached(Point::WindowEnded);
-            remember(&store, &carried)?;
+            remember(&store, &carried, &dates)?;
             reached(Point::Remembered);
             if store.meta(IDENTITY)? != identity {
                 store.set_meta(IDENTITY, &identity)?;

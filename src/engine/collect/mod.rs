@@ -81,6 +81,8 @@ pub struct Collector<'c> {
     pub points: &'c Arc<dyn Points>,
     /// What each pipeline in scope last carried through.
     pub processed: &'c [Arc<Processed>],
+    /// The pass's time, in Unix milliseconds.
+    pub at: i64,
     /// People of whom a write is in doubt.
     pub unfinished: &'c BTreeSet<Key>,
     /// Entitlements that are marked, and the directory attributes that hold the marks.
@@ -183,13 +185,20 @@ fn summarise(part: Part) -> SourceSummary {
     }
 }
 
-/// People of whom a pipeline has not carried through what the sources say now.
+/// People of whom a pipeline has not carried through what the sources say now, or what a date has made of it since.
 async fn changed(collector: &Collector<'_>, known: &BTreeSet<Key>) -> Result<Vec<Key>, PassError> {
     let store = collector.store.clone();
     let (directory, vault) =
         blocking(move || Ok((store.digests(DIRECTORY_SCOPE)?, store.digests(VAULT_SCOPE)?))).await?;
+    let (processed, at) = (collector.processed.to_vec(), collector.at);
+    let overtaken = blocking(move || {
+        let of = |processed: &Arc<Processed>| processed.overtaken(at);
+        processed.iter().map(of).collect::<Result<Vec<BTreeSet<Key>>, PassError>>()
+    })
+    .await?;
     let moved = |key: &Key| collector.processed.iter().any(|processed| processed.moved(key, &directory, &vault));
-    let due = |key: &&Key| collector.unfinished.contains(*key) || moved(key);
+    let is_overtaken = |key: &Key| overtaken.iter().any(|keys| keys.contains(key));
+    let due = |key: &&Key| collector.unfinished.contains(*key) || moved(key) || is_overtaken(key);
     Ok(known.iter().filter(due).cloned().collect())
 }
 

@@ -1,13 +1,19 @@
 //! A scope says who is looked at, and proves nothing about anybody else.
 
-use reconcile::config::OnSurplus;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reconcile::clock::Clock;
+use reconcile::config::{Limit, OnSurplus};
 use reconcile::engine::Point;
 use reconcile::model::person::directory as d;
 use reconcile::model::{Pick, Scope};
 use reconcile_state::{Record, Value};
 
 use crate::toys::{asked, listed};
-use crate::world::{Desk, Fault, key};
+use crate::world::{Desk, Fault, key, wait};
+
+const HOUR: Duration = Duration::from_hours(1);
 
 fn picked(planned: &reconcile::model::pass::Planned) -> Vec<String> {
     planned.people.iter().map(ToString::to_string).collect()
@@ -156,6 +162,44 @@ async fn a_reading_that_dies_leaves_nobody_for_read() {
         assert_eq!(picked(&pass.planned), ["uhid-002"]);
         assert_eq!(pass.fate(listed::NAME, listed::ACCOUNT, 2), Some("disable: landed"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_date_brings_about_is_a_change_of_everybody_it_concerns() {
+    let mut desk = Desk::new();
+    let hours = |n: i64| desk.clock.now() + SignedDuration::from_hours(n);
+    let (soon, later) = (hours(2), hours(4));
+    desk.listed.opens_late(soon);
+    desk.people.hire_all(1..=4);
+    desk.pass().await;
+    desk.scope = changed();
+    wait(HOUR).await;
+    assert_eq!(picked(&desk.pass().await.planned), [""; 0], "it has not come yet");
+    desk.restart();
+    wait(HOUR).await;
+    // Somebody else's pass does not carry the others through, and a refused one carries nobody.
+    desk.scope = Desk::only([2]);
+    assert_eq!(desk.pass().await.of(listed::NAME), ["account/uhid-002 update: landed"]);
+    desk.scope = changed();
+    desk.settings.guard.updates = Limit { number: Some(1), percent: None };
+    assert_eq!(desk.pass().await.fate(listed::NAME, listed::ACCOUNT, 1), Some("update: held refused"));
+    desk.settings.guard.updates = Limit { number: None, percent: None };
+    desk.people.fault(Fault::Empty);
+    assert_eq!(desk.pass().await.changes(), 0, "nobody is shown");
+    desk.people.fault(Fault::None);
+    let due = desk.pass().await;
+    assert_eq!(picked(&due.planned), ["uhid-001", "uhid-003", "uhid-004"]);
+    assert!(due.of(listed::NAME).iter().all(|line| line.ends_with("update: landed")), "{:#?}", due.told);
+    assert_eq!(picked(&desk.pass().await.planned), [""; 0], "once");
+    // A later date is as good as the first.
+    desk.listed.opens_late(later);
+    desk.scope = Scope::default();
+    desk.pass().await;
+    desk.scope = changed();
+    assert_eq!(picked(&desk.pass().await.planned), [""; 0]);
+    wait(2 * HOUR).await;
+    assert_eq!(picked(&desk.pass().await.planned).len(), 4);
+    assert_eq!(picked(&desk.pass().await.planned), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -50,7 +50,7 @@ pub const COUNTERS: Counters = Counters {
 
 /// The toy and its line in the registry.
 #[derive(Clone)]
-pub struct Listed(Toy, Arc<AtomicBool>);
+pub struct Listed(Toy, Arc<AtomicBool>, Arc<Mutex<Option<Timestamp>>>);
 
 impl Listed {
     /// An empty one.
@@ -61,7 +61,7 @@ impl Listed {
         };
         let toy = Toy::new("listed-1", marks, 8);
         toy.shelf().unique.insert(MAIL);
-        Self(toy, Arc::default())
+        Self(toy, Arc::default(), Arc::default())
     }
 
     /// From now on records are recognised by their numbers too.
@@ -69,6 +69,10 @@ impl Listed {
         self.1.store(true, Ordering::Relaxed);
     }
 
+    /// From this time on whoever is called for is called for in the group `ours:late` too.
+    pub fn opens_late(&self, at: Timestamp) {
+        *self.2.lock().unwrap() = Some(at);
+    }
 }
 
 impl Deref for Listed {
@@ -82,6 +86,7 @@ impl Deref for Listed {
 struct Policy {
     kinds: Vec<Schema>,
     by_number: bool,
+    late: Option<Timestamp>,
 }
 
 fn schema() -> Schema {
@@ -124,7 +129,7 @@ impl Project for Policy {
         &self.kinds
     }
 
-    fn desired(&self, subject: Subject<'_>, _look: &dyn Lookup, _at: Timestamp) -> Vec<Desired> {
+    fn desired(&self, subject: Subject<'_>, _look: &dyn Lookup, at: Timestamp) -> Vec<Desired> {
         let Subject::Person(person) = subject;
         let login = selected_username(person).unwrap_or_default().to_owned();
         let number = person.text(d::STUDENT_NUMBER).filter(|_| self.by_number).unwrap_or_default().to_owned();
@@ -133,7 +138,13 @@ impl Project for Policy {
             Match { field: "number", value: number, only_unique: true },
         ];
         let matches = matches.into_iter().filter(|one| !one.value.is_empty()).collect();
-        let call = call(person, NAME, record);
+        let mut call = call(person, NAME, record);
+        let late = self.late.filter(|late| *late <= at).map(|_| "ours:late".to_owned());
+        if let Call::Active(record) = &mut call {
+            let groups = record.elements(GROUPS).map(str::to_owned).chain(late);
+            let groups = Value::Set(groups.collect());
+            record.set(GROUPS, groups);
+        }
         vec![Desired {
             kind: ACCOUNT,
             key: person.key().clone(),
@@ -142,7 +153,7 @@ impl Project for Policy {
             scopes: None,
             unasked: BTreeSet::new(),
             left_out: BTreeMap::new(),
-            valid_until: None,
+            valid_until: self.late.filter(|late| *late > at),
         }]
     }
 
@@ -163,7 +174,11 @@ impl Definition for Listed {
     fn open(&self, _section: toml::Table, _around: &Surroundings<'_>) -> Result<Target, OpenError> {
         let observer = Observer {
             name: NAME,
-            project: Arc::new(Policy { kinds: vec![schema()], by_number: self.1.load(Ordering::Relaxed) }),
+            project: Arc::new(Policy {
+                kinds: vec![schema()],
+                by_number: self.1.load(Ordering::Relaxed),
+                late: *self.2.lock().unwrap(),
+            }),
             reader: Arc::new(self.0.clone()),
             terms: Terms {
                 settle_after: Duration::from_secs(30),
