@@ -60,6 +60,11 @@ const ERRORS: Chapter = Chapter {
              anything is written.",
         ),
         (
+            "CLAIMS_NOT_COPIED",
+            "What the pass did is remembered, but the copy of a pipeline's claims could not be written. Free the place \
+             named there and run a pass; until then losing the pipeline's file loses the claims made since the last copy.",
+        ),
+        (
             "CLAIMS_LOST",
             "A pipeline that had claims has neither its file nor a copy that could be restored. It is not taken for a new \
              one: nothing of it is read or planned. Restore `<pipeline>.redb` or `claims/<pipeline>.jsonl` from the \
@@ -67,8 +72,8 @@ const ERRORS: Chapter = Chapter {
         ),
         (
             "EVIDENCE_INCOMPLETE",
-            "Claims were to be derived from evidence, and some of it could not be read whole. Nothing was derived for the \
-             pipeline; run it again.",
+            "Claims were to be derived from evidence, and some of it could not be read whole, or a source is doubted. \
+             Nothing was derived for the pipeline; mend what is named and run it again.",
         ),
         (
             "TARGET_CHANGED",
@@ -139,9 +144,10 @@ const DOUBTS: Chapter = Chapter {
         ("known-record-unread", "The record that is configured as known could not be looked up."),
         (
             "everybody-unknown",
-            "A narrow scope before everybody was read once: nobody knows who else bears a shared number, or whether others \
-             still show what somebody does not. Nobody is created by such a number, nobody is closed and nothing taken \
-             away for what a source does not say. Run `reconcile --plan` once.",
+            "A narrow scope before everybody was read once, or values are missing from a source: nobody knows who else \
+             bears a shared number, or whether others still show what somebody does not. Nobody is created by such a \
+             number, nobody is closed and nothing taken away for what a source does not say. Mend what is doubted of the \
+             sources, and run `reconcile --plan` once.",
         ),
         (
             "parts-unread",

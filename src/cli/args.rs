@@ -135,7 +135,7 @@ pub(super) struct PassArgs {
     /// Derive lost claims from evidence (ids in the directory, records at the targets); writes to the store alone
     #[arg(
         long, help_heading = "Acting",
-        conflicts_with_all = ["adopt", "approve", "allow", "key", "keys_from", "changed", "pending", "limit", "out", "report_dir"]
+        conflicts_with_all = ["adopt", "approve", "key", "keys_from", "changed", "pending", "limit", "out", "report_dir"]
     )]
     pub rebuild_claims: bool,
     /// Apply the changes of a saved plan that are still called for; once, within 24 hours
@@ -357,7 +357,7 @@ mod tests {
             "reconcile --yes --pending --limit 3",
             "reconcile check --format json --pipeline a",
             "reconcile --plan --rebuild-claims --pipeline a --format json",
-            "reconcile --yes --rebuild-claims --why x",
+            "reconcile --yes --rebuild-claims --allow source-shrunk --why x",
             "reconcile journal --key username=a --since 2h --limit all --open",
             "reconcile journal --key 185:INF1000:1:2026:HØST --run r",
         ] {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::ConfigError;
+use crate::engine::SETTLE;
 use crate::report::{Mode, Report};
 
 /// An exit code.
@@ -11,8 +12,8 @@ use crate::report::{Mode, Report};
 pub enum Exit {
     /// In sync, or applied. Few conflicts and differences that are only listed do not count against it.
     Done = 0,
-    /// Something failed before its end: a source, a target that could not be reached, a file; or a key was
-    /// asked for that no source knows.
+    /// Something failed before its end: a source, a target that could not be reached, a file, memory after the last
+    /// write; or a key was asked for that no source knows.
     Error = 1,
     /// The plan holds changes that have not been made.
     Changes = 2,
@@ -42,6 +43,7 @@ impl Exit {
         if report.interrupted {
             Self::Interrupted
         } else if report.pipelines.iter().any(|pipeline| pipeline.stopped.is_some())
+            || report.events.iter().any(|event| event.step == SETTLE)
             || !report.scope.unknown_keys.is_empty()
         {
             Self::Error

@@ -28,7 +28,8 @@ pub(super) async fn run(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     let at = io.clock.now();
-    let order = Order { scope: Scope::default(), adopt: false, allow: BTreeSet::new(), run: run_id(io), at };
+    let allow = args.pass.allow.iter().cloned().collect();
+    let order = Order { scope: Scope::default(), adopt: false, allow, run: run_id(io), at };
     let rebuilt = rebuild(opened.planner(), &order, only).await;
     io.progress.end();
     let rebuilt = rebuilt.map_err(|error| failed(&error))?;

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use futures::StreamExt;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use reconcile_state::{AttributeId, Digest, Edit, Key, Remote, Schema, Value};
 
 use super::batch::send;
@@ -118,7 +118,8 @@ async fn carry_out(
         let sent = waves
             .into_iter()
             .filter_map(|(name, ready)| Some(wave(lanes.get(name)?, ready, &tell, planner.progress.as_ref())));
-        let results = try_join_all(sent).await?;
+        // Where one memory refuses, what the others have sent is waited for and settled: dropped, it would be in doubt.
+        let results: Vec<Vec<Settled>> = join_all(sent).await.into_iter().collect::<Result<_, _>>()?;
         for (done, latest) in results.into_iter().flatten() {
             run.settle(&done, latest);
         }

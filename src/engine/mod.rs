@@ -57,5 +57,6 @@ pub use planner::{Order, Planner};
 pub use point::{Point, Points, Unstopped};
 pub use progress::{Progress, Silent, Step};
 pub use rebuild::{KindRebuilt, PipelineRebuilt, Rebuilt, keep as keep_rebuilt, rebuild};
+pub use settle::{CLAIMS_NOT_COPIED, SETTLE};
 pub use stop::Stop;
 pub use vanished::ATTRIBUTE_VANISHED;

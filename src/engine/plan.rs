@@ -22,6 +22,7 @@ use super::order;
 use super::outlook::{Classes, foresee};
 use super::parts::{self, ObservedParts};
 use super::planner::{Open, Order, Planner};
+use super::processed::Dates;
 use super::project::{Projector, Row, Rows, active};
 use super::question::Question;
 use super::spent;
@@ -63,6 +64,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         held: Held::default(),
         events: memories.events().chain(collected.events.iter().cloned()).collect(),
         summaries,
+        dates: BTreeMap::new(),
     };
     let schemas: Vec<Schema> = open.iter().flat_map(|one| one.observer.project.kinds()).cloned().collect();
     let (following, leading): (Vec<&Open<'_>>, Vec<&Open<'_>>) =
@@ -90,7 +92,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         }
     }
     let plan = pass.ordered(&schemas);
-    let (mut summaries, events) = (pass.summaries, pass.events);
+    let (mut summaries, events, dates) = (pass.summaries, pass.events, pass.dates);
     let unheld = plan.changes.iter().filter(|change| infers_absence(change)).count();
     let mut sources = collected.sources;
     if !collected.everybody
@@ -119,6 +121,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
         figures: collected.figures,
         people: collected.keys,
         unread: collected.unread,
+        dates,
     })
 }
 
@@ -135,6 +138,7 @@ struct Pass<'p> {
     held: Held,
     events: Vec<Event>,
     summaries: BTreeMap<&'static str, PipelineSummary>,
+    dates: BTreeMap<&'static str, Dates>,
 }
 
 impl Pass<'_> {
@@ -152,6 +156,7 @@ impl Pass<'_> {
             classes: Classes::new(),
             progress: self.planner.progress.as_ref(),
         };
+        self.dates.insert(name, dates(mine.iter().flat_map(|rows| rows.values())));
         let window = self.windows.get(name).cloned().unwrap_or_default();
         let mut summary = summary(one, memory, window);
         let mut population = 0;
@@ -171,7 +176,9 @@ impl Pass<'_> {
                 summary.trust.doubts.extend(parts.trust.doubts.iter().cloned());
                 self.events.extend(parts.failure.as_ref().map(|error| observe::event(name, error)));
                 let elements = judged.parts(schema, rows, (of, observed), &parts, self.whole)?;
-                summary.elements.insert(schema.kind, largest(elements, memory.elements.get(schema.kind), self.whole));
+                let measured = self.whole && summary.trust.is_trusted();
+                let known = memory.elements.get(schema.kind).filter(|_| !measured);
+                summary.elements.insert(schema.kind, largest(elements, known, self.whole));
                 projected.values_mut().for_each(Row::lighten);
                 continue;
             }
@@ -371,7 +378,8 @@ fn scopes_of(observer: &Observer, schema: &Schema, rows: &BTreeMap<Key, Row>, me
     scopes
 }
 
-/// A narrow scope says nothing of how many elements there are: the last whole reading does.
+/// A narrow scope says nothing of how many elements there are, and a reading that is doubted too little: the last whole
+/// one that was trusted does. Such a one itself needs no other: what there was before is no measure of what there is.
 fn largest(mut now: Elements, known: Option<&Elements>, whole: bool) -> Elements {
     for (scope, count) in known.into_iter().flatten() {
         match now.get_mut(scope) {
@@ -475,12 +483,14 @@ pub(super) async fn gather(
         shrink: planner.shrink,
         allow: &order.allow,
         processed: &processed,
+        at: order.at.as_millisecond(),
         unfinished: &unfinished,
         marks: (
             open.iter().filter_map(|one| one.observer.terms.mark.map(|mark| mark.entitlement)).collect(),
             open.iter().find_map(|one| one.observer.terms.marked_in.clone()),
         ),
         progress: planner.progress.as_ref(),
+        points: &planner.points,
     };
     collect(&collector, &order.scope).await
 }
@@ -548,13 +558,13 @@ fn tables(observer: &Observer) -> BTreeMap<&'static str, Vec<&'static str>> {
     kinds.filter_map(|schema| Some((schema.kind, observer.project.tables(schema.kind)?.to_vec()))).collect()
 }
 
-/// People of whom nobody can say whether they have a record, because the directory was never read whole.
+/// People of whom nobody can say whether they have a record, because nobody knows who everybody is.
 fn unclear(rows: &BTreeMap<Key, Row>, observed: &Observed) -> Option<Doubt> {
     let is_unclear = |key: &Key| !observed.correlated.found.contains_key(key);
     let count = rows.iter().filter(|(key, row)| row.unclear && is_unclear(key)).count();
     let message = format!(
-        "nobody knows yet who else bears the values by which {count} in scope may be recognised, so none of them is \
-         created; read everybody once (reconcile --plan), then run this again"
+        "nobody knows who else bears the values by which {count} in scope may be recognised, so none of them is \
+         created; read everybody once, whole and with all values (reconcile --plan), then run this again"
     );
     (count > 0).then(|| Doubt::new(EVERYBODY_UNKNOWN, message))
 }
@@ -562,6 +572,18 @@ fn unclear(rows: &BTreeMap<Key, Row>, observed: &Observed) -> Option<Doubt> {
 /// What of the sources gives nothing; of whoever is left alone nothing else is expected.
 fn left_out(row: &Row) -> impl Iterator<Item = (&String, &u64)> {
     row.left_out.iter().filter(|_| matches!(row.call, Call::Active(_)))
+}
+
+/// The next date that changes what is called for of each person, over all kinds.
+fn dates<'r>(kinds: impl Iterator<Item = &'r BTreeMap<Key, Row>>) -> Dates {
+    let mut next: BTreeMap<&Key, i64> = BTreeMap::new();
+    for (key, until) in kinds.flatten().filter_map(|(key, row)| Some((key, row.valid_until?.as_millisecond()))) {
+        let known = next.entry(key).or_insert(until);
+        *known = (*known).min(until);
+    }
+    let mut dates = Dates::new();
+    next.into_iter().for_each(|(key, until)| dates.entry(until).or_default().push(key.clone()));
+    dates
 }
 
 /// Records that belong to somebody we know.

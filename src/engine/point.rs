@@ -1,10 +1,10 @@
-//! Points: the places of apply at which what is durable, or what a target holds, is not what it was before. Whoever
+//! Points: the places of a pass at which what is durable, or what a target holds, is not what it was before. Whoever
 //! runs a pass may be told of each; the program as it is shipped tells nobody, and tests stop it there.
 
 /// Declares the points once: the variants, the list of all, and their names cannot drift apart.
 macro_rules! points {
     ($($(#[doc = $doc:literal])+ $point:ident = $name:literal,)+) => {
-        /// A place of apply. In the order of a pass; what happens for each pipeline, kind or batch is reached as often.
+        /// A place of a pass, in its order; what happens for each pipeline, kind or batch is reached as often.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Point {
             $($(#[doc = $doc])+ $point,)+
@@ -25,6 +25,8 @@ macro_rules! points {
 }
 
 points! {
+    /// What was read of people is kept, and that it was read is not; or that they were read is dropped, and they are not.
+    Collected = "collected",
     /// A saved plan is spent, and nothing of it is done yet.
     Spent = "spent",
     /// Memory is loaded; nothing is written anywhere.

@@ -1,5 +1,8 @@
 //! What a pipeline has carried through: for each person the digest of what the sources said when
-//! nothing was left to do. `--changed` starts from the difference.
+//! nothing was left to do. `--changed` starts from the difference. Beside it until when that holds, where a date will
+//! change what is called for although no source does.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_state::store::{DigestSet, Scope, Side, Store};
 use reconcile_state::{Attribute, AttributeId, Digest, Digester, Key, Record, Schema, Value};
@@ -9,14 +12,25 @@ use crate::model::person::PEOPLE;
 
 const SCOPE: Scope<'_> = Scope { kind: "person", side: Side::Processed };
 const SAID: AttributeId = AttributeId(1);
+const DATED: Scope<'_> = Scope { kind: "dated", side: Side::Processed };
+const UNTIL: AttributeId = AttributeId(1);
+
+/// People by the time, in Unix milliseconds, at which what is called for of them changes by itself.
+pub type Dates = BTreeMap<i64, Vec<Key>>;
 
 fn schema() -> Result<Schema, PassError> {
     let said = Attribute { shape: reconcile_state::Shape::Sealed, ..Attribute::text(SAID.0, "said") };
     Ok(Schema::new(PEOPLE, SCOPE.kind, 0, [said])?)
 }
 
+fn dated() -> Result<Schema, PassError> {
+    let until = Attribute { shape: reconcile_state::Shape::Number, ..Attribute::text(UNTIL.0, "until") };
+    Ok(Schema::new(PEOPLE, DATED.kind, 0, [until])?)
+}
+
 /// One pipeline's memory of people carried through.
 pub struct Processed {
+    store: Store,
     digester: Digester,
     schema: Schema,
     rows: DigestSet,
@@ -25,7 +39,22 @@ pub struct Processed {
 impl Processed {
     /// Reads it.
     pub fn load(store: &Store) -> Result<Self, PassError> {
-        Ok(Self { digester: store.digester().clone(), schema: schema()?, rows: store.digests(SCOPE)? })
+        let digester = store.digester().clone();
+        Ok(Self { store: store.clone(), digester, schema: schema()?, rows: store.digests(SCOPE)? })
+    }
+
+    /// People who were carried through, and for whom a date has come since, at `at` (Unix milliseconds).
+    ///
+    /// # Errors
+    /// [`PassError::Store`]
+    pub fn overtaken(&self, at: i64) -> Result<BTreeSet<Key>, PassError> {
+        let mut overtaken = BTreeSet::new();
+        self.store.for_each_body(DATED, |row| {
+            if matches!(row.get(UNTIL), Some(Value::Number(until)) if *until <= at) {
+                overtaken.insert(row.key);
+            }
+        })?;
+        Ok(overtaken)
     }
 
     /// Whether what the sources say of a person is not what was carried through.
@@ -66,18 +95,33 @@ pub fn moved(
     Ok(store.digest_of(SCOPE, key)? != Some(digester.record(&schema()?, &row(key, said))))
 }
 
-/// Remembers people as carried through.
-pub fn remember(store: &Store, people: &[(Key, Digest)]) -> Result<(), PassError> {
+/// Remembers people as carried through, and until when: first that, so that no date is missed for a death in between.
+pub fn remember(store: &Store, people: &[(Key, Digest)], dates: &Dates) -> Result<(), PassError> {
+    let carried: BTreeSet<&Key> = people.iter().map(|(key, _)| key).collect();
+    let until = dates.iter().flat_map(|(until, keys)| keys.iter().map(move |key| (key, *until)));
+    let until: BTreeMap<&Key, i64> = until.filter(|(key, _)| carried.contains(key)).collect();
+    let mut over = Vec::new();
+    store.for_each_body(DATED, |row| {
+        if carried.contains(&row.key) && !until.contains_key(&row.key) {
+            over.push(row.key);
+        }
+    })?;
+    let rows: Vec<Record> =
+        until.into_iter().map(|(key, until)| Record::new(key.clone()).with(UNTIL, Value::Number(until))).collect();
+    store.put(DATED, &dated()?, &rows)?;
     let rows: Vec<Record> = people.iter().map(|(key, said)| row(key, *said)).collect();
     store.put(SCOPE, &schema()?, &rows)?;
-    Ok(())
+    Ok(store.remove(DATED, &over)?)
 }
 
 /// Forgets that anybody was carried through: it was at another target.
 pub fn forget(store: &Store) -> Result<(), PassError> {
-    let mut keys = Vec::new();
-    store.for_each_body(SCOPE, |row| keys.push(row.key))?;
-    Ok(store.remove(SCOPE, &keys)?)
+    for scope in [SCOPE, DATED] {
+        let mut keys = Vec::new();
+        store.for_each_body(scope, |row| keys.push(row.key))?;
+        store.remove(scope, &keys)?;
+    }
+    Ok(())
 }
 
 /// Takes people back of whom something is left to do again.

@@ -50,6 +50,8 @@ pub struct Row {
     pub left_out: BTreeMap<String, u64>,
     /// How the person will stand elsewhere, where something must land for it first.
     pub outlooks: Vec<Outlook>,
+    /// When a date will change the answer although nothing else does.
+    pub valid_until: Option<Timestamp>,
 }
 
 impl Row {
@@ -213,6 +215,7 @@ impl Projector {
             bounds,
             left_out: desired.left_out,
             outlooks: Vec::new(),
+            valid_until: desired.valid_until,
         }
     }
 }
@@ -285,6 +288,7 @@ mod tests {
                 bounds: bounds.clone(),
                 left_out: [("words".to_owned(), 1)].into(),
                 outlooks: Vec::new(),
+                valid_until: None,
             };
             row.lighten();
             let (Call::Active(record) | Call::Disabled(record, _)) = &row.call else { panic!("{row:?}") };

@@ -289,6 +289,11 @@ fn claim(link: &Link, before: Option<&Claim>) -> Claim {
     }
 }
 
+/// The step of events about memory after the last write: none of them may go unnoticed.
+pub const SETTLE: &str = "settle";
+/// The copy of a pipeline's claims could not be written.
+pub const CLAIMS_NOT_COPIED: &str = "CLAIMS_NOT_COPIED";
+
 /// After the last write: how far people were carried through, what the next readings are held against,
 /// and a copy of the claims.
 pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -> Result<Vec<Event>, PassError> {
@@ -304,9 +309,12 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         let carried: Vec<_> = said.iter().filter(|(key, _)| is_carried(key)).cloned().collect();
         let (identity, population) = (pipeline.target.clone(), pipeline.population);
         let elements = pipeline.elements.clone();
+        let dates = planned.dates.get(pipeline.name).cloned().unwrap_or_default();
         let trusted = planned.whole && pipeline.trust.is_trusted();
+        // Whom half a source does not show has not been loaded.
+        let everybody = planned.whole && planned.sources.iter().all(|source| source.trust.is_trusted());
         let through = || is_through(approved, pipeline.name, done);
-        let loaded = pipeline.first_load && planned.whole && !planned.adopt && through();
+        let loaded = pipeline.first_load && everybody && !planned.adopt && through();
         let (failed, left): (Vec<Key>, Vec<Key>) = {
             let failed = failed(approved, pipeline.name, done);
             left.into_iter().partition(|key| failed.contains(key))
@@ -319,7 +327,7 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
             reached(Point::Folded);
             spent::end(&store, at)?;
             reached(Point::WindowEnded);
-            remember(&store, &carried)?;
+            remember(&store, &carried, &dates)?;
             reached(Point::Remembered);
             if store.meta(IDENTITY)? != identity {
                 store.set_meta(IDENTITY, &identity)?;
@@ -341,22 +349,29 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
             reached(Point::Left);
             Ok::<_, PassError>(())
         };
+        let event = |code: &str, message| Event {
+            code: code.to_owned(),
+            pipeline: Some(name),
+            step: SETTLE,
+            key: None,
+            message,
+        };
+        if let Err(error) = blocking(keep).await {
+            let message = format!("what was written is in the journal, but memory was not brought up to date: {error}");
+            events.push(event(error.code(), message));
+        }
         // Whatever else memory refuses, the claims are copied.
-        let kept = blocking(move || {
-            let kept = keep();
+        let copy = move || {
             directory.copy_claims(name)?;
             copied(Point::Copied);
-            kept
-        })
-        .await;
-        if let Err(error) = kept {
-            events.push(Event {
-                code: error.code().to_owned(),
-                pipeline: Some(pipeline.name),
-                step: "settle",
-                key: None,
-                message: format!("what was written is in the journal, but memory was not brought up to date: {error}"),
-            });
+            Ok(())
+        };
+        if let Err(error) = blocking(copy).await {
+            let message = format!(
+                "what was written is remembered, but the claims could not be copied: {error}; until they are, losing \
+                 the pipeline's file loses those made since the last copy"
+            );
+            events.push(event(CLAIMS_NOT_COPIED, message));
         }
     }
     remember_figures(planner, approved, sources).await?;

@@ -46,7 +46,7 @@ fn sent(store: &Store, run: &str) -> Result<BTreeSet<ChangeId>, PassError> {
         let mut begun = false;
         for (number, entry) in entries {
             match entry {
-                Entry::Outcome(outcome) if matches!(outcome.landing, Landing::Failed { .. } | Landing::Superseded) => {
+                Entry::Outcome(outcome) if matches!(outcome.landing, Landing::Failed { .. }) => {
                     failed.insert(outcome.intent);
                 }
                 Entry::Intent(intent) if intent.run == run => drop(sent.insert(number, intent.change)),

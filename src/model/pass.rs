@@ -136,6 +136,8 @@ pub struct Planned {
     /// Figures of the sources, by source: what the next readings are held against once this pass has
     /// acted.
     pub figures: BTreeMap<&'static str, SourceFigures>,
+    /// By pipeline: people by the time, in Unix milliseconds, at which what is called for of them changes by itself.
+    pub dates: BTreeMap<&'static str, BTreeMap<i64, Vec<Key>>>,
     /// Keys of the people in scope.
     pub people: Vec<Key>,
     /// Those of them whom this pass's reading, which proves nothing, did not show.

@@ -91,9 +91,12 @@ pub mod vault {
     /// As [`super::directory::FINDINGS`].
     pub const FINDINGS: AttributeId = AttributeId(9);
 
+    /// The table of the people themselves.
+    pub const PERSON_TABLE: &str = "mv_person";
+
     /// The tables of the read model.
     pub const TABLES: [&str; 8] = [
-        "mv_person",
+        PERSON_TABLE,
         "mv_affiliation",
         "mv_position",
         "mv_enrolment",
@@ -106,7 +109,7 @@ pub mod vault {
     /// The table that an attribute comes from, by its name; anything else stands for itself.
     pub fn table_of(name: &str) -> &str {
         match name {
-            "mv_payroll_number" | "mv_student_number" | "mv_campus" | "mv_main_org" | "mv_language" => "mv_person",
+            "mv_payroll_number" | "mv_student_number" | "mv_campus" | "mv_main_org" | "mv_language" => PERSON_TABLE,
             "mv_affiliations" => "mv_affiliation",
             "mv_positions" => "mv_position",
             "mv_enrolments" => "mv_enrolment",

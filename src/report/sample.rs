@@ -154,6 +154,7 @@ pub(crate) fn planned() -> Planned {
         adopt: false,
         whole: true,
         figures: BTreeMap::new(),
+        dates: BTreeMap::new(),
         people: Vec::new(),
         unread: std::collections::BTreeSet::new(),
     }

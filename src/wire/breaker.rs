@@ -45,7 +45,15 @@ struct Open {
     until: Instant,
     rest: Duration,
     on_trial: bool,
+    /// Whether the target named the time itself: until then no answer ends it.
+    named: bool,
     why: String,
+}
+
+impl Open {
+    fn stands(&self) -> bool {
+        self.named && Instant::now() < self.until
+    }
 }
 
 impl Breaker {
@@ -95,8 +103,9 @@ impl Breaker {
         let why = format!("it asks to be left alone ({error})");
         let until = Instant::now() + rest;
         let mut state = self.lock();
+        let until = state.open.as_ref().filter(|open| open.named).map_or(until, |open| open.until.max(until));
         state.failures = self.0.most;
-        state.open = Some(Open { until, rest: FIRST_REST, on_trial: false, why });
+        state.open = Some(Open { until, rest: FIRST_REST, on_trial: false, named: true, why });
     }
 
     fn refusal(&self, open: &Open) -> TargetError {
@@ -132,6 +141,11 @@ impl Passage<'_> {
     /// Says what came of the request, or of one attempt at it: no error, or this one.
     pub fn settle(&mut self, error: Option<&TargetError>) {
         let mut state = self.breaker.lock();
+        // What was sent before the target named a time says nothing about it.
+        if state.open.as_ref().is_some_and(Open::stands) {
+            self.on_trial = false;
+            return;
+        }
         let Some(error) = error.filter(|error| is_away(error.kind)) else {
             *state = State::default();
             self.on_trial = false;
@@ -146,11 +160,12 @@ impl Passage<'_> {
         match &mut state.open {
             Some(open) if self.on_trial => {
                 let rest = open.rest.saturating_mul(2).min(LONGEST_REST);
-                *open = Open { until: now + rest, rest, on_trial: false, why };
+                *open = Open { until: now + rest, rest, on_trial: false, named: false, why };
                 self.on_trial = false;
             }
             None if failures >= self.breaker.0.most => {
-                state.open = Some(Open { until: now + FIRST_REST, rest: FIRST_REST, on_trial: false, why });
+                let until = now + FIRST_REST;
+                state.open = Some(Open { until, rest: FIRST_REST, on_trial: false, named: false, why });
             }
             _ => {}
         }
@@ -303,6 +318,25 @@ mod tests {
         );
         advance(Duration::from_mins(4)).await;
         assert!(ask(&breaker, None) && breaker.is_closed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_answer_to_what_was_still_under_way_shortens_a_time_that_was_named() {
+        let answers = [None, Some(ErrorKind::RateLimited), Some(ErrorKind::Connect)];
+        for (trial, answer) in [false, true].into_iter().flat_map(|trial| answers.map(|answer| (trial, answer))) {
+            let breaker = if trial { opened() } else { breaker() };
+            advance(FIRST_REST).await;
+            let mut slow = breaker.admit().unwrap();
+            breaker.leave_alone(Duration::from_mins(4), &error(ErrorKind::RateLimited));
+            // A shorter time that was named before it.
+            breaker.leave_alone(Duration::from_mins(1), &error(ErrorKind::RateLimited));
+            slow.settle(answer.map(error).as_ref());
+            drop(slow);
+            advance(Duration::from_mins(4) - Duration::from_secs(1)).await;
+            assert!(!ask(&breaker, None), "{trial} {answer:?}");
+            advance(Duration::from_secs(1)).await;
+            assert!(ask(&breaker, None) && breaker.is_closed(), "{trial} {answer:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,54 +7,25 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
 use super::breaker::Breaker;
 use super::pace::Pace;
-use super::setting::SettingError;
 use crate::model::{Effect, Retry, TargetError};
 
-/// When a request is given up. Checked when it is made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(try_from = "Written")]
+/// When a request is given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RetryConfig {
-    attempts: u32,
-    first_delay: Duration,
-    longest_delay: Duration,
-    give_up_after: Duration,
-    longest_hold: Duration,
-}
-
-/// [`RetryConfig`] as it is written.
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Written {
-    attempts: u32,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    first_delay: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    longest_delay: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    give_up_after: Duration,
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    longest_hold: Duration,
-}
-
-impl Default for Written {
-    fn default() -> Self {
-        let RetryConfig { attempts, first_delay, longest_delay, give_up_after, longest_hold } = RetryConfig::default();
-        Self { attempts, first_delay, longest_delay, give_up_after, longest_hold }
-    }
-}
-
-impl TryFrom<Written> for RetryConfig {
-    type Error = SettingError;
-
-    fn try_from(written: Written) -> Result<Self, SettingError> {
-        let Written { attempts, first_delay, longest_delay, give_up_after, longest_hold } = written;
-        Self { attempts, first_delay, longest_delay, give_up_after, longest_hold }.checked()
-    }
+    /// At most so many attempts in all, 1 or more.
+    pub attempts: u32,
+    /// The delay before the first repetition is at most this, and doubles from one to the next.
+    pub first_delay: Duration,
+    /// No delay is longer.
+    pub longest_delay: Duration,
+    /// No repetition starts later than this after the first failure.
+    pub give_up_after: Duration,
+    /// A Retry-After beyond this is taken as this long.
+    pub longest_hold: Duration,
 }
 
 impl Default for RetryConfig {
@@ -72,42 +43,6 @@ impl Default for RetryConfig {
 }
 
 impl RetryConfig {
-    /// At most `attempts` (1 to 20) in all; the delay before the first repetition is at most `first_delay`
-    /// and doubles up to `longest_delay`; no repetition starts later than `give_up_after` the first failure;
-    /// a Retry-After beyond `longest_hold` is taken as that long.
-    ///
-    /// # Errors
-    /// [`SettingError`] naming what is out of range.
-    pub fn new(
-        attempts: u32,
-        first_delay: Duration,
-        longest_delay: Duration,
-        give_up_after: Duration,
-        longest_hold: Duration,
-    ) -> Result<Self, SettingError> {
-        Self { attempts, first_delay, longest_delay, give_up_after, longest_hold }.checked()
-    }
-
-    fn checked(self) -> Result<Self, SettingError> {
-        const DAY: Duration = Duration::from_hours(24);
-        if !(1..=20).contains(&self.attempts) {
-            return Err(SettingError::new("attempts", "must lie between 1 and 20"));
-        }
-        if self.first_delay.is_zero() || self.first_delay > self.longest_delay {
-            return Err(SettingError::new("first_delay", "must be longer than nothing and at most longest_delay"));
-        }
-        for (field, value) in [
-            ("longest_delay", self.longest_delay),
-            ("give_up_after", self.give_up_after),
-            ("longest_hold", self.longest_hold),
-        ] {
-            if value > DAY {
-                return Err(SettingError::new(field, "must be at most one day"));
-            }
-        }
-        Ok(self)
-    }
-
     /// The longest delay before repetition `number` (the first is 1).
     fn ceiling(&self, number: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(number.saturating_sub(1));
@@ -188,7 +123,8 @@ mod tests {
     const LONG: Duration = Duration::from_hours(1);
 
     fn config(attempts: u32, give_up_after: Duration) -> RetryConfig {
-        RetryConfig::new(attempts, Duration::from_secs(1), Duration::from_secs(4), give_up_after, LONG).unwrap()
+        let (first_delay, longest_delay) = (Duration::from_secs(1), Duration::from_secs(4));
+        RetryConfig { attempts, first_delay, longest_delay, give_up_after, longest_hold: LONG }
     }
 
     fn error(number: u32) -> TargetError {
@@ -288,8 +224,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_named_time_holds_the_target_even_when_the_request_is_given_up() {
         let pace = Pace::new(PaceConfig::new(1_000.0, None, 4).unwrap());
-        let capped =
-            RetryConfig::new(3, Duration::from_secs(1), Duration::from_secs(1), LONG, Duration::from_secs(20)).unwrap();
+        let capped = RetryConfig { longest_hold: Duration::from_secs(20), ..config(3, LONG) };
         let start = Instant::now();
         let unknown = error(1).later(Some(LONG * 24)).effect(Effect::Unknown);
         let last = repeat(&capped, &pace, &Breaker::new("toy", 4), fastrand::Rng::with_seed(1), |_| {
@@ -359,23 +294,5 @@ mod tests {
             assert_eq!(seconds(senseless), None);
         }
         assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:51:37 GMT", None), None, "nothing to count from");
-    }
-
-    #[test]
-    fn a_retry_is_read_checked_and_closed() {
-        let read = |text: &str| toml::from_str::<RetryConfig>(text).map_err(|error| error.to_string());
-        assert_eq!(read(""), Ok(RetryConfig::default()));
-        assert_eq!(RetryConfig::default().checked(), Ok(RetryConfig::default()));
-        assert_eq!(read("attempts = 2\nfirst_delay = '250ms'").unwrap().first_delay, Duration::from_millis(250));
-        for (wrong, named) in [
-            ("attempts = 0", "attempts"),
-            ("first_delay = '1m'", "first_delay"),
-            ("longest_hold = '48h'", "longest_hold"),
-            ("first_delay = 'soon'", "first_delay"),
-            ("tries = 3", "tries"),
-        ] {
-            let error = read(wrong).unwrap_err();
-            assert!(error.contains(named), "{error}");
-        }
     }
 }

@@ -59,8 +59,6 @@ pub enum Landing {
         /// The error's stable code.
         code: String,
     },
-    /// The record had moved since the plan: nothing was sent.
-    Superseded,
 }
 
 /// What the target held afterwards.
@@ -102,7 +100,7 @@ impl Outcome {
     /// until its record has been read back (design, Errors).
     pub fn settles(&self) -> bool {
         match self.landing {
-            Landing::Landed | Landing::Failed { .. } | Landing::Superseded => true,
+            Landing::Landed | Landing::Failed { .. } => true,
             Landing::Partial { .. } | Landing::Unknown { .. } => self.after != After::Unread,
         }
     }
@@ -148,7 +146,7 @@ mod tests {
             assert!(!outcome(landing.clone(), After::Unread).settles());
             assert!(outcome(landing, After::Absent).settles());
         }
-        for landing in [Landing::Landed, Landing::Failed { code: code() }, Landing::Superseded] {
+        for landing in [Landing::Landed, Landing::Failed { code: code() }] {
             assert!(outcome(landing, After::Unread).settles());
         }
     }

@@ -138,6 +138,5 @@ fn landing(landing: &Landing) -> (&'static str, Option<&str>) {
         Landing::Failed { code } => ("failed", Some(code)),
         Landing::Partial { code } => ("partial", Some(code)),
         Landing::Unknown { code } => ("unknown", Some(code)),
-        Landing::Superseded => ("superseded", None),
     }
 }

@@ -68,7 +68,6 @@ fn named(attributes: &[String]) -> String {
 fn came_of(outcome: &Outcome) -> String {
     match (&outcome.landing, outcome.after) {
         (Landing::Landed, _) => "done".to_owned(),
-        (Landing::Superseded, _) => "superseded".to_owned(),
         (Landing::Failed { code }, _) => format!("failed: {code}"),
         (Landing::Partial { code } | Landing::Unknown { code }, After::Unread) => format!("in doubt: {code}"),
         (Landing::Partial { code }, _) => format!("in part: {code}"),
@@ -156,7 +155,6 @@ pub(super) mod tests {
         let there = After::Present { digest: Digest([1; 16]), standing: reconcile_state::Standing::Active };
         for (landing, after, words) in [
             (Landing::Landed, After::Unread, "done"),
-            (Landing::Superseded, After::Unread, "superseded"),
             (Landing::Failed { code: code() }, After::Unread, "failed: TIMEOUT"),
             (Landing::Partial { code: code() }, After::Unread, "in doubt: TIMEOUT"),
             (Landing::Partial { code: code() }, there, "in part: TIMEOUT"),

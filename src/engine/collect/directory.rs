@@ -115,9 +115,13 @@ pub(super) async fn read_all(collector: &Collector<'_>) -> Result<Part, PassErro
     let figures = tally.figures();
     let trust = judge(collector, (DIRECTORY, &|_| true), complete, &figures, &mut events)?;
     let absence = if trust.is_trusted() { Absence::Believed } else { Absence::Doubted };
+    let collected = collector.collected();
     let summary = blocking(move || {
+        // Whoever counts as read is read: death in between has them read once more.
+        let summary = writers.people.finish(absence)?;
+        collected();
         writers.csns.finish(absence)?;
-        Ok(writers.people.finish(absence)?)
+        Ok(summary)
     })
     .await?;
     if invalid > 0 {
@@ -132,7 +136,8 @@ async fn open(store: &Store, schema: Schema) -> Result<Writers, PassError> {
     blocking(move || {
         Ok(Writers {
             people: store.snapshot(DIRECTORY_SCOPE, &schema)?,
-            csns: store.snapshot(CSN_SCOPE, &csn_schema()?)?,
+            // No part of it before the people it stands for.
+            csns: store.snapshot(CSN_SCOPE, &csn_schema()?)?.in_one_piece(),
         })
     })
     .await
@@ -193,10 +198,11 @@ pub(super) async fn read_changed(collector: &Collector<'_>) -> Result<Part, Pass
     let listing = judge(collector, (DIRECTORY, &|_| false), true, &counted, &mut Vec::new())?;
     let shrunk = !listing.is_trusted();
     if !shrunk && !gone.is_empty() {
-        let (store, keys) = (collector.store.clone(), gone.clone());
+        let (store, keys, collected) = (collector.store.clone(), gone.clone(), collector.collected());
         blocking(move || {
-            store.remove(DIRECTORY_SCOPE, &keys)?;
-            Ok(store.remove(CSN_SCOPE, &keys)?)
+            store.remove(CSN_SCOPE, &keys)?;
+            collected();
+            Ok(store.remove(DIRECTORY_SCOPE, &keys)?)
         })
         .await?;
         summary.gone = gone;
@@ -223,11 +229,12 @@ async fn put(
     let csns: Vec<Record> = entries.iter().map(|entry| csn_record(&entry.record.key, entry.csn.as_deref())).collect();
     let people: Vec<Record> = entries.into_iter().map(record).collect();
     summary.seen += people.len() as u64;
-    let (store, schema) = (collector.store.clone(), schema.clone());
+    let (store, schema, collected) = (collector.store.clone(), schema.clone(), collector.collected());
     let (new, moved) = blocking(move || {
         let known = store.digests(DIRECTORY_SCOPE)?;
         let new = people.iter().filter(|person| known.get(&store.digester().key(&person.key)).is_none()).count();
         let moved = store.put(DIRECTORY_SCOPE, &schema, &people)?;
+        collected();
         store.put(CSN_SCOPE, &csn_schema()?, &csns)?;
         Ok((new as u64, moved as u64))
     })

@@ -15,17 +15,18 @@ use std::sync::Arc;
 
 use futures::future::try_join;
 use reconcile_state::store::{Scope, Side, Store, Summary};
-use reconcile_state::trust::{ShrinkLimit, SourceFigures, Trust, judge_source};
+use reconcile_state::trust::{ATTRIBUTE_SHRUNK, Doubt, ShrinkLimit, SourceFigures, Trust, judge_source};
 use reconcile_state::{Key, Schema};
 
 use self::tally::Tally;
 use super::blocking::blocking;
 use super::error::PassError;
+use super::point::{Point, Points};
 use super::processed::Processed;
 use super::progress::Progress;
 use crate::model::Semester;
 use crate::model::pass::{Event, ScopeSummary, SourceSummary};
-use crate::model::person::vault::table_of;
+use crate::model::person::vault::{PERSON_TABLE, TABLES, table_of};
 use crate::model::scope::{Pick, Scope as People};
 use crate::sources::port::{Directory, Finding, Vault};
 
@@ -50,7 +51,8 @@ pub struct Collected {
     pub unread: BTreeSet<Key>,
     /// Everybody the directory has, as far as is known.
     pub known: BTreeSet<Key>,
-    /// Whether that is everybody: the directory was read whole, now or before.
+    /// Whether that is everybody, with all that may identify them: the directory was read whole, now or before, and no
+    /// values are missing from either source.
     pub everybody: bool,
     /// Whether people who are not known are proved to be gone.
     pub proves_gone: bool,
@@ -76,12 +78,24 @@ pub struct Collector<'c> {
     pub allow: &'c BTreeSet<String>,
     /// Who is told.
     pub progress: &'c dyn Progress,
+    /// Who is told of points.
+    pub points: &'c Arc<dyn Points>,
     /// What each pipeline in scope last carried through.
     pub processed: &'c [Arc<Processed>],
+    /// The pass's time, in Unix milliseconds.
+    pub at: i64,
     /// People of whom a write is in doubt.
     pub unfinished: &'c BTreeSet<Key>,
     /// Entitlements that are marked, and the directory attributes that hold the marks.
     pub marks: (Vec<&'static str>, Option<(String, String)>),
+}
+
+impl Collector<'_> {
+    /// Tells of [`Point::Collected`], from wherever the store is written.
+    fn collected(&self) -> impl FnOnce() + Send + 'static {
+        let points = Arc::clone(self.points);
+        move || points.reached(None, Point::Collected)
+    }
 }
 
 /// One source, read and judged.
@@ -140,15 +154,24 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
         keys,
         unread,
         proves_gone: whole && people.limit.is_none() && part.trust.is_trusted(),
-        everybody: whole
-            || collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))?.is_some()
-            || collector.store.root(DIRECTORY_SCOPE)?.is_some_and(|root| root.whole),
+        everybody: !lacks_values(&[&part.trust, &mv.trust])
+            && ((whole && part.trust.is_trusted())
+                || collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))?.is_some()
+                || collector.store.root(DIRECTORY_SCOPE)?.is_some_and(|root| root.whole)),
         known: part.known.clone(),
         semesters: Arc::new(std::mem::take(&mut mv.semesters)),
         figures,
         events,
         sources: [part, mv].map(summarise).into(),
     })
+}
+
+/// Whether values of people are missing from a source: then nobody knows who alone bears one. Of MetaVault's tables
+/// only that of the people themselves identifies anybody.
+fn lacks_values(trusts: &[&Trust]) -> bool {
+    let other_table = |of: &str| of != PERSON_TABLE && TABLES.contains(&of);
+    let mut missing = trusts.iter().flat_map(|trust| &trust.doubts).filter(|doubt| doubt.code == ATTRIBUTE_SHRUNK);
+    missing.any(|doubt| !doubt.of.as_deref().is_some_and(other_table))
 }
 
 fn summarise(part: Part) -> SourceSummary {
@@ -163,13 +186,20 @@ fn summarise(part: Part) -> SourceSummary {
     }
 }
 
-/// People of whom a pipeline has not carried through what the sources say now.
+/// People of whom a pipeline has not carried through what the sources say now, or what a date has made of it since.
 async fn changed(collector: &Collector<'_>, known: &BTreeSet<Key>) -> Result<Vec<Key>, PassError> {
     let store = collector.store.clone();
     let (directory, vault) =
         blocking(move || Ok((store.digests(DIRECTORY_SCOPE)?, store.digests(VAULT_SCOPE)?))).await?;
+    let (processed, at) = (collector.processed.to_vec(), collector.at);
+    let overtaken = blocking(move || {
+        let of = |processed: &Arc<Processed>| processed.overtaken(at);
+        processed.iter().map(of).collect::<Result<Vec<BTreeSet<Key>>, PassError>>()
+    })
+    .await?;
     let moved = |key: &Key| collector.processed.iter().any(|processed| processed.moved(key, &directory, &vault));
-    let due = |key: &&Key| collector.unfinished.contains(*key) || moved(key);
+    let is_overtaken = |key: &Key| overtaken.iter().any(|keys| keys.contains(key));
+    let due = |key: &&Key| collector.unfinished.contains(*key) || moved(key) || is_overtaken(key);
     Ok(known.iter().filter(due).cloned().collect())
 }
 
@@ -213,7 +243,7 @@ fn accept(collector: &Collector<'_>, mut trust: Trust, events: &mut Vec<Event>) 
         .into_iter()
         .partition(|d| shrunk(&d.code) && collector.allow.contains(&d.code));
     trust.doubts = doubts;
-    let accepted: Vec<reconcile_state::trust::Doubt> = accepted;
+    let accepted: Vec<Doubt> = accepted;
     events.extend(accepted.into_iter().map(|doubt| Event {
         code: doubt.code,
         pipeline: None,

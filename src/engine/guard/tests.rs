@@ -117,6 +117,7 @@ fn planned(changes: Vec<Change>, first_load: bool, trusted: bool) -> Planned {
         adopt: false,
         whole: true,
         figures: BTreeMap::new(),
+        dates: BTreeMap::new(),
         people: vec![],
         unread: BTreeSet::new(),
     }

@@ -90,6 +90,18 @@ pub async fn rebuild(planner: &Planner, order: &Order, only: &BTreeSet<String>) 
         answered.into_iter().map(|one| (one.open, one.lost)).unzip();
     let memories = Arc::new(load(planner, &open, BTreeSet::new(), order).await?);
     let collected = gather(planner, &open, &memories, order).await?;
+    let give = |mut done: Done| {
+        let pipelines = planner.observers.iter().filter(|(one, _)| is_asked(one.name));
+        let pipelines = pipelines.filter_map(|(one, _)| done.remove(one.name)).collect();
+        Rebuilt { run: order.run.clone(), sources: collected.sources.clone(), pipelines }
+    };
+    if let Some(what) = doubted(&collected.sources) {
+        done.extend(open.iter().zip(lost).map(|(one, lost)| {
+            let name = one.observer.name;
+            (name, PipelineRebuilt::stopped(name, lost, incomplete(one.observer, &what)))
+        }));
+        return Ok(give(done));
+    }
     let look = Arc::new(Look {
         memories: Arc::clone(&memories),
         semesters: collected.semesters.clone(),
@@ -121,9 +133,16 @@ pub async fn rebuild(planner: &Planner, order: &Order, only: &BTreeSet<String>) 
         };
         done.insert(one.observer.name, rebuilt);
     }
-    let pipelines = planner.observers.iter().filter(|(one, _)| is_asked(one.name));
-    let pipelines = pipelines.filter_map(|(one, _)| done.remove(one.name)).collect();
-    Ok(Rebuilt { run: order.run.clone(), sources: collected.sources, pipelines })
+    Ok(give(done))
+}
+
+/// What is doubted of the sources: people who were not shown have claims too, and would be taken for new by a pass
+/// that believes the rest to be all.
+fn doubted(sources: &[SourceSummary]) -> Option<String> {
+    let mut doubts =
+        sources.iter().flat_map(|source| source.trust.doubts.iter().map(|doubt| (source.name, &doubt.code)));
+    let (source, code) = doubts.next()?;
+    Some(format!("the reading of {source} is doubted ({code}), and nothing is derived from half a reading"))
 }
 
 type Entered = (Option<String>, Result<Identity, Event>);
@@ -235,14 +254,22 @@ impl Work<'_> {
         self.rebuilt(one, lost, kinds)
     }
 
-    fn rebuilt(&self, one: &Open<'_>, lost: Option<String>, kinds: Vec<KindRebuilt>) -> PipelineRebuilt {
+    fn rebuilt(&self, one: &Open<'_>, lost: Option<String>, mut kinds: Vec<KindRebuilt>) -> PipelineRebuilt {
         let name = one.observer.name;
+        let mut settled = BTreeSet::new();
         let before = self.memories.pipelines.get(name).map(|memory| &memory.contradicted);
-        let before = before.into_iter().flatten().flat_map(|(kind, keys)| keys.keys().map(move |key| (kind, key)));
-        let still = |(kind, key): &(&String, &Key)| {
-            kinds.iter().any(|one| one.kind == *kind && one.contradicted.contains_key(*key))
-        };
-        let settled = before.filter(|one| !still(one)).map(|(_, key)| key.clone()).collect();
+        for (kind, contradictions) in before.into_iter().flatten() {
+            let Some(now) = kinds.iter_mut().find(|one| one.kind == *kind) else { continue };
+            let rows = self.rows.get(name).and_then(|rows| rows.get(now.kind));
+            for (key, found) in contradictions {
+                // Of whom nothing was read nothing agrees.
+                if rows.is_none_or(|rows| !rows.contains_key(key)) {
+                    now.contradicted.insert(key.clone(), found.clone());
+                } else if !now.contradicted.contains_key(key) {
+                    settled.insert(key.clone());
+                }
+            }
+        }
         PipelineRebuilt { name, target: Some(one.identity.clone()), lost, stopped: None, settled, kinds }
     }
 

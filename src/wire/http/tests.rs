@@ -67,7 +67,13 @@ fn settings(base: Url) -> HttpSettings {
         request_timeout: Duration::from_secs(5),
         body_limit: 64,
         pace: Pace::new(PaceConfig::new(1_000.0, None, 1).unwrap()),
-        retry: RetryConfig::new(3, ms(1), ms(5), Duration::from_secs(10), Duration::from_secs(2)).unwrap(),
+        retry: RetryConfig {
+            attempts: 3,
+            first_delay: ms(1),
+            longest_delay: ms(5),
+            give_up_after: Duration::from_secs(10),
+            longest_hold: Duration::from_secs(2),
+        },
         seed: 1,
         connection_code: CODE,
     }

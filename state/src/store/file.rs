@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{
@@ -40,9 +40,9 @@ pub(super) struct Inner {
     pub(super) digester: Digester,
     /// Writers take turns here, so that a reader that has to fold first waits for those before it.
     turn: Mutex<()>,
-    /// Whether the journal may hold outcomes that are not in the tables. Changed by the writer whose turn
-    /// it is, before its commit where it adds one.
-    unfolded: AtomicBool,
+    /// How many outcomes the journal may hold that are not in the tables; of a file that was just opened any number,
+    /// and then one stands for them. Changed by the writer whose turn it is, before its commit where it adds some.
+    unfolded: AtomicUsize,
     /// Scopes of which a snapshot is being written.
     pub(super) snapshots: Mutex<BTreeSet<String>>,
     reencoded_from: Option<u8>,
@@ -158,8 +158,8 @@ impl Store {
         })
     }
 
-    /// Brings outcomes of the journal into digests and last applied. Reading does it where needed; calling
-    /// it after a group of outcomes keeps that short.
+    /// Brings outcomes of the journal into digests and last applied. Reading does it where needed, and so does
+    /// recording a great many; calling it after a group of outcomes keeps that short.
     ///
     /// # Errors
     /// Where the file refuses.
@@ -175,7 +175,7 @@ impl Inner {
             path,
             digester,
             turn: Mutex::default(),
-            unfolded: AtomicBool::new(true),
+            unfolded: AtomicUsize::new(1),
             snapshots: Mutex::default(),
             reencoded_from: None,
             _lock: lock,
@@ -217,35 +217,47 @@ impl Inner {
         let _turn = self.turn();
         let unfolded = self.unfolded.load(Ordering::Acquire);
         let done = self.commit(|txn| {
-            if unfolded {
+            if unfolded > 0 {
                 fold::fold(txn, &self.digester)?;
             }
             f(txn)
         })?;
-        self.unfolded.store(false, Ordering::Release);
+        self.unfolded.store(0, Ordering::Release);
         Ok(done)
     }
 
-    /// Writes outcomes.
+    /// Writes so many outcomes; and folds them with those before, where that would be too many to leave.
     pub(super) fn write_outcomes<T>(
         &self,
+        count: usize,
         f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
         let _turn = self.turn();
-        self.unfolded.store(true, Ordering::Release);
-        self.commit(f)
+        let unfolded = self.unfolded.fetch_add(count, Ordering::AcqRel) + count;
+        let folds = unfolded > fold::MOST_UNFOLDED;
+        let done = self.commit(|txn| {
+            let done = f(txn)?;
+            if folds {
+                fold::fold(txn, &self.digester)?;
+            }
+            Ok(done)
+        })?;
+        if folds {
+            self.unfolded.store(0, Ordering::Release);
+        }
+        Ok(done)
     }
 
     fn fold(&self) -> Result<(), StoreError> {
-        if !self.unfolded.load(Ordering::Acquire) {
+        if self.unfolded.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
         let _turn = self.turn();
         // Somebody else's turn may have done it; and at open there is mostly nothing to do.
-        if self.unfolded.load(Ordering::Acquire) && self.read(fold::is_needed)? {
+        if self.unfolded.load(Ordering::Acquire) > 0 && self.read(fold::is_needed)? {
             self.commit(|txn| fold::fold(txn, &self.digester))?;
         }
-        self.unfolded.store(false, Ordering::Release);
+        self.unfolded.store(0, Ordering::Release);
         Ok(())
     }
 

@@ -24,6 +24,10 @@ struct Settled {
     observed: BTreeMap<Key, Option<Digest>>,
 }
 
+/// So many outcomes at most are left to be folded by whoever opens the file: a few milliseconds' work, whatever the
+/// size of the wave in which a process died.
+pub(super) const MOST_UNFOLDED: usize = 2000;
+
 fn folded(table: &impl ReadableTable<&'static str, u64>) -> Result<u64, Fault> {
     Ok(table.get(FOLDED)?.map_or(0, |number| number.value()))
 }
@@ -92,4 +96,77 @@ fn fold_kind(txn: &WriteTransaction, digester: &Digester, kind: &str, settled: &
         remove_bodies(txn, id, absent.map(|(key, _)| key))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::journal::{Intent, Landing};
+    use crate::record::Record;
+    use crate::store::{Observed, OutcomeRecord, Store};
+
+    fn intent(n: usize) -> Intent {
+        Intent {
+            run: "run".into(),
+            at: 1,
+            kind: "account".into(),
+            key: format!("uh{n:06}").as_str().into(),
+            change: Digest([7; 16]),
+            action: "update".into(),
+            attributes: Vec::new(),
+            settle_after_ms: 0,
+            matches: Vec::new(),
+        }
+    }
+
+    fn outcome(number: u64, n: usize) -> OutcomeRecord {
+        let digest = Digest([u8::try_from(n % 251).unwrap(); 16]);
+        let record = Record::new(intent(n).key);
+        OutcomeRecord {
+            intent: number,
+            at: 2,
+            landing: Landing::Landed,
+            applied: Some((Applied { wanted: digest, seen: digest }, record.clone())),
+            observed: Observed::Present(digest, record),
+            claim: None,
+        }
+    }
+
+    /// Outcomes that opening the file would have to fold.
+    fn unfolded(store: &Store) -> usize {
+        let count = store.inner.read(|txn| {
+            let from = folded(&txn.open_table(MARK)?)? + 1;
+            let mut count = 0;
+            for entry in txn.open_table(JOURNAL)?.range(from..)? {
+                count += usize::from(matches!(read_entry(entry?.1.value())?, Entry::Outcome(_)));
+            }
+            Ok(count)
+        });
+        count.unwrap()
+    }
+
+    #[test]
+    fn however_much_is_settled_little_of_it_is_unfolded() {
+        const BATCH: usize = 200;
+        let store = Store::open_on(InMemoryBackend::new(), Digester::new([1; 32])).unwrap();
+        let mut most = 0;
+        for batch in 0..4 * MOST_UNFOLDED / BATCH {
+            let people = batch * BATCH..(batch + 1) * BATCH;
+            let numbers = store.record_intents(&people.clone().map(intent).collect::<Vec<_>>()).unwrap();
+            let outcomes: Vec<_> = numbers.into_iter().zip(people).map(|(number, n)| outcome(number, n)).collect();
+            store.record_outcomes(&outcomes).unwrap();
+            most = most.max(unfolded(&store));
+        }
+        assert!((1..=MOST_UNFOLDED).contains(&most), "{most}");
+        store.fold().unwrap();
+        assert_eq!(unfolded(&store), 0);
+        let applied = store.applied("account").unwrap();
+        let digest = |n: usize| Digest([u8::try_from(n % 251).unwrap(); 16]);
+        for n in 0..4 * MOST_UNFOLDED {
+            let held = applied.get(&store.digester().key(&intent(n).key));
+            assert_eq!(held, Some(Applied { wanted: digest(n), seen: digest(n) }), "{n}");
+        }
+    }
 }

@@ -114,7 +114,7 @@ impl Store {
         if outcomes.is_empty() {
             return Ok(());
         }
-        self.inner.write_outcomes(|txn| {
+        self.inner.write_outcomes(outcomes.len(), |txn| {
             for outcome in outcomes {
                 let intent = intent(&txn.open_table(JOURNAL)?, outcome.intent)?;
                 let (kind, key) = (intent.kind.as_str(), &intent.key);

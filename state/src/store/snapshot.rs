@@ -129,6 +129,13 @@ impl SnapshotWriter {
         self
     }
 
+    /// Keeps everything until the end: for what says of something else that it is durable.
+    #[must_use]
+    pub fn in_one_piece(mut self) -> Self {
+        self.piece_bytes = usize::MAX;
+        self
+    }
+
     /// Takes in one record.
     ///
     /// # Errors

@@ -5,13 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reconcile::model::pass::Planned;
+use reconcile::cli::Exit;
+use reconcile::engine::{self, Point, Stop};
+use reconcile::model::pass::{Event, Planned};
 use reconcile::model::person::directory as d;
+use reconcile::report::Report;
 use reconcile_state::journal::Entry;
 use reconcile_state::{Standing, Value};
 
 use crate::toys::{Answer, asked, listed};
-use crate::world::{Desk, key, wait};
+use crate::world::{Desk, DiesAt, key, wait};
 
 #[tokio::test(start_paused = true)]
 async fn claims_are_copied_after_each_pass() {
@@ -49,6 +52,42 @@ async fn the_claims_of_a_lost_file_are_restored_and_told_until_a_pass_acts() {
     let copy = std::fs::read_to_string(desk.store.claims_copy(listed::NAME)).unwrap();
     assert_eq!(copy.lines().count(), 4);
     assert_eq!(told(&desk.plan().await), [""; 0]);
+}
+
+/// Somebody new, carried through; what the operator is told and the exit code.
+async fn carry_one_more(desk: &Desk) -> (Vec<Event>, Exit) {
+    desk.people.hire(5);
+    let judged = desk.judge(desk.plan().await);
+    let applied = engine::apply(&desk.planner(), &desk.writers(), &judged.approved, &Stop::default()).await.unwrap();
+    let report = Report::of_pass(judged.approved.planned(), &judged.verdicts, &applied.done, &applied.events);
+    wait(Duration::from_secs(1)).await;
+    (applied.events, Exit::of(&report))
+}
+
+#[tokio::test(start_paused = true)]
+async fn claims_that_are_not_copied_are_an_error_by_that_name_and_nothing_else_is_lost() {
+    let desk = Desk::with(1..=4).await;
+    let copy = desk.store.claims_copy(listed::NAME);
+    std::fs::remove_file(&copy).unwrap();
+    std::fs::create_dir(&copy).unwrap();
+    let (events, exit) = carry_one_more(&desk).await;
+    let told: Vec<_> = events.iter().map(|event| (event.pipeline, event.code.as_str())).collect();
+    assert_eq!((told, exit), (vec![(Some(listed::NAME), "CLAIMS_NOT_COPIED")], Exit::Error));
+    assert!(events[0].message.contains("toy-listed.jsonl"), "{}", events[0].message);
+    std::fs::remove_dir(&copy).unwrap();
+    assert_eq!(desk.pass().await.changes(), 0);
+    assert_eq!(std::fs::read_to_string(&copy).unwrap().lines().count(), 5, "the next pass copies them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_that_is_not_brought_up_to_date_is_an_error_and_the_claims_are_copied_all_the_same() {
+    let mut desk = Desk::with(1..=4).await;
+    desk.points = Arc::new(DiesAt(Some(listed::NAME), Point::Folded));
+    let (events, exit) = carry_one_more(&desk).await;
+    let told: Vec<_> = events.iter().map(|event| (event.pipeline, event.step)).collect();
+    assert_eq!((told, exit), (vec![(Some(listed::NAME), "settle")], Exit::Error));
+    let copy = std::fs::read_to_string(desk.store.claims_copy(listed::NAME)).unwrap();
+    assert_eq!(copy.lines().count(), 5);
 }
 
 #[derive(Clone, Default)]

@@ -564,6 +564,26 @@ async fn a_room_of_few_is_not_judged_by_itself_and_shares_are_of_what_there_is()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_room_that_has_shrunk_is_judged_by_what_is_left_in_it() {
+    let mut school = School::with(1..=12).await;
+    (5..=12).for_each(|n| school.call_for(n, &[]));
+    let base = |pass: &Pass| pass.planned.pipelines[0].elements[SEATS]["room1"];
+    assert_eq!(base(&school.pass().await), 12);
+    school.settings.guard.within_floor = 4;
+    school.settings.guard.removals_within = Limit { number: None, percent: Some(30) };
+    (1..=2).for_each(|n| school.call_for(n, &[]));
+    let refused = school.pass().await;
+    assert_eq!((base(&refused), refused.judged.verdicts[NAME].trips[0].rule), (4, "removals-within"));
+    (1..=2).for_each(|n| school.call_for(n, &["room1/a"]));
+    assert_eq!(base(&school.pass().await), 4);
+    // Of a narrow scope the last whole reading is the measure.
+    (1..=2).for_each(|n| school.call_for(n, &[]));
+    school.scope = crate::world::Desk::only([1, 2]);
+    let refused = school.pass().await;
+    assert_eq!((base(&refused), refused.judged.verdicts[NAME].trips[0].rule), (4, "removals-within"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_waits_is_no_part_of_what_removals_are_a_share_of() {
     let school = School::with(1..=6).await;
     (1..=6).for_each(|n| school.call_for(n, &["room1/a", "room8/a", "room9/a"]));

@@ -11,7 +11,7 @@ use reconcile_state::{Edit, Origin, Standing};
 use crate::toys::marked::{self, NAME as MARKS};
 use crate::toys::seated::{ACCOUNT, LOGIN, NAME, SEATS};
 use crate::toys::{Listing, listed};
-use crate::world::{Desk, ID, Pass, School, key, wait};
+use crate::world::{Desk, Fault, ID, Pass, School, key, wait};
 
 fn kind<'r>(rebuilt: &'r Rebuilt, pipeline: &str, kind: &str) -> &'r KindRebuilt {
     let pipeline = rebuilt.pipelines.iter().find(|one| one.name == pipeline).unwrap();
@@ -68,6 +68,71 @@ async fn after_everything_was_lost_and_rebuilt_nothing_is_made_closed_or_taken_a
     assert_eq!((school.seats(13), school.seats(2)), (vec!["room2/a".into()], vec!["room1/a".into(), "room3/b".into()]));
     assert_eq!((school.marks(13).len(), school.marks(1).len()), (1, 0));
     assert_eq!(school.pass().await.changes(), 0);
+}
+
+fn stopped(rebuilt: &Rebuilt) -> Vec<&str> {
+    let stopped = rebuilt.pipelines.iter().filter_map(|one| one.stopped.as_ref());
+    stopped.map(|event| event.code.as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_derived_from_half_a_directory() {
+    for fault in [Fault::Midway, Fault::Incomplete, Fault::Empty] {
+        let mut school = School::with(1..=12).await;
+        school.lose_everything();
+        school.people.fault(fault);
+        let rebuilt = school.rebuild().await;
+        assert_eq!(stopped(&rebuilt), ["EVIDENCE_INCOMPLETE"; 2], "{fault:?}");
+        assert!(rebuilt.pipelines.iter().all(|one| !one.is_due() && one.kinds.is_empty()), "{fault:?}");
+        assert_eq!(school.claimed(NAME, ACCOUNT), [], "{fault:?}");
+        school.people.fault(Fault::None);
+        assert_eq!(stopped(&school.rebuild().await), [""; 0]);
+        assert_eq!(school.plan().await.plan.changes, [], "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_shrank_derives_nothing_until_somebody_says_that_it_did() {
+    let mut school = School::with(1..=12).await;
+    school.settings.guard.shrink.floor = 2;
+    let copy = school.store.claims_copy(NAME);
+    school.lose(&format!("{NAME}.redb"));
+    std::fs::remove_file(&copy).unwrap();
+    school.people.fault(Fault::HalfMissing);
+    assert_eq!(stopped(&school.rebuild().await), ["EVIDENCE_INCOMPLETE"; 2]);
+    let plan = school.plan().await;
+    let lost = plan.pipelines.iter().find(|one| one.name == NAME).unwrap().stopped.clone();
+    assert_eq!(lost.unwrap().code, "CLAIMS_LOST", "and stays so");
+    school.allow.insert("source-shrunk".into());
+    assert_eq!(stopped(&school.rebuild().await), [""; 0]);
+    assert_eq!(school.claimed(NAME, ACCOUNT).len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_contradicted_is_not_settled_by_a_reading_that_does_not_show_it() {
+    let mut school = School::with(1..=12).await;
+    // The directory names an account that is nobody's, and theirs has another name.
+    let from = school.id(12).map(|id| id.as_str().into());
+    school.people.mark(&key(12), &[Edit::Set { attribute: ID, from, to: "4711".into() }]);
+    school.seated.shelf().only(ACCOUNT, LOGIN, "user012").set(LOGIN, "old012".into());
+    school.lose_everything();
+    let one = |rebuilt: &Rebuilt| {
+        let pipeline = rebuilt.pipelines.iter().find(|one| one.name == NAME).unwrap();
+        (pipeline.settled.len(), pipeline.kinds.iter().map(|kind| kind.contradicted.len()).sum::<usize>())
+    };
+    assert_eq!(one(&school.rebuild().await), (0, 1));
+    // Nothing says how many people there should be: half of them are believed to be all.
+    school.people.fault(Fault::HalfMissing);
+    assert_eq!(one(&school.rebuild().await).0, 0);
+    school.people.fault(Fault::None);
+    assert_eq!(conflicts(&school.pass().await, NAME), [(12, "evidence-contradicts")]);
+    assert_eq!(school.seated.shelf().with(ACCOUNT, LOGIN, "user012"), [0; 0], "no second account");
+    // What agrees is settled.
+    let id = school.seated.shelf().with(ACCOUNT, LOGIN, "old012")[0].to_string();
+    let from = school.id(12).map(|id| id.as_str().into());
+    school.people.mark(&key(12), &[Edit::Set { attribute: ID, from, to: id.as_str().into() }]);
+    school.seated.shelf().only(ACCOUNT, LOGIN, "old012").set(LOGIN, "user012".into());
+    assert_eq!(one(&school.rebuild().await), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,19 @@
 //! A scope says who is looked at, and proves nothing about anybody else.
 
-use reconcile::config::OnSurplus;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reconcile::clock::Clock;
+use reconcile::config::{Limit, OnSurplus};
+use reconcile::engine::Point;
 use reconcile::model::person::directory as d;
 use reconcile::model::{Pick, Scope};
-use reconcile_state::Value;
+use reconcile_state::{Record, Value};
 
 use crate::toys::{asked, listed};
-use crate::world::{Desk, Fault, key};
+use crate::world::{Desk, Fault, key, wait};
+
+const HOUR: Duration = Duration::from_hours(1);
 
 fn picked(planned: &reconcile::model::pass::Planned) -> Vec<String> {
     planned.people.iter().map(ToString::to_string).collect()
@@ -107,6 +114,62 @@ async fn a_narrow_scope_does_not_take_anothers_record() {
     assert_eq!(pass.planned.plan.pipelines[listed::NAME].conflicts[0].code, "claimed-by-another");
 }
 
+/// A record at the target that nobody made, under a user name and a number.
+fn by_hand(desk: &Desk, row: u64, login: &str, number: &str) {
+    let record = Record::new(login.into()).with(listed::LOGIN, login).with(listed::NUMBER, number);
+    desk.listed.shelf().rows.insert((listed::ACCOUNT, row), record);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_is_not_whole_does_not_say_who_alone_bears_a_number() {
+    for fault in [Fault::Midway, Fault::Incomplete] {
+        let desk = Desk::new();
+        desk.listed.recognise_by_number();
+        desk.people.hire_all(1..=12);
+        // Two people with one number by mistake; the account is the second one's.
+        [1, 12].into_iter().for_each(|n| desk.people.edit(n, d::STUDENT_NUMBER, "shared"));
+        by_hand(&desk, 900, "user012", "shared");
+        by_hand(&desk, 901, "old002", "number002");
+        desk.people.fault(fault);
+        let broken = desk.pass().await;
+        assert!(broken.doubts(listed::NAME).contains(&"everybody-unknown"), "{fault:?} {:#?}", broken.told);
+        let holder = |n: u32| {
+            let claims = desk.store.pipeline(listed::NAME).unwrap().claims(listed::ACCOUNT).unwrap();
+            claims.get(&key(n)).and_then(|claim| claim.remote.id.clone())
+        };
+        assert_ne!(holder(1).as_deref(), Some("900"), "{fault:?}");
+        assert_eq!(holder(2), None, "{fault:?}");
+        desk.people.fault(Fault::None);
+        let whole = desk.pass().await;
+        assert!(whole.doubts(listed::NAME).is_empty());
+        assert_eq!((holder(12).as_deref(), holder(2).as_deref()), (Some("900"), Some("901")), "{fault:?}");
+        assert!(holder(1).is_some_and(|own| own != "900"), "{fault:?}");
+        // Everybody was read once: from now on a reading that breaks off hides nobody.
+        desk.people.hire(0);
+        by_hand(&desk, 902, "old000", "number000");
+        desk.people.fault(fault);
+        assert!(desk.pass().await.doubts(listed::NAME).is_empty());
+        assert_eq!(holder(0).as_deref(), Some("902"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_numbers_vanish_nobody_is_the_only_one_who_bears_one() {
+    let mut desk = Desk::with(1..=12).await;
+    desk.listed.recognise_by_number();
+    desk.people.hire_all([13, 14]);
+    [13, 14].into_iter().for_each(|n| desk.people.edit(n, d::STUDENT_NUMBER, "shared"));
+    desk.plan().await;
+    by_hand(&desk, 900, "old014", "shared");
+    [1, 2, 3, 14].into_iter().for_each(|n| desk.people.edit(n, d::STUDENT_NUMBER, ""));
+    for scope in [Scope::default(), Scope { pick: Pick::Changed, limit: None }, Desk::only([13])] {
+        desk.scope = scope;
+        let pass = desk.pass().await;
+        assert!(pass.source_doubts().contains(&"attribute-shrunk"), "{} {:?}", desk.scope, pass.source_doubts());
+        assert!(!desk.claimed(listed::NAME, listed::ACCOUNT).contains(&key(13)), "{}", desk.scope);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn changed_picks_the_changed_and_the_unfinished() {
     let mut desk = Desk::with(1..=8).await;
@@ -143,6 +206,78 @@ async fn a_plan_that_is_not_applied_moves_no_cookie() {
     desk.plan().await;
     assert_eq!(picked(&desk.pass().await.planned), ["uhid-002"]);
     assert_eq!(picked(&desk.plan().await), Vec::<String>::new());
+}
+
+fn changed() -> Scope {
+    Scope { pick: Pick::Changed, limit: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_dies_leaves_nobody_for_read() {
+    // Whole, by what changed, and by key.
+    for scope in [Scope::default(), changed(), Desk::only([2])] {
+        let mut desk = Desk::with(1..=4).await;
+        desk.people.edit(2, d::DISABLED, Value::Flag(true));
+        desk.scope = scope;
+        desk.die_planning(Point::Collected).await;
+        desk.scope = changed();
+        let pass = desk.pass().await;
+        assert_eq!(picked(&pass.planned), ["uhid-002"]);
+        assert_eq!(pass.fate(listed::NAME, listed::ACCOUNT, 2), Some("disable: landed"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_date_brings_about_is_a_change_of_everybody_it_concerns() {
+    let mut desk = Desk::new();
+    let hours = |n: i64| desk.clock.now() + SignedDuration::from_hours(n);
+    let (soon, later) = (hours(2), hours(4));
+    desk.listed.opens_late(soon);
+    desk.people.hire_all(1..=4);
+    desk.pass().await;
+    desk.scope = changed();
+    wait(HOUR).await;
+    assert_eq!(picked(&desk.pass().await.planned), [""; 0], "it has not come yet");
+    desk.restart();
+    wait(HOUR).await;
+    // Somebody else's pass does not carry the others through, and a refused one carries nobody.
+    desk.scope = Desk::only([2]);
+    assert_eq!(desk.pass().await.of(listed::NAME), ["account/uhid-002 update: landed"]);
+    desk.scope = changed();
+    desk.settings.guard.updates = Limit { number: Some(1), percent: None };
+    assert_eq!(desk.pass().await.fate(listed::NAME, listed::ACCOUNT, 1), Some("update: held refused"));
+    desk.settings.guard.updates = Limit { number: None, percent: None };
+    desk.people.fault(Fault::Empty);
+    assert_eq!(desk.pass().await.changes(), 0, "nobody is shown");
+    desk.people.fault(Fault::None);
+    let due = desk.pass().await;
+    assert_eq!(picked(&due.planned), ["uhid-001", "uhid-003", "uhid-004"]);
+    assert!(due.of(listed::NAME).iter().all(|line| line.ends_with("update: landed")), "{:#?}", due.told);
+    assert_eq!(picked(&desk.pass().await.planned), [""; 0], "once");
+    // A later date is as good as the first.
+    desk.listed.opens_late(later);
+    desk.scope = Scope::default();
+    desk.pass().await;
+    desk.scope = changed();
+    assert_eq!(picked(&desk.pass().await.planned), [""; 0]);
+    wait(2 * HOUR).await;
+    assert_eq!(picked(&desk.pass().await.planned).len(), 4);
+    assert_eq!(picked(&desk.pass().await.planned), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_out_of_a_listing_that_died_is_found_when_back_in_it() {
+    let mut desk = Desk::with(1..=4).await;
+    desk.scope = changed();
+    // The second and the fourth are not listed: few enough to be believed.
+    desk.people.fault(Fault::HalfMissing);
+    desk.die_planning(Point::Collected).await;
+    // They are again, as they were, and something else became of one of them meanwhile.
+    desk.people.fault(Fault::None);
+    desk.people.drop_row(4);
+    assert_eq!(picked(&desk.pass().await.planned), ["uhid-004"]);
+    desk.scope = Scope::default();
+    assert_eq!(picked(&desk.plan().await).len(), 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use reconcile::config::{FirstMeeting, Limit};
+use reconcile::model::pass::{Fate, Planned};
 use reconcile::model::person::directory as d;
 use reconcile::model::{Pick, Scope};
 use reconcile_state::{Drift, Record, Standing, Value};
 
 use crate::toys::{Answer, Listing, asked, listed};
-use crate::world::{Desk, key, wait};
+use crate::world::{Desk, Fault, key, wait};
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_is_not_whole_makes_and_closes_nobody() {
@@ -251,6 +252,24 @@ async fn a_first_load_waits_for_consent() {
     let pass = desk.pass().await;
     assert!(pass.told.iter().all(|line| line.ends_with("held refused")));
     assert_eq!((pass.judged.verdicts[listed::NAME].trips[0].rule, desk.writes()), ("first-load", 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_load_over_a_reading_that_is_doubted_is_not_through() {
+    for fault in [Fault::Midway, Fault::Incomplete] {
+        let mut desk = Desk::new();
+        desk.settings.guard.creates = Limit { number: Some(1), percent: None };
+        desk.people.hire_all(1..=12);
+        desk.people.fault(fault);
+        let half = desk.pass().await;
+        assert!(half.fates.iter().all(|fate| *fate == Fate::Landed), "{fault:?} {:#?}", half.told);
+        desk.people.fault(Fault::None);
+        let rest = desk.pass().await;
+        assert!(rest.fates.iter().all(|fate| *fate == Fate::Landed), "{fault:?} {:#?}", rest.told);
+        assert_eq!(desk.listed.rows().len(), 12, "{fault:?}");
+        let loading = |plan: &Planned| plan.pipelines.iter().map(|one| one.first_load).collect::<Vec<_>>();
+        assert_eq!((loading(&rest.planned), loading(&desk.plan().await)), (vec![true, true], vec![false, false]));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,16 +1,17 @@
 //! From intent to settlement: what is refused, cut off, lost or overtaken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reconcile::config::OnSurplus;
-use reconcile::engine::Stop;
+use reconcile::engine::{Point, Stop, Unstopped};
 use reconcile::model::pass::Fate;
 use reconcile::model::person::directory as d;
 use reconcile::model::{Action, Scope};
 use reconcile_state::{Origin, Record, Standing};
 
 use crate::toys::{Answer, asked, listed};
-use crate::world::{Desk, key, wait};
+use crate::world::{Desk, DiesAt, key, wait};
 
 fn only_listed(desk: &mut Desk) {
     desk.pipelines = vec![listed::NAME];
@@ -33,6 +34,20 @@ async fn one_bad_record_does_not_hold_up_the_others() {
     assert!(desk.open_intents(listed::NAME).is_empty());
     desk.listed.shelf().bad.clear();
     assert_eq!(desk.pass().await.told, ["toy-listed/account/uhid-005 create: landed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_elsewhere_is_settled_when_one_memory_fails() {
+    let mut desk = Desk::with(1..=3).await;
+    (1..=3).for_each(|n| desk.people.edit(n, d::SURNAME, "Changed"));
+    desk.listed.shelf().held = Duration::from_secs(20);
+    desk.points = Arc::new(DiesAt(Some(asked::NAME), Point::Recorded));
+    let judged = desk.judge(desk.plan().await);
+    let failed = reconcile::engine::apply(&desk.planner(), &desk.writers(), &judged.approved, &Stop::default()).await;
+    assert!(failed.is_err());
+    assert!(desk.open_intents(listed::NAME).is_empty(), "its answer was waited for");
+    desk.points = Arc::new(Unstopped);
+    assert_eq!(desk.pass().await.of(listed::NAME), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use reconcile::clock::Clock;
 use reconcile::config::{
     FirstMeeting, GuardSettings, Institution, Limit, OnDrift, OnSurplus, PipelineSettings, Protected, Windows,
 };
-use reconcile::engine::{self, ApprovedPlan, Consent, Judged, Order, Planner, Rebuilt, Stop};
+use reconcile::engine::{self, ApprovedPlan, Consent, Judged, Order, Planner, Point, Points, Rebuilt, Stop};
 use reconcile::model::pass::{Fate, Planned};
 use reconcile::model::{KeyField, Pick, Scope};
 use reconcile::targets::Registry;
@@ -78,11 +78,22 @@ pub struct Desk {
     pub adopt: bool,
     /// Doubts and rules that are accepted.
     pub allow: BTreeSet<String>,
+    /// Who is told of the places that a pass comes to.
+    pub points: Arc<dyn Points>,
     /// Pipelines in scope.
     pub pipelines: Vec<&'static str>,
     runs: AtomicU32,
     registry: Registry,
     place: TempDir,
+}
+
+/// What a thread does dies where a pass comes to this place, in this pipeline.
+pub struct DiesAt(pub Option<&'static str>, pub Point);
+
+impl Points for DiesAt {
+    fn reached(&self, pipeline: Option<&'static str>, point: Point) {
+        assert!((pipeline, point) != (self.0, self.1), "killed at {}", point.name());
+    }
 }
 
 /// What a pass did, in few words.
@@ -117,6 +128,7 @@ impl Desk {
             scope: Scope::default(),
             adopt: false,
             allow: BTreeSet::new(),
+            points: Arc::new(engine::Unstopped),
             pipelines: vec![listed::NAME, asked::NAME],
             runs: AtomicU32::new(0),
             place,
@@ -198,7 +210,7 @@ impl Desk {
             store: self.store.clone(),
             clock: self.clock.clone(),
             progress: Arc::new(engine::Silent),
-            points: Arc::new(engine::Unstopped),
+            points: self.points.clone(),
         }
     }
 
@@ -231,6 +243,16 @@ impl Desk {
     /// Plans, or tells why not.
     pub async fn try_plan(&self) -> Result<Planned, engine::PassError> {
         engine::plan(&self.planner(), &self.order()).await
+    }
+
+    /// Plans until the program dies at a place, and starts it again.
+    pub async fn die_planning(&mut self, at: Point) {
+        let points = std::mem::replace(&mut self.points, Arc::new(DiesAt(None, at)));
+        assert!(self.try_plan().await.is_err(), "{} is not reached", at.name());
+        // What else was under way is over before the store is opened again.
+        wait(Duration::from_secs(1)).await;
+        self.points = points;
+        self.restart();
     }
 
     /// Judges a plan.

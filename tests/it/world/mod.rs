@@ -7,7 +7,8 @@ mod people;
 mod school;
 
 pub use changes::{Changes, by_record, would_do};
-pub use desk::{Desk, Pass, wait};
+pub use desk::{Desk, DiesAt, Pass, wait};
+
 /// Runs what a property test does in a runtime of its own, whose time stands still. With one thread for the store the
 /// same work is done in the same order every time.
 pub fn run<T>(work: impl Future<Output = T>) -> T {

@@ -276,7 +276,7 @@ fn truthful(stage: &Stage, stores: &BTreeMap<&'static str, Store>, names: &Names
                 Landing::Landed => true,
                 // Read back later, or what did land of a whole that was refused.
                 Landing::Unknown { .. } | Landing::Partial { .. } => matches!(one.after, After::Present { .. }),
-                _ => false,
+                Landing::Failed { .. } => false,
             };
             let landed = |one: &Outcome| one.at >= since && landed(one);
             makes == (intent.action == "create") && outcomes[&(pipeline, *number)].iter().any(landed)

@@ -21,7 +21,8 @@ fn scene(point: Point) -> Where {
         P::AsideCopied | P::AsideClaims | P::AsideApplied | P::AsideForgotten | P::AsideClosed | P::Identified => {
             Where::AnotherSite
         }
-        P::Begun
+        P::Collected
+        | P::Begun
         | P::Expected
         | P::Noted
         | P::WindowBegun

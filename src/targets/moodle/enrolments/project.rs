@@ -97,6 +97,8 @@ impl<'e> EnrolmentRules<'e> {
     /// What is called for, beside what is called for of the account.
     pub fn desired(&self, person: &Person, account: &Call) -> Desired {
         let mut left_out = BTreeMap::new();
+        // A date changes nothing for whoever is enrolled in nothing.
+        let is_enrolled = person.vault.as_ref().is_some_and(|row| row.elements(vault::ENROLMENTS).next().is_some());
         Desired {
             kind: ENROLMENTS,
             key: person.key().clone(),
@@ -105,7 +107,7 @@ impl<'e> EnrolmentRules<'e> {
             scopes: None,
             unasked: BTreeSet::new(),
             left_out,
-            valid_until: self.changes_at,
+            valid_until: self.changes_at.filter(|_| is_enrolled),
         }
     }
 
@@ -340,7 +342,9 @@ mod tests {
 
     #[test]
     fn the_answer_holds_until_the_next_semester_opens() {
-        let desired = with_rules("", |rules| rules.desired(&enrolled(&[]), &active()));
+        let none = with_rules("", |rules| rules.desired(&enrolled(&[]), &active()));
+        assert_eq!(none.valid_until, None, "it changes nothing for whoever is enrolled in nothing");
+        let desired = with_rules("", |rules| rules.desired(&enrolled(&[STUDENT]), &active()));
         assert_eq!(desired.valid_until.map(|at| at.to_string()).as_deref(), Some("2026-10-31T23:00:00Z"));
     }
 }
