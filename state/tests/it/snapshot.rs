@@ -115,6 +115,23 @@ fn an_empty_believed_reading_empties_the_scope() {
 }
 
 #[test]
+fn a_reading_in_one_piece_keeps_nothing_before_its_end() {
+    let (_dir, store) = fresh();
+    let write = |in_one: bool| {
+        let writer = store.snapshot(OBSERVED, &schema()).unwrap().in_pieces_of(1);
+        let mut writer = if in_one { writer.in_one_piece() } else { writer };
+        people(0..100).iter().for_each(|person| drop(writer.see(person).unwrap()));
+        writer
+    };
+    let writer = write(true);
+    assert_eq!(store.root(OBSERVED).unwrap(), None);
+    drop(writer);
+    drop(write(false));
+    assert_eq!(store.digests(OBSERVED).unwrap().len(), 100, "any other keeps piece by piece");
+    assert_eq!(write(true).finish(Absence::Believed).unwrap().same, 100);
+}
+
+#[test]
 fn an_interrupted_reading_is_gone_on_from() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).pipeline("test").unwrap();
