@@ -9,6 +9,7 @@
 //! | `verdict` | what a refusal was for: pure |
 //! | `steps`, `batches` | what is to be sent, and together with what: pure |
 //! | `roles`, `members` | what the site shows of the ids of roles, and of who is in a course, before anything is sent |
+//! | `trial` | what shows an id of which nobody holds the role |
 //! | `ledger`, `write` | what is done, and what came of it |
 
 mod batches;
@@ -24,6 +25,7 @@ mod steps;
 mod survey;
 #[cfg(test)]
 pub(super) mod testing;
+mod trial;
 mod verdict;
 mod write;
 

@@ -7,14 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use reconcile_state::Edit;
-
 use super::super::accounts::ids;
 use super::super::answer::{ENROL_FAILED, FETCH_FAILED, UPDATE_FAILED};
 use super::super::client::{Client, Failure};
 use super::super::config::Settings;
-use super::super::schema::COURSES;
-use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Participant, Place, function};
+use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Place, function};
 use super::batches::batches;
 use super::config::{Enrolments, Removal};
 use super::courses::{Catalogue, Courses};
@@ -22,6 +19,7 @@ use super::ledger::{Ledger, Piece};
 use super::members::Members;
 use super::roles::{Book, Known, Roles, unread, wrong};
 use super::steps::{Stage, steps};
+use super::trial::{Trial, Tried};
 use super::verdict::{Verdict, divide, verdict};
 use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
 use crate::policy::CourseKey;
@@ -33,6 +31,7 @@ pub struct EnrolmentWriter {
     enrolments: Enrolments,
     catalogue: Arc<Catalogue>,
     roles: Arc<Roles>,
+    trial: Trial,
     /// What the site refused of a course whoever the person was, since all courses were last read.
     refused: Mutex<Refusals>,
     members: Members,
@@ -54,7 +53,8 @@ impl EnrolmentWriter {
         roles: Arc<Roles>,
     ) -> Self {
         let members = Members::new(Arc::clone(&client), Arc::clone(&roles), settings.pace.concurrency());
-        Self { client, settings, enrolments, catalogue, roles, refused: Mutex::default(), members }
+        let trial = Trial::new(Arc::clone(&client), Arc::clone(&settings));
+        Self { client, settings, enrolments, catalogue, roles, trial, refused: Mutex::default(), members }
     }
 
     /// What may share a batch.
@@ -85,11 +85,8 @@ impl EnrolmentWriter {
         stages.insert(Stage::Enrol, self.leave_enrolled(enrol, &changes, &mut ledger).await);
         for stage in Stage::ALL {
             let pieces = stages.remove(&stage).unwrap_or_default();
-            let sent = match self.right_roles(stage, pieces, &changes, &mut ledger).await {
-                Ok(pieces) => self.send_stage(stage, pieces, changes.len(), &mut ledger).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = sent {
+            let pieces = self.right_roles(stage, pieces, &mut ledger).await;
+            if let Err(error) = self.send_stage(stage, pieces, changes.len(), &mut ledger).await {
                 return changes.into_iter().map(|change| Outcome::failed(change, error.clone())).collect();
             }
         }
@@ -131,25 +128,16 @@ impl EnrolmentWriter {
     }
 
     /// Leaves the pieces whose roles have the ids that the site gives them, and fails the others. What was read shows
-    /// most ids, and a look at a course in which a role is held the rest; a role that nobody holds yet is given to one
-    /// person first.
-    ///
-    /// # Errors
-    /// As [`EnrolmentWriter::send_stage`].
-    async fn right_roles(
-        &self,
-        stage: Stage,
-        mut pieces: Vec<Piece>,
-        changes: &[&Change],
-        ledger: &mut Ledger,
-    ) -> Result<Vec<Piece>, TargetError> {
+    /// most ids, and a look at a course in which a role is held the rest; a role that nobody holds yet is tried.
+    async fn right_roles(&self, stage: Stage, mut pieces: Vec<Piece>, ledger: &mut Ledger) -> Vec<Piece> {
         let wanted: BTreeSet<String> = pieces.iter().map(|piece| piece.step.role.clone()).collect();
         let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).filter(|role| !role.is_empty()).collect();
         // Without the right to look the settings are believed; `reconcile check` says so.
         if wanted.is_empty() || self.client.site().await.is_ok_and(|site| !site.lists(function::ENROLLED)) {
-            return Ok(pieces);
+            return pieces;
         }
         let mut book = self.roles.book().await;
+        self.trial.step_out(&mut book).await;
         let looked = self.roles.look(&self.client, &wanted, &mut book).await;
         let mut refused: BTreeMap<&str, TargetError> = BTreeMap::new();
         for role in wanted {
@@ -159,7 +147,14 @@ impl EnrolmentWriter {
                 Ok(()) if is_unseen && matches!(stage, Stage::Assign | Stage::Enrol) => {
                     let own;
                     (own, pieces) = pieces.into_iter().partition(|piece| piece.step.role == role);
-                    pieces.extend(self.try_role(stage, role, own, (changes, &mut *ledger), &mut book).await?);
+                    let left = match self.try_role(role, own, ledger, &mut book).await {
+                        Ok(left) => left,
+                        Err((error, left)) => {
+                            refused.insert(role, error);
+                            left
+                        }
+                    };
+                    pieces.extend(left);
                 }
                 _ => {}
             }
@@ -174,70 +169,43 @@ impl EnrolmentWriter {
                 false
             }
         });
-        Ok(pieces)
+        pieces
     }
 
-    /// Gives a role that nobody holds to one person and looks whether it is the one that is meant: a wrong id goes to
-    /// nobody else, and is taken back. Gives what is left to be sent.
+    /// Has a role tried of which the site shows nobody, in one of the courses in which it is to be given. Gives what is
+    /// left to be sent: the courses that refuse it are done with.
+    ///
+    /// # Errors
+    /// Nothing can be said of the id.
     async fn try_role(
         &self,
-        stage: Stage,
         role: &str,
         pieces: Vec<Piece>,
-        (changes, ledger): (&[&Change], &mut Ledger),
+        ledger: &mut Ledger,
         book: &mut Book,
-    ) -> Result<Vec<Piece>, TargetError> {
-        let mut left = VecDeque::from(pieces);
-        while let Some(piece) = left.pop_front() {
-            let Some(piece) = ledger.admit(vec![piece]).pop() else { continue };
-            self.send_stage(stage, vec![piece.clone()], changes.len(), ledger).await?;
-            if !ledger.may_have_landed(&piece) {
-                continue;
-            }
-            let people: Vec<Participant> = match self.client.call(&Call::Enrolled(piece.course)).await {
-                Ok(people) => people,
-                Err(error) => {
-                    let error = under(&unread(&error), stage.code());
-                    left.drain(..).for_each(|piece| ledger.fail(piece.change, &piece.step, &error));
+    ) -> Result<Vec<Piece>, (TargetError, Vec<Piece>)> {
+        let mut pieces = self.leave_out(ledger.admit(pieces), ledger);
+        while let Some(Piece { course, role: id, .. }) = pieces.first().cloned() {
+            match self.trial.give((course, id), book).await {
+                Ok(Tried::Shown) => {
+                    if self.roles.known(role, book) == Known::Unseen {
+                        book.hide(role);
+                    }
                     break;
                 }
-            };
-            book.note(&people);
-            match self.roles.known(role, book) {
-                Known::Right => {}
-                Known::Unseen => book.hide(role),
-                Known::Wrong(words) => {
-                    let mut error = wrong(role, &words);
-                    let other = book.name(piece.role).unwrap_or_default();
-                    if let Some(back) = self.take_back(&piece, changes[piece.change], other, &people).await {
-                        error.message = format!("{}; {back}", error.message);
+                Ok(Tried::Refused(Failure { error, said })) => {
+                    let verdict = verdict(&error, said.as_deref());
+                    if verdict != Verdict::Pair {
+                        return Err((unread(&error), pieces));
                     }
-                    ledger.fail(piece.change, &piece.step, &error);
+                    let refused;
+                    (refused, pieces) = pieces.into_iter().partition(|piece| piece.course == course);
+                    self.refuse(&refused, &error, said.as_deref(), verdict, ledger);
                 }
+                Err(error) => return Err((error, pieces)),
             }
-            break;
         }
-        Ok(left.into())
-    }
-
-    /// Takes back a role that was just given by mistake, unless the person had it before; says what came of it.
-    async fn take_back(&self, piece: &Piece, change: &Change, other: &str, people: &[Participant]) -> Option<String> {
-        let course = &piece.step.course;
-        let element = format!("{course}/{other}");
-        let left = |edit: &Edit| matches!(edit, Edit::Remove { element: held, .. } if *held == element);
-        let before = change.kept.contains(&(COURSES, element.clone()))
-            || change.desired.elements(COURSES).any(|held| held == element)
-            || change.edits.iter().chain(&change.left).any(left);
-        let holds = |person: &&Participant| person.id == piece.user;
-        let holds = people.iter().find(holds).is_some_and(|person| person.roles.iter().any(|r| r.roleid == piece.role));
-        if before || !holds {
-            return None;
-        }
-        let place = Place { user: piece.user, course: piece.course, role: piece.role };
-        Some(match self.client.call::<()>(&Call::Unassign(vec![place])).await {
-            Ok(()) => format!("one person in {course} was given it to find out, and it was taken back"),
-            Err(_) => format!("one person in {course} was given `{other}` by mistake: take it away there by hand"),
-        })
+        Ok(pieces)
     }
 
     /// Sends the pieces of one stage.

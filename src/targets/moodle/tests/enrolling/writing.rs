@@ -36,8 +36,9 @@ async fn a_change_of_role_never_ends_the_enrolment_and_sends_no_mail() {
     let site = site(BY_REPORT);
     let [kari, boss] = ["kari", "boss"].map(|name| site.add(name, "oidc"));
     let a = site.course("A");
-    site.put(a, boss, MANUAL, &["editingteacher"]);
+    site.put(a, boss, MANUAL, &["editingteacher", "teacher"]);
     site.put(a, kari, MANUAL, &["student"]);
+    site.page(&[]).await;
     site.world().edit_member(a, kari, |member| member.methods.get_mut(MANUAL).unwrap().suspended = true);
     assert_eq!(landed(&site.write_one(change(kari, &["A/teacher"], &["A/student"])).await), 2);
     assert_eq!(site.roles(a, kari), [4]);
@@ -78,7 +79,7 @@ async fn who_is_enrolled_and_lost_the_role_by_hand_gets_the_role_and_is_not_enro
         let site = site(more);
         let [kari, boss] = ["kari", "boss"].map(|name| site.add(name, "oidc"));
         let a = site.course("A");
-        site.put(a, boss, MANUAL, &["editingteacher"]);
+        site.put(a, boss, MANUAL, &["editingteacher", "student"]);
         site.put(a, kari, MANUAL, &[]);
         site.world().edit_member(a, kari, |member| member.methods.get_mut(MANUAL).unwrap().suspended = true);
         let page = site.page(&[("kari", kari)]).await;
@@ -96,8 +97,9 @@ async fn what_the_report_hides_is_not_made_again() {
     let site = site(BY_REPORT);
     let [kari, ola, boss] = ["kari", "ola", "boss"].map(|name| site.add(name, "oidc"));
     let a = site.course("A");
-    site.put(a, boss, MANUAL, &["editingteacher"]);
+    site.put(a, boss, MANUAL, &["editingteacher", "teacher"]);
     site.put(a, kari, MANUAL, &["student"]);
+    site.page(&[]).await;
     site.world().edit_member(a, kari, |member| member.methods.get_mut(MANUAL).unwrap().suspended = true);
     // As a report that shows active enrolments only would have it.
     let new = |user| change(user, &["A/student"], &[]);
@@ -245,6 +247,7 @@ async fn a_mail_that_fails_after_the_commit_leaves_the_outcome_partial() {
     let [kari, boss] = ["kari", "boss"].map(|name| site.add(name, "oidc"));
     let a = site.course("A");
     site.put(a, boss, MANUAL, &["editingteacher"]);
+    site.read_roles().await;
     site.world().break_mail(true);
     let outcome = site.write_one(change(kari, &["A/student"], &[])).await;
     assert_eq!(error(&outcome).effect, Effect::Partial);
