@@ -1,6 +1,6 @@
 //! One pipeline while a plan is applied: what its batches share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -43,6 +43,8 @@ pub struct Lane<'l> {
     pub halted: Mutex<Option<TargetError>>,
     /// Which scopes of parts are ours, by kind, in the target's own words.
     pub within: BTreeMap<&'static str, Vec<String>>,
+    /// Records that were in doubt when the pass began, by kind and key.
+    pub doubted: BTreeSet<(String, Key)>,
     /// Changes of parts that were written, and are read back together at the end of their wave.
     pub unconfirmed: Mutex<Vec<(Ready, u64, Outcome)>>,
     /// The last reading of the parts that are to change, where the plan's had grown old.
@@ -79,6 +81,7 @@ impl<'l> Lane<'l> {
             doubts: AtomicU32::new(0),
             halted: Mutex::new(None),
             within: BTreeMap::new(),
+            doubted: BTreeSet::new(),
             unconfirmed: Mutex::default(),
             refreshed: tokio::sync::Mutex::default(),
         }

@@ -88,6 +88,8 @@ pub struct Shelf {
     pub mute: bool,
     /// A batch with one of these is refused as a whole.
     pub bad: BTreeSet<Key>,
+    /// Of a batch with one of these nothing is done, and nothing is heard.
+    pub poison: BTreeSet<Key>,
     /// Changes of these are refused, alone.
     pub refused: BTreeSet<Key>,
     /// The next batch is refused, and may be sent again.
@@ -394,6 +396,10 @@ impl Toy {
         if batch.changes.iter().any(|ready| shelf.bad.contains(&ready.change.key)) {
             return whole(&rejected());
         }
+        let lost = TargetError::new(ErrorKind::Connect, "TOY_TIMEOUT", "no answer").later(None).effect(Effect::Unknown);
+        if batch.changes.iter().any(|ready| shelf.poison.contains(&ready.change.key)) {
+            return whole(&lost);
+        }
         if let Some(answer) = shelf.answer {
             for ready in &batch.changes {
                 match answer {
@@ -402,8 +408,7 @@ impl Toy {
                     Answer::LandsAfter(delay) => shelf.late.push((Instant::now() + delay, ready.clone())),
                 }
             }
-            let lost = TargetError::new(ErrorKind::Connect, "TOY_TIMEOUT", "no answer").later(None);
-            return whole(&lost.effect(Effect::Unknown));
+            return whole(&lost);
         }
         batch.changes.iter().map(|ready| shelf.answer(ready)).collect()
     }

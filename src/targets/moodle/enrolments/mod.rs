@@ -6,7 +6,7 @@
 //! | `project` | what should be: pure |
 //! | `survey` | what the settings make of MetaVault's rows, for `reconcile check`: pure |
 //! | `courses`, `report`, `read` | what is |
-//! | `verdict` | what a refusal was for: pure |
+//! | `verdict`, `refusals` | what a refusal was for, and what was refused so far: pure |
 //! | `steps`, `batches` | what is to be sent, and together with what: pure |
 //! | `roles`, `members` | what the site shows of the ids of roles, and of who is in a course, before anything is sent |
 //! | `trial` | what shows an id of which nobody holds the role |
@@ -19,6 +19,7 @@ mod ledger;
 mod members;
 mod project;
 mod read;
+mod refusals;
 mod report;
 mod roles;
 mod steps;

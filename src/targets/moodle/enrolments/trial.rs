@@ -50,11 +50,16 @@ impl Trial {
             given => given,
         };
         let people: Result<Vec<Participant>, TargetError> = self.client.call(&Call::Enrolled(course)).await;
+        let is_over = given.as_ref().err().is_none_or(|failure| failure.error.effect == Effect::Partial);
+        if is_over && people.as_ref().is_ok_and(|people| people.iter().all(|one| one.id != own)) {
+            book.lose_own(course);
+        }
         self.step_out(book).await;
         let people = people.map_err(|error| unread(&error))?;
         let is_shown = people.iter().any(|one| one.id == own && one.roles.iter().any(|role| role.roleid == id));
         book.note(&people);
         match given {
+            Err(failure) if !is_shown && failure.error.effect == Effect::Partial => Ok(Tried::Refused(failure)),
             Err(failure) if !is_shown => Err(unread(&failure.error)),
             _ => Ok(Tried::Shown),
         }
@@ -62,13 +67,17 @@ impl Trial {
 
     /// Takes the service account out of the courses in which it is, or may be. What cannot be done is done later.
     pub async fn step_out(&self, book: &mut Book) {
-        for course in book.own_courses() {
-            let Ok(own) = self.own().await else { return };
+        let courses = book.own_courses();
+        if courses.is_empty() {
+            return;
+        }
+        let Ok(own) = self.own().await else { return };
+        for course in courses {
             match self.client.call::<()>(&Call::Unenrol(vec![Place { user: own, course, role: 0 }])).await {
                 // Where the course or its manual method is gone there is nothing to be taken out of.
                 Err(error) if error.effect == Effect::None && is_gone(error.kind) => book.lose_own(course),
                 Ok(()) => book.lose_own(course),
-                Err(_) => return,
+                Err(_) => {}
             }
         }
     }

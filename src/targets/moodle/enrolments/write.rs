@@ -5,22 +5,23 @@
 //! is the engine's to divide, as long as nothing of the batch has landed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::accounts::ids;
 use super::super::answer::{ENROL_FAILED, FETCH_FAILED, UPDATE_FAILED};
 use super::super::client::{Client, Failure};
 use super::super::config::Settings;
-use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Place, function};
+use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Participant, Place, function};
 use super::batches::batches;
 use super::config::{Enrolments, Removal};
 use super::courses::{Catalogue, Courses};
 use super::ledger::{Ledger, Piece};
 use super::members::Members;
+use super::refusals::Refusals;
 use super::roles::{Book, Known, Roles, unread, wrong};
 use super::steps::{Stage, steps};
 use super::trial::{Trial, Tried};
-use super::verdict::{Verdict, divide, verdict};
+use super::verdict::{NO_RIGHT, Verdict, divide, verdict};
 use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
 use crate::policy::CourseKey;
 
@@ -35,12 +36,6 @@ pub struct EnrolmentWriter {
     /// What the site refused of a course whoever the person was, since all courses were last read.
     refused: Mutex<Refusals>,
     members: Members,
-}
-
-#[derive(Default)]
-struct Refusals {
-    since: u64,
-    pairs: BTreeMap<(Stage, String, String), TargetError>,
 }
 
 impl EnrolmentWriter {
@@ -185,7 +180,8 @@ impl EnrolmentWriter {
         book: &mut Book,
     ) -> Result<Vec<Piece>, (TargetError, Vec<Piece>)> {
         let mut pieces = self.leave_out(ledger.admit(pieces), ledger);
-        while let Some(Piece { course, role: id, .. }) = pieces.first().cloned() {
+        while let Some(Piece { course, role: id, step, .. }) = pieces.first().cloned() {
+            let stage = step.stage;
             match self.trial.give((course, id), book).await {
                 Ok(Tried::Shown) => {
                     if self.roles.known(role, book) == Known::Unseen {
@@ -194,13 +190,16 @@ impl EnrolmentWriter {
                     break;
                 }
                 Ok(Tried::Refused(Failure { error, said })) => {
-                    let verdict = verdict(&error, said.as_deref());
-                    if verdict != Verdict::Pair {
+                    let is_denied = said.as_deref() == Some(NO_RIGHT) && self.refusals().is_denied(stage);
+                    let is_the_course_s =
+                        error.effect == Effect::Partial || verdict(&error, said.as_deref()) == Verdict::Pair;
+                    if is_denied || !is_the_course_s {
                         return Err((unread(&error), pieces));
                     }
                     let refused;
                     (refused, pieces) = pieces.into_iter().partition(|piece| piece.course == course);
-                    self.refuse(&refused, &error, said.as_deref(), verdict, ledger);
+                    // Of these nothing was sent.
+                    self.refuse(&refused, &error.effect(Effect::None), said.as_deref(), Verdict::Pair, ledger);
                 }
                 Err(error) => return Err((error, pieces)),
             }
@@ -230,15 +229,22 @@ impl EnrolmentWriter {
             }
             let Err(failure) = self.send(stage, &pieces).await else {
                 ledger.land(&pieces);
+                self.refusals().land(stage, &pieces);
                 continue;
             };
             let Failure { error, said } = failure;
-            let verdict = verdict(&error, said.as_deref());
+            let verdict = match verdict(&error, said.as_deref()) {
+                Verdict::Pair if said.as_deref() == Some(NO_RIGHT) && self.refusals().is_denied(stage) => {
+                    Verdict::Outage
+                }
+                verdict => verdict,
+            };
             match verdict {
                 Verdict::Lost | Verdict::Outage => ledger.end(&pieces, &error, true),
                 Verdict::Met | Verdict::Person if changes > 1 && ledger.is_untouched() => return Err(error),
-                Verdict::Partial | Verdict::Met => ledger.end(&pieces, &error, false),
-                Verdict::Pair | Verdict::Person => match divide(&pieces, verdict) {
+                Verdict::Met => ledger.end(&pieces, &error, false),
+                Verdict::Partial if !self.is_undone(stage, &pieces).await => ledger.end(&pieces, &error, false),
+                Verdict::Partial | Verdict::Pair | Verdict::Person => match divide(&pieces, verdict) {
                     Some((one, other)) => {
                         work.push_front(other);
                         work.push_front(one);
@@ -248,6 +254,22 @@ impl EnrolmentWriter {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing was done of a request that was refused for what nobody knows, or may be asked again anyway. It
+    /// was one transaction, so that one of its pieces tells; only an enrolment must not be sent again where it is there.
+    async fn is_undone(&self, stage: Stage, pieces: &[Piece]) -> bool {
+        match (stage, pieces.first()) {
+            (Stage::Assign | Stage::Unassign | Stage::Unenrol, _) => true,
+            (Stage::Enrol, Some(piece))
+                if self.client.site().await.is_ok_and(|site| site.lists(function::ENROLLED)) =>
+            {
+                let people: Result<Vec<Participant>, TargetError> =
+                    self.client.call(&Call::Enrolled(piece.course)).await;
+                people.is_ok_and(|people| people.iter().all(|person| person.id != piece.user))
+            }
+            _ => false,
+        }
     }
 
     /// Leaves out who is enrolled although the report does not show it, as one with a condition may: to enrol again
@@ -303,13 +325,17 @@ impl EnrolmentWriter {
         self.client.ask(&call).await
     }
 
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Pieces that the site has not refused whoever the person was; the others fail at once.
     fn leave_out(&self, pieces: Vec<Piece>, ledger: &mut Ledger) -> Vec<Piece> {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refused = self.refusals();
         let since = self.catalogue.readings();
         if refused.since != since {
             // Somebody may have put it right.
-            *refused = Refusals { since, ..Refusals::default() };
+            *refused = Refusals::since(since);
         }
         let (out, pieces): (Vec<Piece>, Vec<Piece>) =
             pieces.into_iter().partition(|piece| refused.pairs.contains_key(&piece.pair()));
@@ -325,18 +351,22 @@ impl EnrolmentWriter {
     fn refuse(&self, pieces: &[Piece], error: &TargetError, said: Option<&str>, verdict: Verdict, ledger: &mut Ledger) {
         let Some(first) = pieces.first() else { return };
         let mut error = error.clone();
-        if verdict == Verdict::Pair {
+        if verdict != Verdict::Person {
             let fix = match said {
                 Some("wsnoinstance") => "add or enable manual enrolments in the course",
                 Some("wsusercannotassign") => {
                     "allow the service account's role to assign this one, and compare enrolments.role_ids"
                 }
+                Some(NO_RIGHT) => "look what the service account may do in the course",
                 _ => "look whether the course is still there, and compare enrolments.role_ids",
             };
             let role = if first.step.role.is_empty() { "all roles" } else { &first.step.role };
             error.message = format!("{}, {role}: {}; {fix}", first.step.course, error.message);
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            refused.pairs.insert(first.pair(), error.clone());
+            if verdict == Verdict::Partial && first.step.stage == Stage::Enrol {
+                // It was looked at.
+                error.effect = Effect::None;
+            }
+            self.refusals().refuse(first, &error, said, verdict);
         }
         for piece in pieces {
             ledger.fail(piece.change, &piece.step, &error);

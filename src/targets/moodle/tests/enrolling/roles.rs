@@ -211,3 +211,19 @@ async fn a_wrong_id_is_found_behind_whatever_stands_before_it() {
     assert_eq!(wrong.count(), 3, "{outcomes:?}");
     assert!(site.world().members().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_course_that_refuses_the_trial_does_not_hide_what_another_one_shows() {
+    for code in ["hiddencoursefault", "nopermissions"] {
+        let site = site(&swapped("report = { id = 2 }\n"));
+        let kari = site.add("kari", "oidc");
+        let (a, _) = (site.course("A"), site.course("B"));
+        site.page(&[]).await;
+        site.world().refuse_course(a, code);
+        let outcome = site.write_one(change(kari, &["A/student", "B/student"], &[])).await;
+        let codes: Vec<&str> = outcome.failed.iter().map(|(_, error)| error.code.as_str()).collect();
+        assert_eq!(codes, ["MOODLE_COURSE_ENROL_FAILED", "MOODLE_ROLE_ID_WRONG"], "{code}");
+        assert!(outcome.failed.iter().all(|(_, error)| error.effect == Effect::None), "{code}");
+        assert!(site.world().members().is_empty(), "{code}");
+    }
+}

@@ -319,3 +319,63 @@ async fn accounts_and_enrolments_never_share_a_batch() {
         batches.iter().map(|batch| batch.changes.iter().map(|ready| ready.change.kind).collect()).collect();
     assert_eq!(kinds, [BTreeSet::from([ACCOUNT]), BTreeSet::from([ENROLMENTS])]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_course_refused_for_what_nobody_knows_holds_back_nothing_else_and_is_named() {
+    for code in ["hiddencoursefault", "A sentence of a plug-in, with a name in it.", "nopermissions"] {
+        let site = site(BY_REPORT);
+        let users: Vec<u64> = (0..20).map(|nth| site.add(&format!("user{nth}"), "oidc")).collect();
+        let (a, b, c) = (site.course("A"), site.course("B"), site.course("C"));
+        site.read_roles().await;
+        site.world().refuse_course(b, code);
+        let want = ["A/student", "B/student", "C/student"];
+        let before = site.world().calls();
+        let outcomes = site.write(users.iter().map(|user| change(*user, &want, &[])).collect()).await;
+        for (user, outcome) in users.iter().zip(&outcomes) {
+            assert_eq!((site.roles(a, *user), site.roles(c, *user)), (vec![5], vec![5]), "{code}");
+            assert!(outcome.error.is_none() && outcome.landed.len() == 2, "{code}: {outcome:?}");
+            let [(_, error)] = &outcome.failed[..] else { panic!("{code}: {outcome:?}") };
+            assert!(error.message.contains(&key("B")) && error.effect == Effect::None, "{code}: {error}");
+        }
+        let sent = site.since(&before)["enrol_manual_enrol_users"];
+        assert!(sent <= 16, "{code}: {sent} requests");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_refused_for_what_nobody_knows_holds_back_nobody() {
+    let site = site(BY_REPORT);
+    let users: Vec<u64> = (0..20).map(|nth| site.add(&format!("user{nth}"), "oidc")).collect();
+    let a = site.course("A");
+    site.read_roles().await;
+    site.world().refuse_user(users[7], "guardedaccount");
+    let outcomes = site.write(users.iter().map(|user| change(*user, &["A/student"], &[])).collect()).await;
+    let failed: Vec<u64> =
+        users.iter().zip(&outcomes).filter(|(_, one)| !one.failed.is_empty()).map(|(user, _)| *user).collect();
+    assert_eq!(failed, [users[7]]);
+    assert_eq!(users.iter().filter(|user| site.roles(a, **user) == [5]).count(), 19);
+    // The same where nothing is enrolled, which may be asked for again without a look.
+    let outcomes = site.write(users.iter().map(|user| change(*user, &[], &["A/student"])).collect()).await;
+    let failed: Vec<u64> =
+        users.iter().zip(&outcomes).filter(|(_, one)| !one.failed.is_empty()).map(|(user, _)| *user).collect();
+    assert_eq!(failed, [users[7]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_that_is_missing_everywhere_ends_the_batch_after_a_few_courses() {
+    let site = site(BY_REPORT);
+    let kari = site.add("kari", "oidc");
+    let codes: Vec<String> = (0..12).map(|nth| format!("C{nth}")).collect();
+    for code in &codes {
+        site.course(code);
+    }
+    site.read_roles().await;
+    site.world().deny("enrol_manual_enrol_users", true);
+    let want: Vec<String> = codes.iter().map(|code| format!("{code}/student")).collect();
+    let want: Vec<&str> = want.iter().map(String::as_str).collect();
+    let outcome = site.write_one(change(kari, &want, &[])).await;
+    let error = outcome.error.unwrap();
+    assert_eq!((error.kind, error.effect), (ErrorKind::Auth, Effect::None));
+    assert_eq!(outcome.failed.len(), 3);
+    assert!(site.world().calls()["enrol_manual_enrol_users"] <= 16);
+}
