@@ -25,9 +25,8 @@ use super::point::Point;
 use super::progress::{Progress, Step};
 use super::replaced::look_for_replaced;
 use super::settle;
-use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
-use crate::model::{Batch, Change, ChangeId, Ready};
+use crate::model::{Batch, Change, ChangeId, Ready, Stop};
 use crate::targets::port::{AnyWriter, Echo};
 
 /// What came of an approved plan.

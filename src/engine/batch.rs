@@ -66,7 +66,7 @@ fn attempt<'a>(
         let batch = Batch { request: batch.request, changes };
         let intents = intend(lane, &batch).await?;
         lane.reached(Point::Intended);
-        let outcomes = lane.writer.write(&batch).await;
+        let outcomes = lane.writer.write_until(&batch, lane.stop).await;
         lane.reached(Point::Answered);
         let mut outcomes: BTreeMap<Digest, Outcome> = outcomes.into_iter().map(|o| (o.id, o)).collect();
         if let Some(error) = refused_whole(&batch, &outcomes, tried) {

@@ -10,10 +10,10 @@ use reconcile_state::{Digest, Key, Remote, Schema};
 use super::memory::{Memories, Memory};
 use super::observe::Look;
 use super::point::{Point, Points};
-use super::stop::Stop;
 use crate::clock::Clock;
 use crate::model::pass::{Done, Fate};
-use crate::model::{Action, Anchor, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
+use crate::model::stop::STOPPED;
+use crate::model::{Action, Anchor, Change, Effect, ErrorKind, Outcome, Ready, Stop, TargetError};
 use crate::targets::port::{AnyWriter, Observer};
 use crate::wire::breaker::AWAY;
 
@@ -136,7 +136,12 @@ impl<'l> Lane<'l> {
 
 /// The fate of a change that certainly did nothing.
 pub fn unlanded(error: TargetError) -> Fate {
-    if error.code == AWAY { Fate::NotTried(error) } else { Fate::Failed(error) }
+    if error.code == AWAY { Fate::NotTried(error) } else { unfinished(error) }
+}
+
+/// The fate of a change of which something may have landed.
+pub fn unfinished(error: TargetError) -> Fate {
+    if error.code == STOPPED { Fate::Interrupted } else { Fate::Failed(error) }
 }
 
 /// A change with its fate, and what the record was then seen to be.

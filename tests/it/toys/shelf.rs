@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use reconcile::engine::Stop;
+use reconcile::model::stop::stopped;
 use reconcile::model::{
     Action, Anchor, Batch, Change, ChangeId, Effect, ErrorKind, Outcome, Ready, Reason, TargetError,
 };
@@ -92,6 +93,8 @@ pub struct Shelf {
     pub poison: BTreeSet<Key>,
     /// Changes of these are refused, alone.
     pub refused: BTreeSet<Key>,
+    /// Each change of a batch takes a request of its own.
+    pub one_by_one: bool,
     /// The next batch is refused, and may be sent again.
     pub later_once: bool,
     /// Writes wait for so long, as for a pace, before they are sent.
@@ -367,6 +370,22 @@ impl Writer for Toy {
         tokio::time::sleep(held + Duration::from_millis(20)).await;
         let outcomes = self.take(batch);
         tokio::time::sleep(Duration::from_millis(20)).await;
+        outcomes
+    }
+
+    async fn write_until(&self, batch: &Batch, stop: &Stop) -> Vec<Outcome> {
+        if !self.shelf().one_by_one {
+            return Writer::write(self, batch).await;
+        }
+        let mut outcomes = Vec::new();
+        for ready in &batch.changes {
+            let one = Batch { request: batch.request, changes: vec![ready.clone()] };
+            if stop.is_requested() {
+                outcomes.push(Outcome::failed(&ready.change, stopped()));
+            } else {
+                outcomes.extend(Writer::write(self, &one).await);
+            }
+        }
         outcomes
     }
 }

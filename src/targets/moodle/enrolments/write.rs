@@ -22,7 +22,8 @@ use super::roles::{Book, Known, Roles, unread, wrong};
 use super::steps::{Stage, steps};
 use super::trial::{Trial, Tried};
 use super::verdict::{NO_RIGHT, Verdict, divide, verdict};
-use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
+use crate::model::stop::stopped;
+use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, Stop, TargetError};
 use crate::policy::CourseKey;
 
 /// The writing half of enrolments.
@@ -57,8 +58,8 @@ impl EnrolmentWriter {
         batches(ready, self.enrolments.batch_size)
     }
 
-    /// Sends one batch.
-    pub async fn write(&self, batch: &Batch) -> Vec<Outcome> {
+    /// Sends one batch: it is several requests, and none of them starts once somebody asks to stop.
+    pub async fn write(&self, batch: &Batch, stop: &Stop) -> Vec<Outcome> {
         let changes: Vec<&Change> = batch.changes.iter().map(|ready| &ready.change).collect();
         let courses = match self.catalogue.known().await {
             Ok(courses) => courses,
@@ -80,8 +81,12 @@ impl EnrolmentWriter {
         stages.insert(Stage::Enrol, self.leave_enrolled(enrol, &changes, &mut ledger).await);
         for stage in Stage::ALL {
             let pieces = stages.remove(&stage).unwrap_or_default();
+            if stop.is_requested() {
+                ledger.end(&pieces, &stopped(), true);
+                continue;
+            }
             let pieces = self.right_roles(stage, pieces, &mut ledger).await;
-            if let Err(error) = self.send_stage(stage, pieces, changes.len(), &mut ledger).await {
+            if let Err(error) = self.send_stage(stage, pieces, (changes.len(), stop), &mut ledger).await {
                 return changes.into_iter().map(|change| Outcome::failed(change, error.clone())).collect();
             }
         }
@@ -215,7 +220,7 @@ impl EnrolmentWriter {
         &self,
         stage: Stage,
         mut pieces: Vec<Piece>,
-        changes: usize,
+        (changes, stop): (usize, &Stop),
         ledger: &mut Ledger,
     ) -> Result<(), TargetError> {
         // By person: requests over the same people in another order would block each other.
@@ -225,6 +230,10 @@ impl EnrolmentWriter {
         while let Some(pieces) = work.pop_front() {
             let pieces = self.leave_out(ledger.admit(pieces), ledger);
             if pieces.is_empty() {
+                continue;
+            }
+            if stop.is_requested() {
+                ledger.end(&pieces, &stopped(), true);
                 continue;
             }
             let Err(failure) = self.send(stage, &pieces).await else {

@@ -1,6 +1,9 @@
 //! What is written of who is enrolled in what, and what is said of what was not.
 
 use super::*;
+use crate::model::Stop;
+use crate::model::stop::STOPPED;
+use crate::sim::watch::{Moment, Verdict};
 
 #[tokio::test(start_paused = true)]
 async fn each_kind_of_change_is_sent_as_what_it_is() {
@@ -378,4 +381,28 @@ async fn a_right_that_is_missing_everywhere_ends_the_batch_after_a_few_courses()
     assert_eq!((error.kind, error.effect), (ErrorKind::Auth, Effect::None));
     assert_eq!(outcome.failed.len(), 3);
     assert!(site.world().calls()["enrol_manual_enrol_users"] <= 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_somebody_asks_to_stop_no_other_request_of_the_batch_is_sent() {
+    let site = site("max_fields = 50\n[enrolments]\nreport = { id = 2 }\n");
+    let users: Vec<u64> = (0..30).map(|nth| site.add(&format!("user{nth}"), "oidc")).collect();
+    site.course("A");
+    site.read_roles().await;
+    let ready = users.iter().map(|user| change(*user, &["A/student"], &[])).collect();
+    let batch = site.target.writer.batches(ready).remove(0);
+    assert_eq!(batch.changes.len(), 30);
+    let stop = Stop::default();
+    let asks = stop.clone();
+    site.gate.watch().set(Arc::new(move |write| {
+        if write.moment == Moment::Done {
+            asks.request();
+        }
+        Verdict::Do
+    }));
+    let outcomes = site.target.writer.write_until(&batch, &stop).await;
+    let (sent, left): (Vec<&Outcome>, Vec<&Outcome>) = outcomes.iter().partition(|outcome| outcome.error.is_none());
+    assert_eq!((sent.iter().map(|outcome| landed(outcome)).sum::<usize>(), left.len()), (11, 19));
+    assert!(left.iter().all(|outcome| error(outcome).code == STOPPED && error(outcome).effect == Effect::None));
+    assert_eq!(site.world().calls()["enrol_manual_enrol_users"], 1);
 }
