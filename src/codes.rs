@@ -87,6 +87,11 @@ const ERRORS: Chapter = Chapter {
              met. What was not sent did nothing and is due again in the next pass.",
         ),
         (
+            "STOPPED",
+            "In the journal: somebody asked the pass to stop before the change was sent, in the middle of a batch that takes \
+             several requests. It is due again in the next pass.",
+        ),
+        (
             "LOOK_UNANSWERED",
             "The target did not say whether a record is there, so it was not written; it is due again.",
         ),

@@ -19,15 +19,14 @@ use super::confirm::confirm;
 use super::error::PassError;
 use super::guard::ApprovedPlan;
 use super::lane::{Lane, Settled};
-use super::memory::Memories;
+use super::memory::{Memories, Memory};
 use super::planner::Planner;
 use super::point::Point;
 use super::progress::{Progress, Step};
 use super::replaced::look_for_replaced;
 use super::settle;
-use super::stop::Stop;
 use crate::model::pass::{Done, Event, Fate};
-use crate::model::{Change, ChangeId, Ready};
+use crate::model::{Batch, Change, ChangeId, Ready, Stop};
 use crate::targets::port::{AnyWriter, Echo};
 
 /// What came of an approved plan.
@@ -69,6 +68,7 @@ async fn carry_out(
     stop: &Stop,
 ) -> Result<Applied, PassError> {
     let memories = load(planner, approved).await?;
+    let doubted = doubted(&memories);
     planner.points.reached(None, Point::Begun);
     let moved = settle::begin(planner, approved, &memories).await?;
     let memories = if moved { load(planner, approved).await? } else { memories };
@@ -90,6 +90,7 @@ async fn carry_out(
                 (stop, &planner.points),
             );
             lane.within = summary.map(|summary| summary.within.clone()).unwrap_or_default();
+            lane.doubted = doubted.get(name).cloned().unwrap_or_default();
             Some((name, lane))
         })
         .collect();
@@ -152,7 +153,7 @@ async fn wave(
     *lane.refreshed.lock().await = None;
     let parts: Vec<Ready> = ready.iter().filter(|ready| lane.is_part(ready.change.kind)).cloned().collect();
     let parts = &parts;
-    let batches = lane.writer.batches(ready);
+    let batches = batches(lane, ready);
     let sent = futures::stream::iter(batches).map(|batch| async move {
         let settled = send(lane, batch, parts).await?;
         tell(settled.len());
@@ -180,6 +181,27 @@ async fn wave(
     }
     look_for_replaced(lane, &all).await?;
     Ok(all)
+}
+
+/// What was in doubt when the pass began, by pipeline.
+fn doubted(memories: &Memories) -> BTreeMap<&'static str, BTreeSet<(String, Key)>> {
+    let open = |memory: &Memory| {
+        memory.open.iter().map(|open| (open.intent.kind.clone(), open.intent.key.clone())).collect::<BTreeSet<_>>()
+    };
+    memories.pipelines.iter().map(|(name, memory)| (*name, open(memory))).collect()
+}
+
+/// What is sent together: who was in doubt goes alone, after the others. Nobody knows what their last batch failed for,
+/// and the one whom it was for must not hold up all of it for ever.
+fn batches(lane: &Lane<'_>, ready: Vec<Ready>) -> Vec<Batch> {
+    let (doubted, rest): (Vec<Ready>, Vec<Ready>) = ready
+        .into_iter()
+        .partition(|ready| lane.doubted.contains(&(ready.change.kind.to_owned(), ready.change.key.clone())));
+    let mut batches = lane.writer.batches(rest);
+    for Batch { request, changes } in lane.writer.batches(doubted) {
+        batches.extend(changes.into_iter().map(|ready| Batch { request, changes: vec![ready] }));
+    }
+    batches
 }
 
 async fn load(planner: &Planner, approved: &ApprovedPlan) -> Result<Memories, PassError> {

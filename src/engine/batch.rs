@@ -53,7 +53,7 @@ fn attempt<'a>(
         let (parted, records): (Vec<Ready>, Vec<Ready>) =
             batch.changes.into_iter().partition(|ready| lane.is_part(ready.change.kind));
         let (mut changes, mut settled) = check(lane, records, tried).await?;
-        let (more, stale) = check_parts(lane, parted, parts).await;
+        let (more, stale) = check_parts(lane, parted, tried, parts).await;
         changes.extend(more);
         settled.extend(stale);
         if changes.is_empty() {
@@ -66,7 +66,7 @@ fn attempt<'a>(
         let batch = Batch { request: batch.request, changes };
         let intents = intend(lane, &batch).await?;
         lane.reached(Point::Intended);
-        let outcomes = lane.writer.write(&batch).await;
+        let outcomes = lane.writer.write_until(&batch, lane.stop).await;
         lane.reached(Point::Answered);
         let mut outcomes: BTreeMap<Digest, Outcome> = outcomes.into_iter().map(|o| (o.id, o)).collect();
         if let Some(error) = refused_whole(&batch, &outcomes, tried) {
@@ -133,20 +133,36 @@ async fn answered(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Result<
     blocking(move || Ok(store.record_outcomes(&records)?)).await
 }
 
-/// Looks at parts again where the plan's reading has grown old: all of the wave in one reading.
-async fn check_parts(lane: &Lane<'_>, changes: Vec<Ready>, parts: &[Ready]) -> (Vec<Ready>, Vec<Settled>) {
+/// Looks at parts again where the plan's reading has grown old: all of the wave in one reading. After a batch was
+/// refused, at its own: what stood in its way may have been somebody else's write to the same parts.
+async fn check_parts(lane: &Lane<'_>, changes: Vec<Ready>, tried: Try, parts: &[Ready]) -> (Vec<Ready>, Vec<Settled>) {
+    if changes.is_empty() {
+        return (changes, Vec::new());
+    }
+    if tried != Try::First {
+        let asked: Vec<&Ready> = changes.iter().collect();
+        let looks = look_at_parts(lane, &asked).await;
+        return still(changes, &looks);
+    }
     let mut refreshed = lane.refreshed.lock().await;
     let read_at = refreshed.as_ref().map_or(lane.read_at, |refreshed| refreshed.at);
     let age = lane.clock.now().duration_since(read_at);
-    if !changes.is_empty() && age.unsigned_abs() > lane.observer.terms.reread_after {
+    if age.unsigned_abs() > lane.observer.terms.reread_after {
         let at = lane.clock.now();
         let asked: Vec<&Ready> = parts.iter().collect();
         *refreshed = Some(Refreshed { at, looks: look_at_parts(lane, &asked).await });
     }
-    let Some(refreshed) = refreshed.as_ref() else { return (changes, Vec::new()) };
+    match refreshed.as_ref() {
+        Some(refreshed) => still(changes, &refreshed.looks),
+        None => (changes, Vec::new()),
+    }
+}
+
+/// Those that stand as the plan found them; the others are settled.
+fn still(changes: Vec<Ready>, looks: &BTreeMap<Key, Result<Option<Look>, TargetError>>) -> (Vec<Ready>, Vec<Settled>) {
     let (mut go, mut settled) = (Vec::new(), Vec::new());
     for ready in changes {
-        let fate = match refreshed.looks.get(&ready.change.key) {
+        let fate = match looks.get(&ready.change.key) {
             Some(Ok(Some(Look::Present(digest, ..)))) if Some(*digest) == ready.change.expect => None,
             Some(Ok(Some(_))) => Some(Fate::Superseded),
             Some(Ok(None)) | None => Some(Fate::Failed(unread())),

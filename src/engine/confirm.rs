@@ -15,7 +15,7 @@ use super::blocking::blocking;
 use super::bounds::{added, called_for, cut, leave_kept};
 use super::diff::{remaining, undo};
 use super::error::PassError;
-use super::lane::{Lane, Settled, anchor, unlanded};
+use super::lane::{Lane, Settled, anchor, unfinished, unlanded};
 use super::observe::{Look, look};
 use super::parts::{self, ObservedParts};
 use super::point::Point;
@@ -285,7 +285,7 @@ fn settle(
                 outcome.claim = Some(claim);
                 lane.memories.made(change.pipeline, schema.kind, &change.key, &known);
             }
-            return (Fate::Failed(error), outcome, latest);
+            return (unfinished(error), outcome, latest);
         }
     }
     let (short, others): (Vec<Edit>, Vec<Edit>) =

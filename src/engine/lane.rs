@@ -1,6 +1,6 @@
 //! One pipeline while a plan is applied: what its batches share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,10 +10,10 @@ use reconcile_state::{Digest, Key, Remote, Schema};
 use super::memory::{Memories, Memory};
 use super::observe::Look;
 use super::point::{Point, Points};
-use super::stop::Stop;
 use crate::clock::Clock;
 use crate::model::pass::{Done, Fate};
-use crate::model::{Action, Anchor, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
+use crate::model::stop::STOPPED;
+use crate::model::{Action, Anchor, Change, Effect, ErrorKind, Outcome, Ready, Stop, TargetError};
 use crate::targets::port::{AnyWriter, Observer};
 use crate::wire::breaker::AWAY;
 
@@ -43,6 +43,8 @@ pub struct Lane<'l> {
     pub halted: Mutex<Option<TargetError>>,
     /// Which scopes of parts are ours, by kind, in the target's own words.
     pub within: BTreeMap<&'static str, Vec<String>>,
+    /// Records that were in doubt when the pass began, by kind and key.
+    pub doubted: BTreeSet<(String, Key)>,
     /// Changes of parts that were written, and are read back together at the end of their wave.
     pub unconfirmed: Mutex<Vec<(Ready, u64, Outcome)>>,
     /// The last reading of the parts that are to change, where the plan's had grown old.
@@ -79,6 +81,7 @@ impl<'l> Lane<'l> {
             doubts: AtomicU32::new(0),
             halted: Mutex::new(None),
             within: BTreeMap::new(),
+            doubted: BTreeSet::new(),
             unconfirmed: Mutex::default(),
             refreshed: tokio::sync::Mutex::default(),
         }
@@ -133,7 +136,12 @@ impl<'l> Lane<'l> {
 
 /// The fate of a change that certainly did nothing.
 pub fn unlanded(error: TargetError) -> Fate {
-    if error.code == AWAY { Fate::NotTried(error) } else { Fate::Failed(error) }
+    if error.code == AWAY { Fate::NotTried(error) } else { unfinished(error) }
+}
+
+/// The fate of a change of which something may have landed.
+pub fn unfinished(error: TargetError) -> Fate {
+    if error.code == STOPPED { Fate::Interrupted } else { Fate::Failed(error) }
 }
 
 /// A change with its fate, and what the record was then seen to be.

@@ -36,7 +36,6 @@ mod rebuild;
 mod replaced;
 mod settle;
 mod spent;
-mod stop;
 mod unsure;
 mod vanished;
 mod weigh;
@@ -58,5 +57,6 @@ pub use point::{Point, Points, Unstopped};
 pub use progress::{Progress, Silent, Step};
 pub use rebuild::{KindRebuilt, PipelineRebuilt, Rebuilt, keep as keep_rebuilt, rebuild};
 pub use settle::{CLAIMS_NOT_COPIED, SETTLE};
-pub use stop::Stop;
 pub use vanished::ATTRIBUTE_VANISHED;
+
+pub use crate::model::Stop;

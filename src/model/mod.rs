@@ -11,6 +11,7 @@ pub mod pass;
 pub mod person;
 pub mod reason;
 pub mod scope;
+pub mod stop;
 pub mod target;
 pub mod teaching;
 
@@ -27,5 +28,6 @@ pub use outlook::{Mark, Outlook, Prospect};
 pub use person::Person;
 pub use reason::Reason;
 pub use scope::{KeyField, Pick, Scope};
+pub use stop::Stop;
 pub use target::{Counters, Identity};
 pub use teaching::{Semester, Teaching, Topic};

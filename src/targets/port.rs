@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use reconcile_state::{AttributeId, Claim, Key, Record, Remote, Schema};
 use serde::Serialize;
 
-use crate::model::{Anchor, Batch, Desired, Element, Outcome, Outlook, Person, Ready, Reason, Semester, TargetError};
+use crate::model::{
+    Anchor, Batch, Desired, Element, Outcome, Outlook, Person, Ready, Reason, Semester, Stop, TargetError,
+};
 pub use crate::model::{Check, Counters, Identity, Mark};
 #[cfg(feature = "sim")]
 use crate::sim::campus::Campus;
@@ -199,6 +201,12 @@ pub trait Writer: Send + Sync {
     /// Sends one real request: one outcome for each change of the batch.
     fn write(&self, batch: &Batch) -> impl Future<Output = Vec<Outcome>> + Send;
 
+    /// The same, where a batch takes several requests: none starts once somebody asks to stop, and what was not sent then
+    /// fails with [`stopped`](crate::model::stop::stopped).
+    fn write_until(&self, batch: &Batch, _stop: &Stop) -> impl Future<Output = Vec<Outcome>> + Send {
+        self.write(batch)
+    }
+
     /// Its writes to the directory since this was last asked, in the order in which they were answered: reading
     /// them back there is no change of the person.
     fn echoes(&self) -> Vec<Echo> {
@@ -236,6 +244,10 @@ pub trait AnyWriter: Send + Sync {
     fn batches(&self, ready: Vec<Ready>) -> Vec<Batch>;
     /// [`Writer::write`]
     fn write<'w>(&'w self, batch: &'w Batch) -> BoxFuture<'w, Vec<Outcome>>;
+    /// [`Writer::write_until`]
+    fn write_until<'w>(&'w self, batch: &'w Batch, _stop: &'w Stop) -> BoxFuture<'w, Vec<Outcome>> {
+        self.write(batch)
+    }
     /// [`Writer::echoes`]
     fn echoes(&self) -> Vec<Echo>;
 }
@@ -247,6 +259,10 @@ impl<W: Writer> AnyWriter for W {
 
     fn write<'w>(&'w self, batch: &'w Batch) -> BoxFuture<'w, Vec<Outcome>> {
         Box::pin(Writer::write(self, batch))
+    }
+
+    fn write_until<'w>(&'w self, batch: &'w Batch, stop: &'w Stop) -> BoxFuture<'w, Vec<Outcome>> {
+        Box::pin(Writer::write_until(self, batch, stop))
     }
 
     fn echoes(&self) -> Vec<Echo> {

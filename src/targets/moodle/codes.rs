@@ -44,8 +44,8 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "MOODLE_ROLE_ID_WRONG",
         "An id in enrolments.role_ids is another role's at the site. The message names the role, the id that is set and \
-         what the site shows: nothing is sent with that role until the setting is corrected. Where nobody had the role \
-         yet, one person was given it to find out; the message says whether it was taken back.",
+         what the site shows: nobody is given that role until the setting is corrected. Where nobody had it yet, the \
+         service account tried it and was taken out of the course again.",
     ),
     (
         "MOODLE_COURSE_TWICE",

@@ -4,7 +4,7 @@ use super::accounts::AccountWriter;
 use super::answer::ENROL_FAILED;
 use super::enrolments::EnrolmentWriter;
 use super::schema::ENROLMENTS;
-use crate::model::{Batch, ErrorKind, Outcome, Ready, TargetError};
+use crate::model::{Batch, ErrorKind, Outcome, Ready, Stop, TargetError};
 use crate::targets::port::Writer;
 
 /// The writing half.
@@ -34,10 +34,14 @@ impl Writer for SiteWriter {
     }
 
     async fn write(&self, batch: &Batch) -> Vec<Outcome> {
+        self.write_until(batch, &Stop::default()).await
+    }
+
+    async fn write_until(&self, batch: &Batch, stop: &Stop) -> Vec<Outcome> {
         let is_enrolments = batch.changes.iter().any(|ready| ready.change.kind == ENROLMENTS);
         match &self.enrolments {
             _ if !is_enrolments => self.accounts.write(batch).await,
-            Some(writer) => writer.write(batch).await,
+            Some(writer) => writer.write(batch, stop).await,
             None => {
                 let message = "enrolments are switched off (enrolments.enabled)";
                 let error = TargetError::new(ErrorKind::Rejected, ENROL_FAILED, message);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::StreamExt;
 use reconcile_state::{AttributeId, Digester, Drift, Edit, Record, Remote, Value};
@@ -10,11 +11,14 @@ use super::definition::Portal;
 use super::project::BY_ID;
 use super::schema::{BIRTHRIGHT, MARKS, PIPELINE, REQUESTED};
 use super::testing::{MARKED, institution};
+use crate::model::stop::STOPPED;
 use crate::model::{
-    Action, Anchor, Batch, Cause, Change, Check, Effect, ErrorKind, Level, Match, Outcome, Ready, Retry, TargetError,
+    Action, Anchor, Batch, Cause, Change, Check, Effect, ErrorKind, Level, Match, Outcome, Ready, Retry, Stop,
+    TargetError,
 };
 use crate::sim::faults::{Fault, Operation, Refusal, Times};
 use crate::sim::ldap::{Directory, DirectoryPlan, Entry};
+use crate::sim::watch::{Moment, Verdict};
 use crate::targets::port::{Ask, Definition, Page, Surroundings, Target};
 use crate::wire::breaker::AWAY;
 
@@ -356,6 +360,28 @@ async fn many_writes_at_once_share_one_connection() {
     let outcomes = futures::future::join_all(changes).await;
     assert!(outcomes.iter().all(|outcome| outcome.error.is_none()));
     assert_eq!((directory.writes(), target.writer.echoes().len()), (60, 60));
+}
+
+#[tokio::test]
+async fn once_somebody_asks_to_stop_no_other_entry_of_the_batch_is_written() {
+    let directory = directory((1..=20).map(person)).await;
+    let target = target(&directory, "pace = { per_second = 100000, concurrency = 4 }\n", "");
+    let changes: Vec<Ready> = (1..=20).map(|n| ready(&uhid(n), vec![add(BIRTHRIGHT, "moodle")], None)).collect();
+    let batch = target.writer.batches(changes).remove(0);
+    assert_eq!(batch.changes.len(), 20);
+    let stop = Stop::default();
+    let (asks, seen) = (stop.clone(), AtomicU32::new(0));
+    directory.watch().set(Arc::new(move |write| {
+        if write.moment == Moment::Done && seen.fetch_add(1, Ordering::Relaxed) == 2 {
+            asks.request();
+        }
+        Verdict::Do
+    }));
+    let outcomes = target.writer.write_until(&batch, &stop).await;
+    assert!(outcomes[..3].iter().all(|outcome| outcome.error.is_none() && outcome.landed.len() == 1));
+    let errors: Vec<&TargetError> = outcomes[3..].iter().filter_map(|outcome| outcome.error.as_ref()).collect();
+    assert_eq!((errors.len(), directory.writes()), (17, 3));
+    assert!(errors.iter().all(|error| error.code == STOPPED && error.effect == Effect::None));
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use super::config::Settings;
 use super::place::UPDATE_FAILED;
 use super::schema::{BIRTHRIGHT, Marked, REQUESTED};
 use super::value::{self, texts};
-use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, TargetError};
+use crate::model::stop::stopped;
+use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, Retry, Stop, TargetError};
 use crate::targets::port::{Echo, Writer};
 use crate::wire::Pace;
 use crate::wire::ldap::{Connection, LdapError, LdapErrorKind, Modified, Part, RawEntry};
@@ -309,9 +310,14 @@ impl Writer for MarkWriter {
     }
 
     async fn write(&self, batch: &Batch) -> Vec<Outcome> {
+        self.write_until(batch, &Stop::default()).await
+    }
+
+    async fn write_until(&self, batch: &Batch, stop: &Stop) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(batch.changes.len());
         for ready in &batch.changes {
-            outcomes.push(self.change(ready).await);
+            let asked = stop.is_requested();
+            outcomes.push(if asked { Outcome::failed(&ready.change, stopped()) } else { self.change(ready).await });
         }
         outcomes
     }

@@ -711,6 +711,26 @@ async fn a_bad_batch_is_halved_and_one_refusal_is_one_persons() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_seat_that_somebody_gave_while_its_batch_was_refused_is_not_given_again() {
+    for school in both(4).await {
+        (1..=4).for_each(|n| school.call_for(n, &["room1/a", "room2/b"]));
+        let number = school.number(1);
+        {
+            let mut hall = school.seated.hall();
+            hall.bad.insert(key(3));
+            hall.meddle = Some(Box::new(move |hall| hall.seat(number, "room2/b", Hand::Manual)));
+        }
+        let pass = school.pass().await;
+        let told = ["uhid-001 update: superseded", &landed(2), "uhid-003 update: failed TOY_NO_SEAT", &landed(4)];
+        assert_eq!(seats(&pass), told);
+        school.seated.hall().calm();
+        school.pass().await;
+        nothing_left(&school).await;
+        assert!((1..=4).all(|n| school.seats(n) == ["room1/a", "room2/b"]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_cut_in_the_middle_is_finished_and_what_landed_in_spite_of_an_error_is_not_repeated() {
     for school in both(4).await {
         school.call_for(1, &["room1/a", "room2/b", "room3/c"]);

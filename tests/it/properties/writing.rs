@@ -322,6 +322,47 @@ async fn a_pass_that_is_stopped_starts_no_new_write_and_the_next_one_finishes() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn in_the_middle_of_a_batch_of_many_requests_a_stop_starts_no_new_write() {
+    let mut desk = Desk::new();
+    only_listed(&mut desk);
+    desk.people.hire_all(1..=3);
+    let stop = Stop::default();
+    {
+        let mut shelf = desk.listed.shelf();
+        shelf.one_by_one = true;
+        shelf.stop = Some((1, stop.clone()));
+    }
+    let pass = desk.pass_until(&stop).await;
+    assert_eq!(desk.listed.shelf().requests, 1);
+    let interrupted = pass.fates.iter().filter(|fate| **fate == Fate::Interrupted).count();
+    assert_eq!((pass.changes(), interrupted, desk.listed.rows().len()), (3, 2, 1), "{:?}", pass.told);
+    assert!(desk.open_intents(listed::NAME).is_empty(), "what was not sent is not in doubt");
+    desk.listed.shelf().stop = None;
+    let next = desk.pass().await;
+    assert_eq!(next.fates, [Fate::Landed, Fate::Landed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_doubt_goes_alone_so_that_nobody_is_held_up_for_ever() {
+    let mut desk = Desk::new();
+    only_listed(&mut desk);
+    desk.people.hire_all(1..=4);
+    desk.listed.shelf().poison.insert(key(2));
+    let lost = desk.pass().await;
+    assert!(lost.told.iter().all(|line| line.ends_with("create: in doubt TOY_TIMEOUT")), "{:?}", lost.told);
+    for left in [1, 1] {
+        wait(Duration::from_mins(2)).await;
+        let pass = desk.pass().await;
+        let doubted = pass.fates.iter().filter(|fate| matches!(fate, Fate::InDoubt(_))).count();
+        assert_eq!((doubted, desk.listed.rows().len()), (left, 3), "{:?}", pass.told);
+    }
+    desk.listed.shelf().poison.clear();
+    wait(Duration::from_mins(2)).await;
+    desk.pass().await;
+    assert_eq!((desk.listed.rows().len(), desk.pass().await.changes()), (4, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_back_stays_in_doubt_until_it_can() {
     for mute in [false, true] {
         let mut desk = Desk::with(1..=3).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use reconcile::engine::Stop;
+use reconcile::model::stop::stopped;
 use reconcile::model::{
     Action, Anchor, Batch, Change, ChangeId, Effect, ErrorKind, Outcome, Ready, Reason, TargetError,
 };
@@ -88,8 +89,12 @@ pub struct Shelf {
     pub mute: bool,
     /// A batch with one of these is refused as a whole.
     pub bad: BTreeSet<Key>,
+    /// Of a batch with one of these nothing is done, and nothing is heard.
+    pub poison: BTreeSet<Key>,
     /// Changes of these are refused, alone.
     pub refused: BTreeSet<Key>,
+    /// Each change of a batch takes a request of its own.
+    pub one_by_one: bool,
     /// The next batch is refused, and may be sent again.
     pub later_once: bool,
     /// Writes wait for so long, as for a pace, before they are sent.
@@ -369,6 +374,22 @@ impl Writer for Toy {
         tokio::time::sleep(Duration::from_millis(20)).await;
         outcomes
     }
+
+    async fn write_until(&self, batch: &Batch, stop: &Stop) -> Vec<Outcome> {
+        if !self.shelf().one_by_one {
+            return Writer::write(self, batch).await;
+        }
+        let mut outcomes = Vec::new();
+        for ready in &batch.changes {
+            let one = Batch { request: batch.request, changes: vec![ready.clone()] };
+            if stop.is_requested() {
+                outcomes.push(Outcome::failed(&ready.change, stopped()));
+            } else {
+                outcomes.extend(Writer::write(self, &one).await);
+            }
+        }
+        outcomes
+    }
 }
 
 impl Toy {
@@ -396,6 +417,10 @@ impl Toy {
         if batch.changes.iter().any(|ready| shelf.bad.contains(&ready.change.key)) {
             return whole(&rejected());
         }
+        let lost = TargetError::new(ErrorKind::Connect, "TOY_TIMEOUT", "no answer").later(None).effect(Effect::Unknown);
+        if batch.changes.iter().any(|ready| shelf.poison.contains(&ready.change.key)) {
+            return whole(&lost);
+        }
         if let Some(answer) = shelf.answer {
             for ready in &batch.changes {
                 match answer {
@@ -404,8 +429,7 @@ impl Toy {
                     Answer::LandsAfter(delay) => shelf.late.push((Instant::now() + delay, ready.clone())),
                 }
             }
-            let lost = TargetError::new(ErrorKind::Connect, "TOY_TIMEOUT", "no answer").later(None);
-            return whole(&lost.effect(Effect::Unknown));
+            return whole(&lost);
         }
         batch.changes.iter().map(|ready| shelf.answer(ready)).collect()
     }

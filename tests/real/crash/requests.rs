@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use reconcile::sim::watch::{Moment, Verdict};
 
-use super::scenes::Scene;
+use super::scenes::{ENROL, Scene, UNENROL};
 use super::stage::AtWrite;
 
 /// Which of them, and which time: the first and the last of each function, and some entries of the directory.
@@ -42,4 +42,14 @@ fn a_pass_that_is_killed_before_any_request_is_done_ends_as_if_it_had_not_been()
 fn a_pass_that_is_killed_when_any_request_is_done_ends_as_if_it_had_not_been() {
     let played = Scene::everyday();
     killed_at(&played, cases(&played.done, Moment::Done, Verdict::Do));
+}
+
+/// In a first load the service account tries the ids of roles first: nobody is to keep one, nor it a place in a course.
+#[test]
+fn a_first_load_that_is_killed_while_the_id_of_a_role_is_tried_ends_as_if_it_had_not_been() {
+    let played = Scene::first_load();
+    let tried = [(ENROL, 1), (UNENROL, 1), (UNENROL, 2)];
+    let moments = [(Moment::Arrived, Verdict::Drop), (Moment::Done, Verdict::Do)];
+    let at = |(what, nth): (&str, usize)| moments.map(|(moment, verdict)| (what.to_owned(), nth, moment, verdict));
+    killed_at(&played, tried.into_iter().flat_map(at).collect());
 }

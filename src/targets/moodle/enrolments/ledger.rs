@@ -89,13 +89,6 @@ impl Ledger {
         }
     }
 
-    /// Whether the site accepted a piece that was just sent, or may have.
-    pub fn may_have_landed(&self, piece: &Piece) -> bool {
-        let entry = &self.entries[piece.change];
-        let landed = |edit: &usize| entry.open.get(edit) == Some(&0) && !entry.failed.contains_key(edit);
-        piece.step.edits.iter().all(landed) || entry.error.as_ref().is_some_and(|error| error.effect == Effect::Partial)
-    }
-
     /// Ends the changes of these pieces with an error, and the whole batch where nothing more can be sent.
     pub fn end(&mut self, pieces: &[Piece], error: &TargetError, all: bool) {
         for piece in pieces {

@@ -6,9 +6,10 @@
 //! | `project` | what should be: pure |
 //! | `survey` | what the settings make of MetaVault's rows, for `reconcile check`: pure |
 //! | `courses`, `report`, `read` | what is |
-//! | `verdict` | what a refusal was for: pure |
+//! | `verdict`, `refusals` | what a refusal was for, and what was refused so far: pure |
 //! | `steps`, `batches` | what is to be sent, and together with what: pure |
 //! | `roles`, `members` | what the site shows of the ids of roles, and of who is in a course, before anything is sent |
+//! | `trial` | what shows an id of which nobody holds the role |
 //! | `ledger`, `write` | what is done, and what came of it |
 
 mod batches;
@@ -18,12 +19,14 @@ mod ledger;
 mod members;
 mod project;
 mod read;
+mod refusals;
 mod report;
 mod roles;
 mod steps;
 mod survey;
 #[cfg(test)]
 pub(super) mod testing;
+mod trial;
 mod verdict;
 mod write;
 

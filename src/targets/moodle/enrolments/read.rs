@@ -122,7 +122,13 @@ impl EnrolmentReader {
         let (names, ids) = self.names(parts).await?;
         let memberships = memberships(self.client.call(&Call::Report(config.id)).await?, config)?;
         check_distinct(&memberships.rows, managed)?;
-        self.roles.book().await.hold(holders(&memberships.rows, courses));
+        let own = self.client.site().await?.username.to_lowercase();
+        {
+            let mut book = self.roles.book().await;
+            book.hold(holders(&memberships.rows, courses));
+            let rows = memberships.rows.iter().filter(|row| row.manual && row.username == own);
+            rows.filter_map(|row| managed.get(row.course.as_ref()?)).for_each(|course| book.find_own(*course));
+        }
         let unread = unshown(&memberships, managed);
         let read = managed.keys().map(ToString::to_string).filter(|course| !unread.contains(course)).collect();
         let failed = (!unread.is_empty()).then(|| filtered(unread.len()));
@@ -212,6 +218,7 @@ impl EnrolmentReader {
             nameless.filter_map(|(_, handle, at)| Some((handle.as_ref()?.to_lowercase(), *at))).collect();
         let mut gathered =
             Gathered { unread: managed.keys().map(ToString::to_string).collect(), ..Gathered::default() };
+        let own = self.client.site().await.ok().map(|site| site.userid);
         let mut book = self.roles.book().await;
         let mut shared = Shared::default();
         for (key, people) in answers {
@@ -226,6 +233,9 @@ impl EnrolmentReader {
             let course = key.to_string();
             gathered.unread.remove(&course);
             book.note(&people);
+            if let Some(id) = managed.get(key).filter(|_| people.iter().any(|person| Some(person.id) == own)) {
+                book.find_own(*id);
+            }
             for person in people {
                 let Some(at) = ids.get(&person.id).or_else(|| names.get(&person.username.to_lowercase())) else {
                     gathered.strangers += person.roles.len().max(1) as u64;

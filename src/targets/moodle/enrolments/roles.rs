@@ -34,8 +34,10 @@ pub struct Book {
     others: Vec<u64>,
     /// Courses that were looked at.
     looked: BTreeSet<u64>,
-    /// Roles that a course does not show although somebody was just given them there.
+    /// Roles that a course does not show although the service account was just given them there.
     hidden: BTreeSet<String>,
+    /// Courses in which the service account itself is, or may be.
+    own: BTreeSet<u64>,
 }
 
 /// What is known of a configured id.
@@ -142,12 +144,22 @@ impl Book {
         self.looked.len()
     }
 
-    /// The name that the site gives an id.
-    pub fn name(&self, id: u64) -> Option<&str> {
-        self.names.get(&id).map(String::as_str)
+    /// Courses in which the service account is, or may be.
+    pub fn own_courses(&self) -> Vec<u64> {
+        self.own.iter().copied().collect()
     }
 
-    /// Whether somebody was given the role and the site did not show it.
+    /// Notes that the service account is in a course, or may be.
+    pub fn find_own(&mut self, course: u64) {
+        self.own.insert(course);
+    }
+
+    /// Notes that it is not.
+    pub fn lose_own(&mut self, course: u64) {
+        self.own.remove(&course);
+    }
+
+    /// Whether the service account was given the role and the site did not show it.
     pub fn hides(&self, role: &str) -> bool {
         self.hidden.contains(role)
     }
@@ -211,6 +223,6 @@ mod tests {
         shown(&mut book, &[(3, "editingteacher"), (5, "student")]);
         shown(&mut book, &[(3, "student")]);
         assert_eq!(roles.known("student", &book), Known::Right);
-        assert_eq!((book.name(5), roles.known("editingteacher", &book)), (None, Known::Unseen));
+        assert_eq!((book.names.get(&5), roles.known("editingteacher", &book)), (None, Known::Unseen));
     }
 }

@@ -11,7 +11,7 @@ use crate::model::{Effect, ErrorKind, TargetError};
 pub enum Verdict {
     /// Nobody knows what landed.
     Lost,
-    /// It may have landed, and is over.
+    /// It may have landed, and is over; what it was refused for the site does not say.
     Partial,
     /// Nothing can be sent at present.
     Outage,
@@ -23,29 +23,34 @@ pub enum Verdict {
     Met,
 }
 
+/// The site's word for a right that is missing.
+pub const NO_RIGHT: &str = "nopermissions";
+
 /// What a failed request means for what was in it.
 pub fn verdict(error: &TargetError, said: Option<&str>) -> Verdict {
     match (error.effect, error.kind, said) {
         (Effect::Unknown, ..) => Verdict::Lost,
         (Effect::Partial, ..) => Verdict::Partial,
-        (_, ErrorKind::Rejected | ErrorKind::NotFound, Some(word)) if is_about_a_course(word) => Verdict::Pair,
+        (_, ErrorKind::Rejected | ErrorKind::NotFound | ErrorKind::Auth, Some(word)) if is_about_a_course(word) => {
+            Verdict::Pair
+        }
         (_, ErrorKind::Conflict, _) => Verdict::Met,
         (_, ErrorKind::Rejected | ErrorKind::NotFound, _) => Verdict::Person,
         _ => Verdict::Outage,
     }
 }
 
-/// Codes of a bad course or role (facts, section 7).
+/// Codes of a bad course or role (facts, section 7). A right may be missing in one course alone.
 fn is_about_a_course(word: &str) -> bool {
-    matches!(word, "wsnoinstance" | "wsusercannotassign" | "invalidparameter" | "invalidrecord")
+    matches!(word, "wsnoinstance" | "wsusercannotassign" | "invalidparameter" | "invalidrecord" | NO_RIGHT)
 }
 
-/// Two halves that may fare differently: by what the site judges together where that is at fault, else by person,
-/// else piece by piece.
+/// Two halves that may fare differently: by what the site judges together where that is at fault, or may be, else by
+/// person, else piece by piece.
 pub fn divide(pieces: &[Piece], verdict: Verdict) -> Option<(Vec<Piece>, Vec<Piece>)> {
     let halves = |groups: BTreeSet<(Stage, String, String)>| groups.into_iter().collect::<Vec<_>>();
-    if verdict == Verdict::Pair {
-        let pairs = halves(pieces.iter().map(Piece::pair).collect());
+    let pairs = halves(pieces.iter().map(Piece::pair).collect());
+    if verdict == Verdict::Pair || verdict == Verdict::Partial && pairs.len() > 1 {
         let first: BTreeSet<_> = pairs.iter().take(pairs.len() / 2).collect();
         let split = pieces.iter().cloned().partition(|piece| first.contains(&piece.pair()));
         return (pairs.len() > 1).then_some(split);
@@ -85,6 +90,10 @@ mod tests {
         assert_eq!((users(&one), users(&other)), (vec![(1, "a")], vec![(2, "a"), (2, "b")]));
         let (one, other) = divide(&all[1..], Verdict::Person).unwrap();
         assert_eq!((users(&one), users(&other)), (vec![(2, "a")], vec![(2, "b")]));
+        let (one, other) = divide(&all, Verdict::Partial).unwrap();
+        assert_eq!((users(&one), users(&other)), (vec![(1, "a"), (2, "a")], vec![(2, "b")]));
+        let (one, other) = divide(&all[..2], Verdict::Partial).unwrap();
+        assert_eq!((users(&one), users(&other)), (vec![(1, "a")], vec![(2, "a")]));
         assert!(divide(&all[..2], Verdict::Pair).is_none());
         assert!(divide(&all[..1], Verdict::Person).is_none());
     }
@@ -105,7 +114,8 @@ mod tests {
             (Rejected, Effect::None, Some("codingerror"), Verdict::Person),
             (Rejected, Effect::None, None, Verdict::Person),
             (Conflict, Effect::None, Some("dmlwriteexception"), Verdict::Met),
-            (Auth, Effect::None, Some("nopermissions"), Verdict::Outage),
+            (Auth, Effect::None, Some("nopermissions"), Verdict::Pair),
+            (Auth, Effect::None, Some("invalidtoken"), Verdict::Outage),
             (Unavailable, Effect::None, Some("sitemaintenance"), Verdict::Outage),
         ] {
             assert_eq!(verdict(&error(kind, effect), said), want, "{kind} {said:?}");

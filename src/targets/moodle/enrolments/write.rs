@@ -5,25 +5,25 @@
 //! is the engine's to divide, as long as nothing of the batch has landed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use reconcile_state::Edit;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::accounts::ids;
 use super::super::answer::{ENROL_FAILED, FETCH_FAILED, UPDATE_FAILED};
 use super::super::client::{Client, Failure};
 use super::super::config::Settings;
-use super::super::schema::COURSES;
 use super::super::wire::{Call, FIXED_FIELDS, PLACE_FIELDS, Participant, Place, function};
 use super::batches::batches;
 use super::config::{Enrolments, Removal};
 use super::courses::{Catalogue, Courses};
 use super::ledger::{Ledger, Piece};
 use super::members::Members;
+use super::refusals::Refusals;
 use super::roles::{Book, Known, Roles, unread, wrong};
 use super::steps::{Stage, steps};
-use super::verdict::{Verdict, divide, verdict};
-use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, TargetError};
+use super::trial::{Trial, Tried};
+use super::verdict::{NO_RIGHT, Verdict, divide, verdict};
+use crate::model::stop::stopped;
+use crate::model::{Batch, Change, Effect, ErrorKind, Outcome, Ready, Stop, TargetError};
 use crate::policy::CourseKey;
 
 /// The writing half of enrolments.
@@ -33,15 +33,10 @@ pub struct EnrolmentWriter {
     enrolments: Enrolments,
     catalogue: Arc<Catalogue>,
     roles: Arc<Roles>,
+    trial: Trial,
     /// What the site refused of a course whoever the person was, since all courses were last read.
     refused: Mutex<Refusals>,
     members: Members,
-}
-
-#[derive(Default)]
-struct Refusals {
-    since: u64,
-    pairs: BTreeMap<(Stage, String, String), TargetError>,
 }
 
 impl EnrolmentWriter {
@@ -54,7 +49,8 @@ impl EnrolmentWriter {
         roles: Arc<Roles>,
     ) -> Self {
         let members = Members::new(Arc::clone(&client), Arc::clone(&roles), settings.pace.concurrency());
-        Self { client, settings, enrolments, catalogue, roles, refused: Mutex::default(), members }
+        let trial = Trial::new(Arc::clone(&client), Arc::clone(&settings));
+        Self { client, settings, enrolments, catalogue, roles, trial, refused: Mutex::default(), members }
     }
 
     /// What may share a batch.
@@ -62,8 +58,8 @@ impl EnrolmentWriter {
         batches(ready, self.enrolments.batch_size)
     }
 
-    /// Sends one batch.
-    pub async fn write(&self, batch: &Batch) -> Vec<Outcome> {
+    /// Sends one batch: it is several requests, and none of them starts once somebody asks to stop.
+    pub async fn write(&self, batch: &Batch, stop: &Stop) -> Vec<Outcome> {
         let changes: Vec<&Change> = batch.changes.iter().map(|ready| &ready.change).collect();
         let courses = match self.catalogue.known().await {
             Ok(courses) => courses,
@@ -85,11 +81,12 @@ impl EnrolmentWriter {
         stages.insert(Stage::Enrol, self.leave_enrolled(enrol, &changes, &mut ledger).await);
         for stage in Stage::ALL {
             let pieces = stages.remove(&stage).unwrap_or_default();
-            let sent = match self.right_roles(stage, pieces, &changes, &mut ledger).await {
-                Ok(pieces) => self.send_stage(stage, pieces, changes.len(), &mut ledger).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = sent {
+            if stop.is_requested() {
+                ledger.end(&pieces, &stopped(), true);
+                continue;
+            }
+            let pieces = self.right_roles(stage, pieces, &mut ledger).await;
+            if let Err(error) = self.send_stage(stage, pieces, (changes.len(), stop), &mut ledger).await {
                 return changes.into_iter().map(|change| Outcome::failed(change, error.clone())).collect();
             }
         }
@@ -131,25 +128,16 @@ impl EnrolmentWriter {
     }
 
     /// Leaves the pieces whose roles have the ids that the site gives them, and fails the others. What was read shows
-    /// most ids, and a look at a course in which a role is held the rest; a role that nobody holds yet is given to one
-    /// person first.
-    ///
-    /// # Errors
-    /// As [`EnrolmentWriter::send_stage`].
-    async fn right_roles(
-        &self,
-        stage: Stage,
-        mut pieces: Vec<Piece>,
-        changes: &[&Change],
-        ledger: &mut Ledger,
-    ) -> Result<Vec<Piece>, TargetError> {
+    /// most ids, and a look at a course in which a role is held the rest; a role that nobody holds yet is tried.
+    async fn right_roles(&self, stage: Stage, mut pieces: Vec<Piece>, ledger: &mut Ledger) -> Vec<Piece> {
         let wanted: BTreeSet<String> = pieces.iter().map(|piece| piece.step.role.clone()).collect();
         let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).filter(|role| !role.is_empty()).collect();
         // Without the right to look the settings are believed; `reconcile check` says so.
         if wanted.is_empty() || self.client.site().await.is_ok_and(|site| !site.lists(function::ENROLLED)) {
-            return Ok(pieces);
+            return pieces;
         }
         let mut book = self.roles.book().await;
+        self.trial.step_out(&mut book).await;
         let looked = self.roles.look(&self.client, &wanted, &mut book).await;
         let mut refused: BTreeMap<&str, TargetError> = BTreeMap::new();
         for role in wanted {
@@ -159,7 +147,14 @@ impl EnrolmentWriter {
                 Ok(()) if is_unseen && matches!(stage, Stage::Assign | Stage::Enrol) => {
                     let own;
                     (own, pieces) = pieces.into_iter().partition(|piece| piece.step.role == role);
-                    pieces.extend(self.try_role(stage, role, own, (changes, &mut *ledger), &mut book).await?);
+                    let left = match self.try_role(role, own, ledger, &mut book).await {
+                        Ok(left) => left,
+                        Err((error, left)) => {
+                            refused.insert(role, error);
+                            left
+                        }
+                    };
+                    pieces.extend(left);
                 }
                 _ => {}
             }
@@ -174,70 +169,47 @@ impl EnrolmentWriter {
                 false
             }
         });
-        Ok(pieces)
+        pieces
     }
 
-    /// Gives a role that nobody holds to one person and looks whether it is the one that is meant: a wrong id goes to
-    /// nobody else, and is taken back. Gives what is left to be sent.
+    /// Has a role tried of which the site shows nobody, in one of the courses in which it is to be given. Gives what is
+    /// left to be sent: the courses that refuse it are done with.
+    ///
+    /// # Errors
+    /// Nothing can be said of the id.
     async fn try_role(
         &self,
-        stage: Stage,
         role: &str,
         pieces: Vec<Piece>,
-        (changes, ledger): (&[&Change], &mut Ledger),
+        ledger: &mut Ledger,
         book: &mut Book,
-    ) -> Result<Vec<Piece>, TargetError> {
-        let mut left = VecDeque::from(pieces);
-        while let Some(piece) = left.pop_front() {
-            let Some(piece) = ledger.admit(vec![piece]).pop() else { continue };
-            self.send_stage(stage, vec![piece.clone()], changes.len(), ledger).await?;
-            if !ledger.may_have_landed(&piece) {
-                continue;
-            }
-            let people: Vec<Participant> = match self.client.call(&Call::Enrolled(piece.course)).await {
-                Ok(people) => people,
-                Err(error) => {
-                    let error = under(&unread(&error), stage.code());
-                    left.drain(..).for_each(|piece| ledger.fail(piece.change, &piece.step, &error));
+    ) -> Result<Vec<Piece>, (TargetError, Vec<Piece>)> {
+        let mut pieces = self.leave_out(ledger.admit(pieces), ledger);
+        while let Some(Piece { course, role: id, step, .. }) = pieces.first().cloned() {
+            let stage = step.stage;
+            match self.trial.give((course, id), book).await {
+                Ok(Tried::Shown) => {
+                    if self.roles.known(role, book) == Known::Unseen {
+                        book.hide(role);
+                    }
                     break;
                 }
-            };
-            book.note(&people);
-            match self.roles.known(role, book) {
-                Known::Right => {}
-                Known::Unseen => book.hide(role),
-                Known::Wrong(words) => {
-                    let mut error = wrong(role, &words);
-                    let other = book.name(piece.role).unwrap_or_default();
-                    if let Some(back) = self.take_back(&piece, changes[piece.change], other, &people).await {
-                        error.message = format!("{}; {back}", error.message);
+                Ok(Tried::Refused(Failure { error, said })) => {
+                    let is_denied = said.as_deref() == Some(NO_RIGHT) && self.refusals().is_denied(stage);
+                    let is_the_course_s =
+                        error.effect == Effect::Partial || verdict(&error, said.as_deref()) == Verdict::Pair;
+                    if is_denied || !is_the_course_s {
+                        return Err((unread(&error), pieces));
                     }
-                    ledger.fail(piece.change, &piece.step, &error);
+                    let refused;
+                    (refused, pieces) = pieces.into_iter().partition(|piece| piece.course == course);
+                    // Of these nothing was sent.
+                    self.refuse(&refused, &error.effect(Effect::None), said.as_deref(), Verdict::Pair, ledger);
                 }
+                Err(error) => return Err((error, pieces)),
             }
-            break;
         }
-        Ok(left.into())
-    }
-
-    /// Takes back a role that was just given by mistake, unless the person had it before; says what came of it.
-    async fn take_back(&self, piece: &Piece, change: &Change, other: &str, people: &[Participant]) -> Option<String> {
-        let course = &piece.step.course;
-        let element = format!("{course}/{other}");
-        let left = |edit: &Edit| matches!(edit, Edit::Remove { element: held, .. } if *held == element);
-        let before = change.kept.contains(&(COURSES, element.clone()))
-            || change.desired.elements(COURSES).any(|held| held == element)
-            || change.edits.iter().chain(&change.left).any(left);
-        let holds = |person: &&Participant| person.id == piece.user;
-        let holds = people.iter().find(holds).is_some_and(|person| person.roles.iter().any(|r| r.roleid == piece.role));
-        if before || !holds {
-            return None;
-        }
-        let place = Place { user: piece.user, course: piece.course, role: piece.role };
-        Some(match self.client.call::<()>(&Call::Unassign(vec![place])).await {
-            Ok(()) => format!("one person in {course} was given it to find out, and it was taken back"),
-            Err(_) => format!("one person in {course} was given `{other}` by mistake: take it away there by hand"),
-        })
+        Ok(pieces)
     }
 
     /// Sends the pieces of one stage.
@@ -248,7 +220,7 @@ impl EnrolmentWriter {
         &self,
         stage: Stage,
         mut pieces: Vec<Piece>,
-        changes: usize,
+        (changes, stop): (usize, &Stop),
         ledger: &mut Ledger,
     ) -> Result<(), TargetError> {
         // By person: requests over the same people in another order would block each other.
@@ -260,17 +232,28 @@ impl EnrolmentWriter {
             if pieces.is_empty() {
                 continue;
             }
+            if stop.is_requested() {
+                ledger.end(&pieces, &stopped(), true);
+                continue;
+            }
             let Err(failure) = self.send(stage, &pieces).await else {
                 ledger.land(&pieces);
+                self.refusals().land(stage, &pieces);
                 continue;
             };
             let Failure { error, said } = failure;
-            let verdict = verdict(&error, said.as_deref());
+            let verdict = match verdict(&error, said.as_deref()) {
+                Verdict::Pair if said.as_deref() == Some(NO_RIGHT) && self.refusals().is_denied(stage) => {
+                    Verdict::Outage
+                }
+                verdict => verdict,
+            };
             match verdict {
                 Verdict::Lost | Verdict::Outage => ledger.end(&pieces, &error, true),
                 Verdict::Met | Verdict::Person if changes > 1 && ledger.is_untouched() => return Err(error),
-                Verdict::Partial | Verdict::Met => ledger.end(&pieces, &error, false),
-                Verdict::Pair | Verdict::Person => match divide(&pieces, verdict) {
+                Verdict::Met => ledger.end(&pieces, &error, false),
+                Verdict::Partial if !self.is_undone(stage, &pieces).await => ledger.end(&pieces, &error, false),
+                Verdict::Partial | Verdict::Pair | Verdict::Person => match divide(&pieces, verdict) {
                     Some((one, other)) => {
                         work.push_front(other);
                         work.push_front(one);
@@ -280,6 +263,22 @@ impl EnrolmentWriter {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing was done of a request that was refused for what nobody knows, or may be asked again anyway. It
+    /// was one transaction, so that one of its pieces tells; only an enrolment must not be sent again where it is there.
+    async fn is_undone(&self, stage: Stage, pieces: &[Piece]) -> bool {
+        match (stage, pieces.first()) {
+            (Stage::Assign | Stage::Unassign | Stage::Unenrol, _) => true,
+            (Stage::Enrol, Some(piece))
+                if self.client.site().await.is_ok_and(|site| site.lists(function::ENROLLED)) =>
+            {
+                let people: Result<Vec<Participant>, TargetError> =
+                    self.client.call(&Call::Enrolled(piece.course)).await;
+                people.is_ok_and(|people| people.iter().all(|person| person.id != piece.user))
+            }
+            _ => false,
+        }
     }
 
     /// Leaves out who is enrolled although the report does not show it, as one with a condition may: to enrol again
@@ -335,13 +334,17 @@ impl EnrolmentWriter {
         self.client.ask(&call).await
     }
 
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Pieces that the site has not refused whoever the person was; the others fail at once.
     fn leave_out(&self, pieces: Vec<Piece>, ledger: &mut Ledger) -> Vec<Piece> {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refused = self.refusals();
         let since = self.catalogue.readings();
         if refused.since != since {
             // Somebody may have put it right.
-            *refused = Refusals { since, ..Refusals::default() };
+            *refused = Refusals::since(since);
         }
         let (out, pieces): (Vec<Piece>, Vec<Piece>) =
             pieces.into_iter().partition(|piece| refused.pairs.contains_key(&piece.pair()));
@@ -357,18 +360,22 @@ impl EnrolmentWriter {
     fn refuse(&self, pieces: &[Piece], error: &TargetError, said: Option<&str>, verdict: Verdict, ledger: &mut Ledger) {
         let Some(first) = pieces.first() else { return };
         let mut error = error.clone();
-        if verdict == Verdict::Pair {
+        if verdict != Verdict::Person {
             let fix = match said {
                 Some("wsnoinstance") => "add or enable manual enrolments in the course",
                 Some("wsusercannotassign") => {
                     "allow the service account's role to assign this one, and compare enrolments.role_ids"
                 }
+                Some(NO_RIGHT) => "look what the service account may do in the course",
                 _ => "look whether the course is still there, and compare enrolments.role_ids",
             };
             let role = if first.step.role.is_empty() { "all roles" } else { &first.step.role };
             error.message = format!("{}, {role}: {}; {fix}", first.step.course, error.message);
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            refused.pairs.insert(first.pair(), error.clone());
+            if verdict == Verdict::Partial && first.step.stage == Stage::Enrol {
+                // It was looked at.
+                error.effect = Effect::None;
+            }
+            self.refusals().refuse(first, &error, said, verdict);
         }
         for piece in pieces {
             ledger.fail(piece.change, &piece.step, &error);

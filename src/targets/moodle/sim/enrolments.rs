@@ -42,6 +42,7 @@ pub(super) fn enrol(state: &mut State, mut fields: Fields<'_>, call: &Call) -> R
             return Err(Refusal::moodle("wsusercannotassign"));
         }
         check_user(state, one.user)?;
+        state.check_place(one.course, one.user)?;
         if !course.manual.is_some_and(|instance| instance.enabled) {
             return Err(Refusal::moodle("wsnoinstance"));
         }
@@ -96,6 +97,7 @@ pub(super) fn unenrol(state: &mut State, mut fields: Fields<'_>) -> Result<Value
     for (user, course) in &sent {
         let course = state.courses.get(*course).ok_or_else(|| Refusal::record("context"))?;
         check_user(state, *user)?;
+        state.check_place(course.id, *user)?;
         if course.manual.is_none() {
             return Err(Refusal::moodle("wsnoinstance"));
         }

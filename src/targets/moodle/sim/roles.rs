@@ -55,6 +55,7 @@ fn read(state: &State, records: Vec<Fields<'_>>) -> Result<Vec<(u64, u64, u64)>,
         if level != "course" || state.courses.get(course).is_none() {
             return Err(Refusal::parameter("The context does not exist"));
         }
+        state.check_place(course, user)?;
         sent.push((role, user, course));
     }
     Ok(sent)

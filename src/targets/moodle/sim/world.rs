@@ -13,6 +13,7 @@ use super::batches::Batches;
 use super::catalogue::{Category, Course, Courses};
 use super::membership::Members;
 use super::plan::{Cost, SitePlan};
+use super::refusal::Refusal;
 use super::report::Report;
 use super::tokens::Tokens;
 
@@ -35,6 +36,8 @@ pub(super) struct State {
     pub(super) batches: Batches,
     pub(super) tokens: Tokens,
     pub(super) denied: BTreeSet<String>,
+    /// What a plug-in refuses whatever is written of a course or of a person with, by their ids.
+    pub(super) refusing: BTreeMap<(Option<u64>, Option<u64>), String>,
     pub(super) mail: Mail,
     pub(super) calls: BTreeMap<String, u64>,
     pub(super) writes: Writes,
@@ -90,6 +93,12 @@ impl State {
         self.categories.insert(id, Category { id, ..category });
         id
     }
+
+    /// Refuses what a plug-in refuses.
+    pub(super) fn check_place(&self, course: u64, user: u64) -> Result<(), Refusal> {
+        let code = self.refusing.get(&(Some(course), None)).or_else(|| self.refusing.get(&(None, Some(user))));
+        code.map_or(Ok(()), |code| Err(Refusal::moodle(code.clone())))
+    }
 }
 
 impl World {
@@ -128,6 +137,7 @@ impl World {
             members: Members::default(),
             batches: Batches::default(),
             denied: BTreeSet::new(),
+            refusing: BTreeMap::new(),
             mail: Mail::default(),
             calls: BTreeMap::new(),
             writes: Writes::default(),
@@ -214,6 +224,16 @@ impl World {
         } else {
             state.denied.remove(function);
         }
+    }
+
+    /// Has a plug-in refuse, with this code, whatever is written of who is in a course.
+    pub fn refuse_course(&self, course: u64, code: &str) {
+        self.lock().refusing.insert((Some(course), None), code.to_owned());
+    }
+
+    /// The same of which courses a person is in.
+    pub fn refuse_user(&self, user: u64, code: &str) {
+        self.lock().refusing.insert((None, Some(user)), code.to_owned());
     }
 
     /// Sets whether outgoing mail fails.

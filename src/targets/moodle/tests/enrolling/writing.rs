@@ -1,6 +1,9 @@
 //! What is written of who is enrolled in what, and what is said of what was not.
 
 use super::*;
+use crate::model::Stop;
+use crate::model::stop::STOPPED;
+use crate::sim::watch::{Moment, Verdict};
 
 #[tokio::test(start_paused = true)]
 async fn each_kind_of_change_is_sent_as_what_it_is() {
@@ -36,8 +39,9 @@ async fn a_change_of_role_never_ends_the_enrolment_and_sends_no_mail() {
     let site = site(BY_REPORT);
     let [kari, boss] = ["kari", "boss"].map(|name| site.add(name, "oidc"));
     let a = site.course("A");
-    site.put(a, boss, MANUAL, &["editingteacher"]);
+    site.put(a, boss, MANUAL, &["editingteacher", "teacher"]);
     site.put(a, kari, MANUAL, &["student"]);
+    site.page(&[]).await;
     site.world().edit_member(a, kari, |member| member.methods.get_mut(MANUAL).unwrap().suspended = true);
     assert_eq!(landed(&site.write_one(change(kari, &["A/teacher"], &["A/student"])).await), 2);
     assert_eq!(site.roles(a, kari), [4]);
@@ -78,7 +82,7 @@ async fn who_is_enrolled_and_lost_the_role_by_hand_gets_the_role_and_is_not_enro
         let site = site(more);
         let [kari, boss] = ["kari", "boss"].map(|name| site.add(name, "oidc"));
         let a = site.course("A");
-        site.put(a, boss, MANUAL, &["editingteacher"]);
+        site.put(a, boss, MANUAL, &["editingteacher", "student"]);
         site.put(a, kari, MANUAL, &[]);
         site.world().edit_member(a, kari, |member| member.methods.get_mut(MANUAL).unwrap().suspended = true);
         let page = site.page(&[("kari", kari)]).await;
@@ -96,8 +100,9 @@ async fn what_the_report_hides_is_not_made_again() {
     let site = site(BY_REPORT);
     let [kari, ola, boss] = ["kari", "ola", "boss"].map(|name| site.add(name, "oidc"));
     let a = site.course("A");
-    site.put(a, boss, MANUAL, &["editingteacher"]);
+    site.put(a, boss, MANUAL, &["editingteacher", "teacher"]);
     site.put(a, kari, MANUAL, &["student"]);
+    site.page(&[]).await;
     site.world().edit_member(a, kari, |member| member.methods.get_mut(MANUAL).unwrap().suspended = true);
     // As a report that shows active enrolments only would have it.
     let new = |user| change(user, &["A/student"], &[]);
@@ -245,6 +250,7 @@ async fn a_mail_that_fails_after_the_commit_leaves_the_outcome_partial() {
     let [kari, boss] = ["kari", "boss"].map(|name| site.add(name, "oidc"));
     let a = site.course("A");
     site.put(a, boss, MANUAL, &["editingteacher"]);
+    site.read_roles().await;
     site.world().break_mail(true);
     let outcome = site.write_one(change(kari, &["A/student"], &[])).await;
     assert_eq!(error(&outcome).effect, Effect::Partial);
@@ -315,4 +321,88 @@ async fn accounts_and_enrolments_never_share_a_batch() {
     let kinds: Vec<BTreeSet<&str>> =
         batches.iter().map(|batch| batch.changes.iter().map(|ready| ready.change.kind).collect()).collect();
     assert_eq!(kinds, [BTreeSet::from([ACCOUNT]), BTreeSet::from([ENROLMENTS])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_course_refused_for_what_nobody_knows_holds_back_nothing_else_and_is_named() {
+    for code in ["hiddencoursefault", "A sentence of a plug-in, with a name in it.", "nopermissions"] {
+        let site = site(BY_REPORT);
+        let users: Vec<u64> = (0..20).map(|nth| site.add(&format!("user{nth}"), "oidc")).collect();
+        let (a, b, c) = (site.course("A"), site.course("B"), site.course("C"));
+        site.read_roles().await;
+        site.world().refuse_course(b, code);
+        let want = ["A/student", "B/student", "C/student"];
+        let before = site.world().calls();
+        let outcomes = site.write(users.iter().map(|user| change(*user, &want, &[])).collect()).await;
+        for (user, outcome) in users.iter().zip(&outcomes) {
+            assert_eq!((site.roles(a, *user), site.roles(c, *user)), (vec![5], vec![5]), "{code}");
+            assert!(outcome.error.is_none() && outcome.landed.len() == 2, "{code}: {outcome:?}");
+            let [(_, error)] = &outcome.failed[..] else { panic!("{code}: {outcome:?}") };
+            assert!(error.message.contains(&key("B")) && error.effect == Effect::None, "{code}: {error}");
+        }
+        let sent = site.since(&before)["enrol_manual_enrol_users"];
+        assert!(sent <= 16, "{code}: {sent} requests");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_refused_for_what_nobody_knows_holds_back_nobody() {
+    let site = site(BY_REPORT);
+    let users: Vec<u64> = (0..20).map(|nth| site.add(&format!("user{nth}"), "oidc")).collect();
+    let a = site.course("A");
+    site.read_roles().await;
+    site.world().refuse_user(users[7], "guardedaccount");
+    let outcomes = site.write(users.iter().map(|user| change(*user, &["A/student"], &[])).collect()).await;
+    let failed: Vec<u64> =
+        users.iter().zip(&outcomes).filter(|(_, one)| !one.failed.is_empty()).map(|(user, _)| *user).collect();
+    assert_eq!(failed, [users[7]]);
+    assert_eq!(users.iter().filter(|user| site.roles(a, **user) == [5]).count(), 19);
+    // The same where nothing is enrolled, which may be asked for again without a look.
+    let outcomes = site.write(users.iter().map(|user| change(*user, &[], &["A/student"])).collect()).await;
+    let failed: Vec<u64> =
+        users.iter().zip(&outcomes).filter(|(_, one)| !one.failed.is_empty()).map(|(user, _)| *user).collect();
+    assert_eq!(failed, [users[7]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_that_is_missing_everywhere_ends_the_batch_after_a_few_courses() {
+    let site = site(BY_REPORT);
+    let kari = site.add("kari", "oidc");
+    let codes: Vec<String> = (0..12).map(|nth| format!("C{nth}")).collect();
+    for code in &codes {
+        site.course(code);
+    }
+    site.read_roles().await;
+    site.world().deny("enrol_manual_enrol_users", true);
+    let want: Vec<String> = codes.iter().map(|code| format!("{code}/student")).collect();
+    let want: Vec<&str> = want.iter().map(String::as_str).collect();
+    let outcome = site.write_one(change(kari, &want, &[])).await;
+    let error = outcome.error.unwrap();
+    assert_eq!((error.kind, error.effect), (ErrorKind::Auth, Effect::None));
+    assert_eq!(outcome.failed.len(), 3);
+    assert!(site.world().calls()["enrol_manual_enrol_users"] <= 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_somebody_asks_to_stop_no_other_request_of_the_batch_is_sent() {
+    let site = site("max_fields = 50\n[enrolments]\nreport = { id = 2 }\n");
+    let users: Vec<u64> = (0..30).map(|nth| site.add(&format!("user{nth}"), "oidc")).collect();
+    site.course("A");
+    site.read_roles().await;
+    let ready = users.iter().map(|user| change(*user, &["A/student"], &[])).collect();
+    let batch = site.target.writer.batches(ready).remove(0);
+    assert_eq!(batch.changes.len(), 30);
+    let stop = Stop::default();
+    let asks = stop.clone();
+    site.gate.watch().set(Arc::new(move |write| {
+        if write.moment == Moment::Done {
+            asks.request();
+        }
+        Verdict::Do
+    }));
+    let outcomes = site.target.writer.write_until(&batch, &stop).await;
+    let (sent, left): (Vec<&Outcome>, Vec<&Outcome>) = outcomes.iter().partition(|outcome| outcome.error.is_none());
+    assert_eq!((sent.iter().map(|outcome| landed(outcome)).sum::<usize>(), left.len()), (11, 19));
+    assert!(left.iter().all(|outcome| error(outcome).code == STOPPED && error(outcome).effect == Effect::None));
+    assert_eq!(site.world().calls()["enrol_manual_enrol_users"], 1);
 }
