@@ -69,6 +69,9 @@ fn planted(rig: &Rig) -> Watch {
         ("student number", Personal, attribute::STUDENT_NUMBER, "889977553311"),
         ("telephone", Secret, "mobile", "+4799887766"),
         ("passport", Secret, "idautoPersonStateID", "P7654321QX"),
+        ("card PIN", Secret, "idautoPersonExt5", "PIN-79463185"),
+        ("card number", Secret, "idautoPersonBadgeIDs", "9900887766554433"),
+        ("claim code", Secret, "idautoPersonClaimCode", "KRAVKODE-4711"),
         ("password in the directory", Secret, "idautoPersonExt20", "{SSHA}plantedhash"),
         ("display name", Secret, "displayName", "Vist Navnesen"),
     ] {
