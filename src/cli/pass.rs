@@ -12,6 +12,7 @@ use super::ask::ask;
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::operator::who;
+use super::output::report_name;
 use super::plan_file::{self, Asked, PlanFile};
 use super::private_file::{self, Existing};
 use super::{approval, logs};
@@ -132,7 +133,7 @@ fn end(report: &Report, request: &Request<'_>, io: &mut Io<'_>) -> Result<Exit, 
         for pipeline in &report.pipelines {
             let mut bytes = Vec::new();
             json::write(&json::single(report, pipeline), &mut bytes)?;
-            let path = dir.join(format!("{}-{}-{}.json", pipeline.name, report.at.strftime("%Y%m%d"), report.run));
+            let path = dir.join(report_name(pipeline.name, report.at, &report.run));
             private_file::write(&path, &bytes, Existing::Replace).map_err(|error| {
                 Failure::error(format!("{} cannot be written: {}", path.display(), in_words(&error)))
             })?;
