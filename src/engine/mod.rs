@@ -16,6 +16,7 @@ mod correlate;
 mod diff;
 mod error;
 mod explain;
+mod forget;
 mod guard;
 mod held;
 mod lane;
@@ -34,6 +35,7 @@ mod project;
 mod question;
 mod rebuild;
 mod replaced;
+mod retain;
 mod settle;
 mod spent;
 mod stop;
@@ -50,6 +52,7 @@ pub use explain::{
     Asked, Called, Confirmed, Doubt, Explained, Explainer, Explaining, KindExplained, LastApplied, Next, NextChange,
     PipelineExplained, Said, Sight,
 };
+pub use forget::{Kept, Refusal, forget, kept};
 pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, RULE_CODES, judge};
 pub use memory::IDENTITY;
 pub use plan::plan;
@@ -57,5 +60,6 @@ pub use planner::{Order, Planner};
 pub use point::{Point, Points, Unstopped};
 pub use progress::{Progress, Silent, Step};
 pub use rebuild::{KindRebuilt, PipelineRebuilt, Rebuilt, keep as keep_rebuilt, rebuild};
+pub use retain::retain;
 pub use stop::Stop;
 pub use vanished::ATTRIBUTE_VANISHED;

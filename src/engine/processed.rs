@@ -75,9 +75,14 @@ pub fn remember(store: &Store, people: &[(Key, Digest)]) -> Result<(), PassError
 
 /// Forgets that anybody was carried through: it was at another target.
 pub fn forget(store: &Store) -> Result<(), PassError> {
+    Ok(store.remove(SCOPE, &people(store)?)?)
+}
+
+/// Everybody who was carried through, or whose change did not go through.
+pub fn people(store: &Store) -> Result<Vec<Key>, PassError> {
     let mut keys = Vec::new();
     store.for_each_body(SCOPE, |row| keys.push(row.key))?;
-    Ok(store.remove(SCOPE, &keys)?)
+    Ok(keys)
 }
 
 /// Takes people back of whom something is left to do again.

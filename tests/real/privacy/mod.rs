@@ -2,6 +2,7 @@
 //! run in every way, and everything that it puts out and keeps is searched for them. What may stand where is the
 //! table in `planted`.
 
+mod forget;
 mod input;
 mod planted;
 mod said;
