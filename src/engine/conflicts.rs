@@ -267,4 +267,20 @@ mod tests {
         let again = narrow.after(told(3), None, &plan(Vec::new(), &[]));
         assert_eq!(again, LeftOpen { whole: Some(told(3)), last: Some(told(3)), ..LeftOpen::default() });
     }
+
+    #[test]
+    fn whoever_is_forgotten_is_told_of_nowhere() {
+        let (a, b) = (Key::new("a"), Key::new("b"));
+        let people: BTreeSet<&Key> = [&a, &b].into();
+        let some = plan(vec![conflict("a", SEVERAL), conflict("b", SEVERAL)], &["a", "b"]);
+        let open = LeftOpen::default().after(told(1), Some(&people), &some);
+        assert_eq!(open.conflicts_of(&a).collect::<Vec<_>>(), [SEVERAL]);
+        let text = |open: &LeftOpen| serde_json::to_string(open).unwrap();
+        assert!(text(&open).contains("\"a\"") && text(&open).contains("\"other\""));
+        let left = open.without(&[a.clone(), Key::new("other")].into());
+        assert!(!text(&left).contains("\"a\"") && !text(&left).contains("\"other\""), "{}", text(&left));
+        assert_eq!(left.conflicts_of(&b).count(), 1);
+        assert!(left.looked(&b) && !left.looked(&a));
+        assert_eq!((left.unobserved.len(), left.in_doubt.len(), left.waiting.len()), (1, 1, 1));
+    }
 }

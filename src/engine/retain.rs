@@ -28,7 +28,7 @@ pub async fn retain(planner: &Planner, approved: &ApprovedPlan, retention: Reten
         Ok(()) => Vec::new(),
         Err(error) => {
             let message = format!("what is older than it is to be kept was not taken out: {error}");
-            vec![Event { code: error.code().to_owned(), pipeline: None, step: "retain", key: None, message }]
+            vec![Event { code: error.code().to_owned(), pipeline: None, step: "settle", key: None, message }]
         }
     }
 }

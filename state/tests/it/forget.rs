@@ -160,6 +160,7 @@ fn what_is_forgotten_is_in_no_byte_of_any_file_and_nothing_else_is_gone() {
     assert_eq!(found(place.path()), [] as [String; 0]);
     assert_eq!(others(&dir), before);
     assert_eq!(dir.copied(&gone()).unwrap(), 0);
+    assert_eq!(fs::read_to_string(place.path().join("claimed")).unwrap(), "test 300\n");
     for store in [dir.pipeline("test").unwrap(), dir.sources().unwrap()] {
         assert!(store.held(&key(GONE)).unwrap().is_empty());
         assert_eq!(store.root(OBSERVED).unwrap().map_or(300, |root| root.count), 300);

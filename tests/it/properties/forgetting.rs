@@ -6,6 +6,7 @@ use std::time::Duration;
 use reconcile::config::Retention;
 use reconcile::engine::{self, Kept, Stop};
 use reconcile_state::journal::{Entry, Note};
+use serde_json::{Value, json};
 
 use crate::toys::seated::{self, ACCOUNT, LOGIN};
 use crate::toys::{Answer, marked};
@@ -156,4 +157,28 @@ async fn that_somebody_was_carried_through_goes_when_they_have_left() {
     pass_and_retain(&school, retention).await;
     assert_eq!(carried().len(), 0);
     assert_eq!(refused(&school, 1).len(), 1, "what is needed of them is kept: the account is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn evidence_that_contradicts_is_forgotten_only_where_no_record_is_left() {
+    let school = School::with(1..=40).await;
+    school.people.let_go(1);
+    delete(&school, 1);
+    school.pass().await;
+    let remember = |code: &str, found: &[&str]| {
+        let known = json!({ "code": code, "id": "4711", "found": found });
+        let all = json!({ ACCOUNT: { key(1).as_str(): known, key(2).as_str(): known } });
+        school.store.pipeline(seated::NAME).unwrap().set_meta("contradicted", &all).unwrap();
+    };
+    for (code, found) in [("values-differ", &[][..]), ("record-missing", &["12"])] {
+        remember(code, found);
+        assert_eq!(refused(&school, 1), [("whose-is-unclear", seated::NAME.to_owned())], "{code}");
+    }
+    remember("record-missing", &[]);
+    assert_eq!(refused(&school, 1), []);
+    assert!(kept(&school, 1).told.contains(seated::NAME));
+    forget(&school, 1);
+    let left: Value = school.store.pipeline(seated::NAME).unwrap().meta("contradicted").unwrap().unwrap();
+    let left: Vec<&String> = left[ACCOUNT].as_object().unwrap().keys().collect();
+    assert_eq!(left, [key(2).as_str()]);
 }
