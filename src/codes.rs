@@ -20,7 +20,7 @@ pub struct Chapter {
 }
 
 /// All chapters but those of the targets.
-pub const CHAPTERS: &[Chapter] = &[ERRORS, DOUBTS, REASONS, CONFLICTS, EVIDENCE, RULES, FINDINGS];
+pub const CHAPTERS: &[Chapter] = &[ERRORS, DOUBTS, REASONS, CONFLICTS, EVIDENCE, RULES, FINDINGS, KEPT];
 
 const ERRORS: Chapter = Chapter {
     title: "Errors of sources, store and engine",
@@ -270,6 +270,41 @@ const FINDINGS: Chapter = Chapter {
         ("malformed-attribute", "People with a value that is not what the attribute holds: left alone."),
         ("duplicate-value", "People with two different values where there is one at most: left alone."),
         ("not-utf8", "People with bytes that are no UTF-8: left alone."),
+    ],
+};
+
+const KEPT: Chapter = Chapter {
+    title: "Why somebody is not forgotten",
+    about: "`reconcile forget` takes nothing out then (exit code 3).",
+    codes: &[
+        (
+            "still-in-source",
+            "A source showed the person when it was last read. The next pass would keep the same again.",
+        ),
+        (
+            "source-not-read",
+            "The last reading of the source was not whole or not believed, so nobody knows whether it has the person. Run \
+             `reconcile --plan` until it is trusted.",
+        ),
+        (
+            "record-at-target",
+            "The target has a record of the person, or one is remembered as theirs. Without that memory it would be \
+             nobody's, or be made a second time. Have it deleted there, run a pass over everybody, and try again.",
+        ),
+        (
+            "still-in-doubt",
+            "It is not known what came of a write for the person. A pass reads it back; `reconcile journal --open` shows it.",
+        ),
+        (
+            "whose-is-unclear",
+            "Records at the target may be the person's; see `reconcile conflicts`. Settle that, run a pass over everybody, \
+             and try again.",
+        ),
+        (
+            "claims-lost",
+            "What was remembered of the target's records is lost, so nobody knows whether one is the person's. See \
+             `reconcile --rebuild-claims --plan`.",
+        ),
     ],
 };
 

@@ -49,6 +49,9 @@ pub(super) enum Command {
     /// List the conflicts that the last passes found, and what to do about each
     #[command(after_help = help::CONFLICTS)]
     Conflicts(ConflictsArgs),
+    /// Take out of the store all that is kept of somebody who has left; refused as long as it is needed
+    #[command(after_help = help::FORGET)]
+    Forget(ForgetArgs),
     /// Show all of it on a generated campus with simulated targets; nothing to install, nothing left behind
     #[cfg(feature = "sim")]
     Demo,
@@ -88,6 +91,26 @@ pub(super) struct ConflictsArgs {
     /// Only this pipeline; repeatable
     #[arg(long, value_name = "NAME")]
     pub pipeline: Vec<String>,
+    /// Form of what is written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `forget`.
+#[derive(clap::Args, Clone, PartialEq, Debug)]
+pub(super) struct ForgetArgs {
+    /// Who: the UH-ID, in any case
+    #[arg(value_name = "KEY", value_parser = parse_who)]
+    pub who: Asked,
+    /// Show what is kept and take nothing out
+    #[arg(long, conflicts_with_all = ["yes", "why"])]
+    pub plan: bool,
+    /// Forget without a question
+    #[arg(long)]
+    pub yes: bool,
+    /// Why: kept in the journal, so name nobody in it
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
     /// Form of what is written to standard output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
@@ -196,6 +219,13 @@ impl Args {
     /// Refuses what each option allows and all together do not.
     pub fn check(&self, terminal: bool) -> Result<(), Failure> {
         let pass = &self.pass;
+        if let Some(Command::Forget(one)) = &self.command
+            && !one.plan
+            && !one.yes
+            && (!terminal || one.format == Format::Json)
+        {
+            return Err(Failure::usage("nobody can be asked here: say --plan to see what is kept, --yes to forget"));
+        }
         if self.command.is_some() {
             let alone = *pass == PassArgs::default();
             return if alone { Ok(()) } else { Err(Failure::usage("options of a pass do not go with a subcommand")) };
@@ -334,6 +364,10 @@ mod tests {
             "reconcile explain mail=a",
             "reconcile --plan explain kari",
             "reconcile conflicts --live",
+            "reconcile forget",
+            "reconcile forget mail=a --yes",
+            "reconcile forget a --plan --yes",
+            "reconcile forget a --format json",
             "reconcile --format json",
             "reconcile --keys-from -",
             "reconcile --rebuild-claims --key username=a",

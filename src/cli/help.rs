@@ -13,6 +13,7 @@ Examples:
   reconcile journal --since 2h                     what was written, and what came of it
   reconcile explain kari                           why one person's records are as they are
   reconcile conflicts                              what only a person can decide
+  reconcile forget UH-ID --plan                    what is kept of somebody who has left
   reconcile --rebuild-claims --plan                what evidence says of lost claims
   reconcile --plan --out plan.json                 save a plan, read it, and then, within 24 hours:
   reconcile --approve plan.json --why \"term start\"
@@ -87,6 +88,24 @@ Exit codes:
     1  nobody is known by that; with --live, something could not be read; or an error
    64  usage; or several people are meant: they are listed, say which by UH-ID
    78  configuration";
+
+/// `reconcile forget --help`.
+pub(super) const FORGET: &str = "\
+Examples:
+  reconcile forget 0b7c4e1a-5d2f-4a60-9c3b-1f2e3d4c5b6a --plan     what is kept, and why it may be needed
+  reconcile forget 0b7c4e1a-5d2f-4a60-9c3b-1f2e3d4c5b6a --yes --why \"case 4711\"
+
+Whoever has left is known by the UH-ID alone. Forgotten is who is in no source any more, by readings that were
+whole and believed, and has no record at any target: as long as there is one, it must be known whose it is.
+Records, last applied, claims, their copies and the entries of the journal go; the store's files are written anew,
+so that nothing is left in unused parts of them. The journal keeps that somebody was forgotten, when, by whom and why.
+Nothing is read but the store. Saved plans, reports, logs and backups are not looked at.
+
+Exit codes:
+    0  forgotten, or nothing is kept        6  a pass holds the store
+    1  nobody is known by that; an error   64  usage
+    2  something is kept (--plan, or `no`) 78  configuration
+    3  refused: it says why, and what to do";
 
 /// `reconcile conflicts --help`.
 pub(super) const CONFLICTS: &str = "\

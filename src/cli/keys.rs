@@ -6,14 +6,23 @@ use super::args::parse_key;
 use crate::model::scope::KeyField;
 use crate::sources::uhid;
 
+/// A list as it was read.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct List {
+    /// Each key once, in the order of the list.
+    pub keys: Vec<(KeyField, String)>,
+    /// In which line each of them stands, from 1.
+    pub lines: Vec<usize>,
+}
+
 /// The keys in a list: one UH-ID or `FIELD=VALUE` in a line, `#` starts a comment, each key once.
 ///
 /// # Errors
 /// What is wrong and in which line; a list without any key is refused, because a scope of nobody must
 /// never become one of everybody.
-pub(crate) fn parse(text: &str) -> Result<Vec<(KeyField, String)>, String> {
+pub(super) fn parse(text: &str) -> Result<List, String> {
     let mut seen = BTreeSet::new();
-    let mut keys = Vec::new();
+    let mut list = List::default();
     for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
@@ -28,10 +37,11 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(KeyField, String)>, String> {
             return Err(format!("line {} is neither a UH-ID nor FIELD=VALUE", at + 1));
         };
         if seen.insert(key.clone()) {
-            keys.push(key);
+            list.keys.push(key);
+            list.lines.push(at + 1);
         }
     }
-    if keys.is_empty() { Err("there is no key in it".to_owned()) } else { Ok(keys) }
+    if list.keys.is_empty() { Err("there is no key in it".to_owned()) } else { Ok(list) }
 }
 
 #[cfg(test)]
@@ -42,9 +52,10 @@ mod tests {
     fn comments_blanks_and_repetitions_do_not_count() {
         let id = "0b7c4e1a-0000-4000-8000-000000000001";
         let text = format!("\u{feff}# people\n {id} \r\nusername=kari # student\n\n{id}\nuhid=abc-2\n");
-        let keys = parse(&text).unwrap();
+        let List { keys, lines } = parse(&text).unwrap();
         let expected = [(KeyField::IdautoId, id), (KeyField::Username, "kari"), (KeyField::IdautoId, "abc-2")];
         assert_eq!(keys, expected.map(|(field, value)| (field, value.to_owned())));
+        assert_eq!(lines, [2, 3, 6]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod conflicts;
 mod demo;
 mod exit;
 mod explain;
+mod forget;
 #[cfg(any(feature = "fuzz", test))]
 pub(crate) mod fuzzing;
 mod help;

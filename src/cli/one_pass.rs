@@ -11,8 +11,8 @@ use crate::targets::Registry;
 /// Runs it.
 pub(super) async fn one_pass(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let approve = args.pass.approve.as_deref().map(plan_file::read).transpose()?;
-    let mut asked = match &approve {
-        Some(file) => file.approval.asked.clone(),
+    let (mut asked, list) = match &approve {
+        Some(file) => (file.approval.asked.clone(), None),
         None => scope::asked(&args.pass, io)?,
     };
     if approve.is_some() {
@@ -28,6 +28,7 @@ pub(super) async fn one_pass(args: &Args, registry: &Registry, io: &mut Io<'_>) 
     }
     output::check(&args.pass, &config.store)?;
     let opened = open::open(&config, &chosen, registry, io)?;
-    let request = Request { asked, approve, args: &args.pass, verbose: args.verbose > 0, words: scope::words(args) };
+    let (verbose, words) = (args.verbose > 0, scope::words(args));
+    let request = Request { asked, list, approve, args: &args.pass, verbose, words };
     pass::run(&opened, request, io).await
 }

@@ -9,7 +9,7 @@ use reconcile_state::store::{StoreDir, StoreError};
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::pass::Steps;
-use crate::config::{Config, ConfigError, Faults, Pipeline, PipelineSettings};
+use crate::config::{Config, ConfigError, Faults, Pipeline, PipelineSettings, Retention};
 use crate::engine::{self, Applied, ApprovedPlan, Order, PassError, Planner, Stop};
 use crate::model::pass::Planned;
 use crate::sources::Vault;
@@ -22,6 +22,7 @@ use crate::targets::port::AnyWriter;
 pub(super) struct Opened {
     planner: Planner,
     writers: BTreeMap<&'static str, Arc<dyn AnyWriter>>,
+    retention: Retention,
 }
 
 /// Opens the directory.
@@ -69,7 +70,7 @@ pub(super) fn open(config: &Config, chosen: &[&Pipeline], registry: &Registry, i
         progress: Arc::clone(&io.progress),
         points: Arc::clone(&io.points),
     };
-    Ok(Opened { planner, writers })
+    Ok(Opened { planner, writers, retention: config.retention })
 }
 
 /// What the store refuses, with the code of one that is held.
@@ -95,7 +96,11 @@ impl Steps for Opened {
     }
 
     async fn apply(&self, approved: &ApprovedPlan, stop: &Stop) -> Result<Applied, PassError> {
-        engine::apply(&self.planner, &self.writers, approved, stop).await
+        let mut applied = engine::apply(&self.planner, &self.writers, approved, stop).await?;
+        if !stop.is_requested() {
+            applied.events.extend(engine::retain(&self.planner, approved, self.retention).await);
+        }
+        Ok(applied)
     }
 
     fn store(&self) -> &StoreDir {

@@ -3,18 +3,23 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use jiff::Timestamp;
 
 use super::args::PassArgs;
 use super::exit::Failure;
 use super::plan_file;
-use super::private_file::{self, Existing};
+use super::private_file::{around, clear_left, probe};
 use crate::plain::in_words;
 
 /// Refuses places where `--out` and `--report-dir` cannot write, or must not.
 pub(super) fn check(args: &PassArgs, store: &Path) -> Result<(), Failure> {
     args.out.as_deref().map_or(Ok(()), |path| plan(path, store))?;
-    args.report_dir.as_deref().map_or(Ok(()), |dir| writable(dir, "--report-dir"))
+    let Some(dir) = args.report_dir.as_deref() else { return Ok(()) };
+    writable(dir, "--report-dir")?;
+    clear_left(dir, is_report);
+    Ok(())
 }
 
 /// A plan may be saved in a new file, or over an older saved plan.
@@ -46,11 +51,25 @@ fn plan(path: &Path, store: &Path) -> Result<(), Failure> {
     }
 }
 
-fn around(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-        _ => PathBuf::from("."),
-    }
+/// How a pipeline's report is called.
+pub(super) fn report_name(pipeline: &str, at: Timestamp, run: &str) -> String {
+    format!("{pipeline}-{}-{run}.json", at.strftime("%Y%m%d"))
+}
+
+/// Whether a name can be that of a report: `moodle-20260803-20260803T020000-5f1c09aa.json`.
+fn is_report(name: &str) -> bool {
+    let Some(name) = name.strip_suffix(".json") else { return false };
+    let is = |part: &str, form: &str| {
+        part.len() == form.len()
+            && part.chars().zip(form.chars()).all(|(c, form)| match form {
+                '0' => c.is_ascii_digit(),
+                'f' => c.is_ascii_hexdigit(),
+                form => c == form,
+            })
+    };
+    let mut parts = name.rsplitn(4, '-');
+    let mut next = |form: &str| parts.next().is_some_and(|part| is(part, form));
+    next("ffffffff") && next("00000000T000000") && next("00000000") && parts.next().is_some()
 }
 
 /// Writing is tried: rights alone do not tell of a read-only or full file system.
@@ -61,16 +80,13 @@ fn writable(dir: &Path, option: &str) -> Result<(), Failure> {
         Ok(there) if !there.is_dir() => return refuse("it is no directory"),
         Ok(_) => {}
     }
-    let probe = dir.join(format!(".reconcile-{}", std::process::id()));
-    match private_file::write(&probe, b"", Existing::Keep).and_then(|()| fs::remove_file(&probe)) {
-        Ok(()) => Ok(()),
-        Err(error) => refuse(&format!("nothing can be written there: {}", in_words(&error))),
-    }
+    probe(dir).or_else(|error| refuse(&format!("nothing can be written there: {}", in_words(&error))))
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -123,6 +139,15 @@ mod tests {
         };
         assert_eq!(asked(dir.path().to_owned()), Ok(()));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let report = report_name("moodle-courses", Timestamp::UNIX_EPOCH, "20260803T020000-5f1c09aa");
+        for name in [format!("{report}.77.new"), "mine.json.77.new".into(), format!("x{report}.new")] {
+            fs::write(dir.path().join(name), "half").unwrap();
+        }
+        assert_eq!(asked(dir.path().to_owned()), Ok(()));
+        let mut left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|one| one.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["mine.json.77.new".to_owned(), format!("x{report}.new")], "half a report is nobody's");
         assert!(asked(dir.path().join("none")).unwrap_err().message.contains("there is no such file or directory"));
     }
 }

@@ -11,7 +11,9 @@ use super::args::{Format, PassArgs};
 use super::ask::ask;
 use super::exit::{Exit, Failure};
 use super::io::Io;
+use super::keys::List;
 use super::operator::who;
+use super::output::report_name;
 use super::plan_file::{self, Asked, PlanFile};
 use super::private_file::{self, Existing};
 use super::{approval, logs};
@@ -19,6 +21,7 @@ use crate::config::PipelineSettings;
 use crate::engine::{Applied, ApprovedPlan, Consent, Judged, Order, PassError, Point, Stop, judge};
 use crate::model::ChangeId;
 use crate::model::pass::Planned;
+use crate::model::scope::{KeyField, SEVERAL};
 use crate::plain::in_words;
 use crate::report::text::Style;
 use crate::report::{Approval, Report, json, text};
@@ -42,6 +45,8 @@ pub(super) trait Steps {
 pub(super) struct Request<'a> {
     /// Scope, pipelines, rules that may trip.
     pub asked: Asked,
+    /// The list that names the people, where one does.
+    pub list: Option<List>,
     /// The saved plan that is approved.
     pub approve: Option<PlanFile>,
     /// How to act and what to put out.
@@ -126,19 +131,35 @@ fn show(report: &Report, request: &Request<'_>, io: &mut Io<'_>) -> std::io::Res
 /// Keeps the reports where that is asked for, and says why a pass over nobody is an error.
 fn end(report: &Report, request: &Request<'_>, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if !report.scope.unknown_keys.is_empty() {
-        writeln!(io.err, "error: no source knows {}", report.scope.unknown_keys.join(", "))?;
+        let told: Vec<String> = report.scope.unknown_keys.iter().map(|key| unknown(key, request)).collect();
+        writeln!(io.err, "error: no source knows {}", told.join(", "))?;
     }
     if let Some(dir) = &request.args.report_dir {
         for pipeline in &report.pipelines {
             let mut bytes = Vec::new();
             json::write(&json::single(report, pipeline), &mut bytes)?;
-            let path = dir.join(format!("{}-{}-{}.json", pipeline.name, report.at.strftime("%Y%m%d"), report.run));
+            let path = dir.join(report_name(pipeline.name, report.at, &report.run));
             private_file::write(&path, &bytes, Existing::Replace).map_err(|error| {
                 Failure::error(format!("{} cannot be written: {}", path.display(), in_words(&error)))
             })?;
         }
     }
     Ok(Exit::of(report))
+}
+
+/// A key that no source knows, as an error may tell it: repeated where it was typed, else by where it stands.
+fn unknown(key: &str, request: &Request<'_>) -> String {
+    let (name, several) = key.strip_suffix(SEVERAL).map_or((key, ""), |name| (name, SEVERAL));
+    let is_it = |(field, value): &(KeyField, String)| format!("{field}={}", value.trim()).eq_ignore_ascii_case(name);
+    if request.args.key.iter().any(is_it) {
+        return key.to_owned();
+    }
+    let place = request.list.as_ref().and_then(|list| list.lines.get(list.keys.iter().position(is_it)?));
+    match (place, &request.args.keys_from) {
+        (Some(line), Some(path)) if path.as_os_str() == "-" => format!("line {line} of standard input{several}"),
+        (Some(line), Some(path)) => format!("line {line} of {}{several}", path.display()),
+        _ => format!("a key of the saved plan{several}"),
+    }
 }
 
 /// What was approved and is no longer called for, and the other way round.

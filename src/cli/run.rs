@@ -11,7 +11,7 @@ use super::demo;
 use super::exit::{Exit, Failure};
 use super::io::Io;
 use super::one_pass::one_pass;
-use super::{check, conflicts, explain, init, journal, logs};
+use super::{check, conflicts, explain, forget, init, journal, logs};
 use crate::config::Config;
 use crate::targets::Registry;
 
@@ -41,6 +41,7 @@ async fn command(args: &Args, registry: &Registry, io: &mut Io<'_>) -> Result<Ex
             explain::run(explain, &config, args.verbose > 0, registry, io).await
         }
         Some(Command::Conflicts(one)) => conflicts::run(one, &Config::load(&args.config, registry)?, registry, io),
+        Some(Command::Forget(one)) => forget::run(one, &Config::load(&args.config, registry)?, io),
         Some(Command::Init) => init::run(&args.config, registry, io),
         Some(Command::Check(asked)) => check::run(asked, &args.config, registry, io).await,
         Some(Command::Journal(asked)) => journal::run(asked, &args.config, registry, io),

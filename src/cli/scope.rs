@@ -5,27 +5,28 @@ use std::path::Path;
 use super::args::{Args, PassArgs};
 use super::exit::Failure;
 use super::io::Io;
-use super::keys;
+use super::keys::{self, List};
 use super::plan_file::Asked;
 use crate::config::{Config, Pipeline};
 use crate::model::scope::{Pick, Scope};
 use crate::plain::in_words;
 use crate::targets::Registry;
 
-/// What the arguments ask for; reads the list of `--keys-from`.
-pub(super) fn asked(args: &PassArgs, io: &mut Io<'_>) -> Result<Asked, Failure> {
-    let pick = match &args.keys_from {
-        Some(path) => Pick::Keys(listed(path, io)?),
+/// What the arguments ask for, with the list of `--keys-from` where one is read.
+pub(super) fn asked(args: &PassArgs, io: &mut Io<'_>) -> Result<(Asked, Option<List>), Failure> {
+    let list = args.keys_from.as_deref().map(|path| listed(path, io)).transpose()?;
+    let pick = match &list {
+        Some(list) => Pick::Keys(list.keys.clone()),
         None if args.changed => Pick::Changed,
         None if args.pending => Pick::Pending,
         None if args.key.is_empty() => Pick::Everything,
         None => Pick::Keys(args.key.clone()),
     };
     let (allow, pipelines) = (args.allow.clone(), args.pipeline.clone());
-    Ok(Asked { scope: Scope { pick, limit: args.limit }, adopt: args.adopt, allow, pipelines })
+    Ok((Asked { scope: Scope { pick, limit: args.limit }, adopt: args.adopt, allow, pipelines }, list))
 }
 
-fn listed(path: &Path, io: &mut Io<'_>) -> Result<Vec<(crate::model::scope::KeyField, String)>, Failure> {
+fn listed(path: &Path, io: &mut Io<'_>) -> Result<List, Failure> {
     let refuse = |what: String| Failure::usage(format!("--keys-from {}: {what}", path.display()));
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
@@ -101,7 +102,7 @@ mod tests {
             let args = Args::try_parse_from(format!("reconcile {line}").split(' ')).unwrap();
             let mut world = crate::cli::sample::World::default();
             let asked = world.with(async |io: &mut Io<'_>| super::asked(&args.pass, io)).await.unwrap();
-            assert_eq!(asked.scope.pick, pick, "{line}");
+            assert_eq!((asked.0.scope.pick, asked.1), (pick, None), "{line}");
             assert_eq!(super::words(&args), ("reconcile".to_owned(), words.to_owned()), "{line}");
         }
     }

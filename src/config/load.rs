@@ -15,12 +15,13 @@ use super::institution::Institution;
 use super::limits;
 use super::pipeline::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
 use super::refusal::suggest;
+use super::retention::Retention;
 use crate::plain::in_words;
 use crate::targets::Registry;
 use crate::targets::port::{Definition, Mark, OpenError, Surroundings, Target};
 
 /// Sections that are no pipelines.
-const SECTIONS: [&str; 5] = ["store", "institution", "portal_ldap", "metavault", "guard"];
+const SECTIONS: [&str; 6] = ["store", "institution", "portal_ldap", "metavault", "retention", "guard"];
 
 /// Keys of a pipeline's section that the engine takes.
 const ENGINE_KEYS: [&str; 5] = ["enabled", "first_meeting", "drift", "surplus", "guard"];
@@ -42,6 +43,8 @@ pub struct Config {
     pub institution: Institution,
     /// `[guard]`, upon the defaults.
     pub guard: GuardSettings,
+    /// `[retention]`, upon the defaults.
+    pub retention: Retention,
     /// Pipelines that are configured and enabled, in the order of the registry.
     pub pipelines: Vec<Pipeline>,
     /// Pipelines that are configured and not enabled.
@@ -123,11 +126,14 @@ impl Config {
         unknown_sections(&document, registry).iter().for_each(|error| faults.add(error));
         let store = faults.keep(store(&document));
         let institution = faults.keep(institution(&document));
-        let base = Document::parse(Path::new("(defaults)"), DEFAULT)?.table("guard")?.unwrap_or_default();
+        let defaults = Document::parse(Path::new("(defaults)"), DEFAULT)?;
+        let retention = faults.keep(retention(&document, &defaults));
+        let base = defaults.table("guard")?.unwrap_or_default();
         let over = faults.keep(document.table("guard"));
         let guards = limits::layer(&base, &over.flatten().unwrap_or_default());
         let guard = faults.keep(limits::read(&document, "guard", guards.clone()));
-        let (Some(store), Some(institution), Some(guard)) = (store, institution, guard) else {
+        let (Some(store), Some(institution), Some(guard), Some(retention)) = (store, institution, guard, retention)
+        else {
             // The pipelines' sections build on these.
             return Err(faults.end().err().unwrap_or_else(|| ConfigError::new(path, None, "nothing to read")));
         };
@@ -136,6 +142,7 @@ impl Config {
             store: path.parent().unwrap_or(Path::new("")).join(store.path),
             institution,
             guard,
+            retention,
             pipelines: Vec::new(),
             disabled: Vec::new(),
             document,
@@ -261,6 +268,16 @@ fn institution(document: &Document) -> Result<Institution, ConfigError> {
     Ok(institution)
 }
 
+fn retention(document: &Document, defaults: &Document) -> Result<Retention, ConfigError> {
+    let mut table = defaults.table("retention")?.unwrap_or_default();
+    table.extend(document.table("retention")?.unwrap_or_default());
+    let retention: Retention = document.read("retention", table, &[])?;
+    match retention.fault() {
+        Some((key, why)) => Err(document.error(&format!("retention.{key}"), format!("[retention] `{key}` {why}"))),
+        None => Ok(retention),
+    }
+}
+
 fn unknown_sections(document: &Document, registry: &Registry) -> Vec<ConfigError> {
     let known: Vec<&str> = SECTIONS.iter().copied().chain(registry.iter().map(Definition::name)).collect();
     let unknown = document.keys().filter(|key| !known.contains(key));
@@ -369,6 +386,7 @@ token = "env:TOY_TOKEN"
         assert_eq!(config.store, Path::new("/etc/state"));
         assert_eq!((config.guard.floor, config.guard.first_load), (10, false));
         assert_eq!(config.guard.disables, Limit { number: Some(50), percent: Some(2) });
+        assert_eq!((config.retention.journal_days, config.retention.copies_days), (730, 365));
         let toy = &config.pipelines[0].settings;
         assert_eq!(
             (toy.first_meeting, toy.drift, toy.surplus),
@@ -435,6 +453,12 @@ token = "env:TOY_TOKEN"
             (format!("{GOOD}guard = 3\n"), 13, "[toy] `guard` is a section"),
             (format!("{GOOD}firstmeeting = 3\n"), 13, "[toy] has no key `firstmeeting`; did you mean `first_meeting`?"),
             (format!("{GOOD}timeout = \"long\"\n"), 13, "[toy] `timeout` must be a whole number from 0 up, not a text"),
+            (
+                format!("{GOOD}[retention]\njournal_days = 7\n"),
+                14,
+                "[retention] `journal_days` must be 0 (for ever) or at",
+            ),
+            (format!("{GOOD}[retention]\njournal = 7\n"), 14, "[retention] has no key `journal`; did you mean"),
             (GOOD.replace("https://toy.example", ""), 11, "[toy] `url`: is empty"),
             (GOOD.replace("url = \"https://toy.example\"", ""), 10, "[toy] lacks `url`"),
             (GOOD.replace("env:TOY_TOKEN", "env:OTHER"), 12, "[toy] `token`: environment variable OTHER is not set"),

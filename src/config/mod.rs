@@ -9,6 +9,7 @@ mod limits;
 mod load;
 mod pipeline;
 mod refusal;
+mod retention;
 pub mod secret;
 #[cfg(test)]
 pub(crate) mod toy;
@@ -19,6 +20,7 @@ pub use institution::Institution;
 pub use load::{Config, Pipeline, default_document};
 pub use pipeline::{FirstMeeting, OnDrift, OnSurplus, PipelineSettings};
 pub(crate) use refusal::suggest;
+pub use retention::Retention;
 
 /// Settings for tests of the engine: the design's defaults.
 #[cfg(test)]

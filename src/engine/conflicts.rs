@@ -14,7 +14,7 @@ use crate::model::scope::Pick;
 use crate::model::{Conflict, PipelinePlan, Plan};
 
 /// Under which name it is remembered, in each pipeline's file.
-const OPEN: &str = "left open";
+pub(super) const OPEN: &str = "left open";
 /// Under which name it is remembered who last read the sources, in their file.
 const READ: &str = "sources read";
 
@@ -124,6 +124,22 @@ impl LeftOpen {
     /// Whether a pass has looked at what a target has of a person: what it did not find was not there.
     pub fn looked(&self, key: &Key) -> bool {
         self.whole.is_some() || self.some.contains(key)
+    }
+
+    /// Codes of the conflicts of a person.
+    pub(super) fn conflicts_of<'o>(&'o self, key: &'o Key) -> impl Iterator<Item = &'o str> {
+        self.conflicts.iter().filter(move |known| known.key == *key).map(|known| known.code.as_str())
+    }
+
+    /// The same without what tells of these people.
+    pub(super) fn without(mut self, keys: &BTreeSet<Key>) -> Self {
+        self.some.retain(|key| !keys.contains(key));
+        self.conflicts.retain(|known| !keys.contains(&known.key));
+        self.conflicts.iter_mut().for_each(|known| known.rivals.retain(|rival| !keys.contains(&rival.key)));
+        self.unobserved.retain(|key, _| !keys.contains(key));
+        self.in_doubt.retain(|key, _| !keys.contains(key));
+        self.waiting.retain(|key| !keys.contains(key));
+        self
     }
 
     /// What is open after a pass over everybody, or over these people alone.
@@ -274,5 +290,21 @@ mod tests {
 
         let again = narrow.after(told(3), None, &plan(Vec::new(), &[]));
         assert_eq!(again, LeftOpen { whole: Some(told(3)), last: Some(told(3)), ..LeftOpen::default() });
+    }
+
+    #[test]
+    fn whoever_is_forgotten_is_told_of_nowhere() {
+        let (a, b) = (Key::new("a"), Key::new("b"));
+        let people: BTreeSet<&Key> = [&a, &b].into();
+        let some = plan(vec![conflict("a", SEVERAL), conflict("b", SEVERAL)], &["a", "b"]);
+        let open = LeftOpen::default().after(told(1), Some(&people), &some);
+        assert_eq!(open.conflicts_of(&a).collect::<Vec<_>>(), [SEVERAL]);
+        let text = |open: &LeftOpen| serde_json::to_string(open).unwrap();
+        assert!(text(&open).contains("\"a\"") && text(&open).contains("\"other\""));
+        let left = open.without(&[a.clone(), Key::new("other")].into());
+        assert!(!text(&left).contains("\"a\"") && !text(&left).contains("\"other\""), "{}", text(&left));
+        assert_eq!(left.conflicts_of(&b).count(), 1);
+        assert!(left.looked(&b) && !left.looked(&a));
+        assert_eq!((left.unobserved.len(), left.in_doubt.len(), left.waiting.len()), (1, 1, 1));
     }
 }

@@ -16,6 +16,7 @@ mod correlate;
 mod diff;
 mod error;
 mod explain;
+mod forget;
 mod guard;
 mod held;
 mod lane;
@@ -34,6 +35,7 @@ mod project;
 mod question;
 mod rebuild;
 mod replaced;
+mod retain;
 mod settle;
 mod spent;
 mod unsure;
@@ -49,6 +51,7 @@ pub use explain::{
     Asked, Called, Confirmed, Doubt, Explained, Explainer, Explaining, KindExplained, LastApplied, Next, NextChange,
     PipelineExplained, Said, Sight,
 };
+pub use forget::{Kept, Refusal, forget, kept};
 pub use guard::{ApprovedPlan, Consent, FIRST_LOAD, Judged, RULE_CODES, judge};
 pub use memory::{CLAIMS_RESTORED, IDENTITY};
 pub use plan::{CLAIMS_LOST, plan};
@@ -56,6 +59,7 @@ pub use planner::{Order, Planner};
 pub use point::{Point, Points, Unstopped};
 pub use progress::{Progress, Silent, Step};
 pub use rebuild::{KindRebuilt, PipelineRebuilt, Rebuilt, keep as keep_rebuilt, rebuild};
+pub use retain::retain;
 pub use settle::{CLAIMS_NOT_COPIED, SETTLE};
 pub use vanished::ATTRIBUTE_VANISHED;
 

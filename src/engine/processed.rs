@@ -117,11 +117,20 @@ pub fn remember(store: &Store, people: &[(Key, Digest)], dates: &Dates) -> Resul
 /// Forgets that anybody was carried through: it was at another target.
 pub fn forget(store: &Store) -> Result<(), PassError> {
     for scope in [SCOPE, DATED] {
-        let mut keys = Vec::new();
-        store.for_each_body(scope, |row| keys.push(row.key))?;
-        store.remove(scope, &keys)?;
+        store.remove(scope, &keys(store, scope)?)?;
     }
     Ok(())
+}
+
+/// Everybody who was carried through, or whose change did not go through.
+pub fn people(store: &Store) -> Result<Vec<Key>, PassError> {
+    keys(store, SCOPE)
+}
+
+fn keys(store: &Store, scope: Scope<'static>) -> Result<Vec<Key>, PassError> {
+    let mut keys = Vec::new();
+    store.for_each_body(scope, |row| keys.push(row.key))?;
+    Ok(keys)
 }
 
 /// Takes people back of whom something is left to do again.

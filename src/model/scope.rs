@@ -41,6 +41,9 @@ impl fmt::Display for KeyField {
     }
 }
 
+/// Ends what is told of a key that several people bear.
+pub const SEVERAL: &str = " (several people)";
+
 /// How people are picked.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -94,7 +94,11 @@ fn pipeline(view: &StoreView, name: &'static str, remembered: &mut BTreeMap<&'st
         0 => String::new(),
         _ => format!(", writes without an outcome: {open} (`reconcile journal --open` lists them)"),
     };
-    Check::good(name, format!("{entries} entries in the journal{doubt}"))
+    let due = match store.is_to_be_rewritten() {
+        Ok(true) => ", the file is written anew by the next pass",
+        _ => "",
+    };
+    Check::good(name, format!("{entries} entries in the journal so far{doubt}{due}"))
 }
 
 /// The store says what is wrong and, after the first semicolon, what to do.
@@ -151,7 +155,7 @@ mod tests {
         drop((toy, store));
         assert_eq!(
             look(&path, &["toy", "other"]).0.iter().map(|check| check.found.as_str()).skip(2).collect::<Vec<_>>(),
-            ["0 entries in the journal", "nothing remembered yet"]
+            ["0 entries in the journal so far", "nothing remembered yet"]
         );
         let store = StoreDir::open(&path, [7; 32]).unwrap();
         store.pipeline("toy").unwrap().set_meta(IDENTITY, &identity()).unwrap();

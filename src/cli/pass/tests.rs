@@ -69,16 +69,16 @@ async fn pass(toy: &Toy, world: &mut World, line: &str) -> Result<Exit, Failure>
         .with(async |io: &mut Io<'_>| {
             args.check(io.terminal.input)?;
             let approve = args.pass.approve.as_deref().map(plan_file::read).transpose()?;
-            let asked = match &approve {
+            let (asked, list) = match &approve {
                 Some(file) => {
                     let mut asked = file.approval.asked.clone();
                     asked.allow.extend(args.pass.allow.iter().cloned());
-                    asked
+                    (asked, None)
                 }
                 None => scope::asked(&args.pass, io)?,
             };
             let verbose = args.verbose > 0;
-            run(toy, Request { asked, approve, args: &args.pass, verbose, words: scope::words(&args) }, io).await
+            run(toy, Request { asked, list, approve, args: &args.pass, verbose, words: scope::words(&args) }, io).await
         })
         .await
 }
@@ -292,4 +292,30 @@ async fn codes_come_in_the_agreed_order() {
         toy.planned.plan.changes[0].protected = Some(Reason("protected"));
     };
     assert_eq!(code(protected, "--plan", false).await, Exit::Done, "what is protected is shown and never due");
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_repeated_where_it_was_typed_and_else_told_by_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut toy = Toy::new(dir.path());
+    toy.planned.scope.unknown_keys = vec!["username=kari".into(), "idautoID=abc-2 (several people)".into()];
+    let (list, plan) = (dir.path().join("list"), dir.path().join("plan.json"));
+    std::fs::write(&list, "# people\nusername=ola\nusername=kari\nuhid=ABC-2\n").unwrap();
+    let (list, plan) = (list.display(), plan.display());
+    for (line, told) in [
+        ("--plan --key username=kari --key uhid=abc-2".to_owned(), "username=kari, idautoID=abc-2 (several people)"),
+        (
+            format!("--plan --keys-from {list} --out {plan}"),
+            &format!("line 3 of {list}, line 4 of {list} (several people)"),
+        ),
+        (format!("--approve {plan}"), "a key of the saved plan, a key of the saved plan (several people)"),
+    ] {
+        let mut world = World::default();
+        assert_eq!(pass(&toy, &mut world, &line).await, Ok(Exit::Error), "{line}");
+        assert_eq!(world.err(), format!("error: no source knows {told}\n"), "{line}");
+    }
+    let mut world = World { answers: "username=kari\n".into(), ..World::default() };
+    toy.planned.scope.unknown_keys.truncate(1);
+    assert_eq!(pass(&toy, &mut world, "--plan --keys-from -").await, Ok(Exit::Error));
+    assert_eq!(world.err(), "error: no source knows line 1 of standard input\n");
 }

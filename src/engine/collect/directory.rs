@@ -15,7 +15,7 @@ use crate::engine::error::PassError;
 use crate::engine::progress::Step;
 use crate::model::pass::Event;
 use crate::model::person::{self, directory};
-use crate::model::scope::KeyField;
+use crate::model::scope::{KeyField, SEVERAL};
 use crate::sources::port::DirectoryEntry;
 use crate::sources::{SourceError, SourceErrorKind};
 use crate::targets::port::Echo;
@@ -263,7 +263,7 @@ pub(super) async fn read_named(
         match (found.pop(), found.is_empty()) {
             (Some(entry), true) => entries.push(entry),
             (None, _) => unknown.push(format!("{field}={value}")),
-            (Some(_), false) => unknown.push(format!("{field}={value} (several people)")),
+            (Some(_), false) => unknown.push(format!("{field}={value}{SEVERAL}")),
         }
     }
     let asked: Vec<Key> = ids.iter().cloned().collect();

@@ -17,6 +17,6 @@ mod keep;
 mod read;
 mod run;
 
-pub use derive::KindRebuilt;
+pub use derive::{KindRebuilt, RECORD_MISSING};
 pub use keep::keep;
 pub use run::{PipelineRebuilt, Rebuilt, rebuild};

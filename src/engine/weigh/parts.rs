@@ -93,7 +93,7 @@ impl Judging<'_> {
     }
 
     /// Of people who are gone nothing is called for: what is in doubt of their parts is settled once it has had its
-    /// time, like that of people who are left alone.
+    /// time, like that of people who are left alone. What is remembered of a part goes with what it is a part of.
     fn parts_of_gone(&mut self, schema: &Schema) {
         let now = self.order.at.as_millisecond();
         for key in self.gone(schema.kind) {
@@ -102,6 +102,13 @@ impl Judging<'_> {
                 self.plan.in_doubt.push(key);
             } else {
                 self.settle_open(schema.kind, &key);
+                let whole = schema.part_of.unwrap_or_default();
+                let never =
+                    self.memory.claim(whole, &key).is_none() && self.memory.open_of(whole, &key).next().is_none();
+                let is_gone = never || self.plan.forgotten.iter().any(|(kind, other)| *kind == whole && *other == key);
+                if is_gone && self.memory.claim(schema.kind, &key).is_some() {
+                    self.plan.forgotten.push((schema.kind, key));
+                }
             }
         }
     }

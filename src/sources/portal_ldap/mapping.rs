@@ -21,10 +21,19 @@ pub const REQUESTED_MARKS: &str = "idautoPersonAppRoles8";
 /// Usual place of people's ids at the targets, `system:id`.
 pub const TARGET_IDS: &str = "idautoPersonAppRoles7";
 
-/// Attributes that hold passwords or their hashes, national numbers and passports: never asked for, whatever is
-/// configured. All that a person's attributes here can be is personal, which is kept and shown; a secret would be too.
-const NEVER: [&str; 5] =
-    ["userPassword", "idautoPersonExt20", "idautoChallengeSet", "idautoPersonNationalID", "idautoPersonStateID"];
+/// Attributes that hold passwords or their hashes, codes with which an account is claimed, national numbers, passports,
+/// access cards and their PIN: never asked for, whatever is configured. All that a person's attributes here can be is
+/// personal, which is kept and shown; a secret would be too.
+pub const NEVER: [&str; 8] = [
+    "userPassword",
+    "idautoPersonExt20",
+    "idautoChallengeSet",
+    "idautoPersonClaimCode",
+    "idautoPersonNationalID",
+    "idautoPersonStateID",
+    "idautoPersonBadgeIDs",
+    "idautoPersonExt5",
+];
 
 const DEFAULTS: [(AttributeId, &str); 23] = [
     (d::UH_USERNAME, "idautoPersonSAMAccountName"),
@@ -172,7 +181,8 @@ mod tests {
         for odd in ["", "a b", "uid)(cn=*", "1uid", "1..2", "é"] {
             assert!(matches!(with("username", odd), Err(MappingError::Form(_))), "{odd}");
         }
-        for secret in ["IDAUTOPERSONEXT20", "idautoPersonNationalID", "idautoPersonStateID"] {
+        let spelt = ["IDAUTOPERSONEXT20", "idautopersonext5"];
+        for secret in NEVER.into_iter().chain(spelt) {
             assert!(matches!(with("username", secret), Err(MappingError::Never(_))), "{secret}");
         }
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::schema::PIPELINE;
 use crate::config::Secret;
 use crate::model::person::directory;
-use crate::sources::portal_ldap::mapping::{BIRTHRIGHT_MARKS, KEY, REQUESTED_MARKS, TARGET_IDS};
+use crate::sources::portal_ldap::mapping::{BIRTHRIGHT_MARKS, KEY, NEVER, REQUESTED_MARKS, TARGET_IDS};
 use crate::sources::portal_ldap::{Mapping, PortalLdap, PortalLdapConfig, is_descriptor};
 use crate::targets::port::{OpenError, Surroundings};
 use crate::wire::ldap::Endpoint;
@@ -166,7 +166,7 @@ fn check_names(names: &Names, mapping: &Mapping) -> Result<(), OpenError> {
                 format!("`{name}` is named twice; each of the three has an attribute of its own"),
             ));
         }
-        let read = mapping.fields().map(|(_, read)| read).chain([KEY, "objectClass", "userPassword"]);
+        let read = mapping.fields().map(|(_, read)| read).chain([KEY, "objectClass"]).chain(NEVER);
         if read.into_iter().any(|read| read.eq_ignore_ascii_case(name)) {
             return Err(refused(field, format!("`{name}` is not for marks: the directory keeps something else there")));
         }
@@ -220,6 +220,7 @@ mod tests {
             ("requested_marks = 'idautoPersonAppRoles6'", "requested_marks"),
             ("target_ids = 'idautoID'", "target_ids"),
             ("target_ids = 'IDAUTOPERSONAPPROLES5'", "twice"),
+            ("birthright_marks = 'IDAUTOPERSONEXT5'", "birthright_marks"),
             ("target_ids = 'a b'", "cannot be"),
             ("targetids = 'x'", "targetids"),
         ] {

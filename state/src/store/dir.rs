@@ -1,6 +1,6 @@
 //! The store's directory: lock, format, key, files. The lock is taken before anything is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -13,6 +13,7 @@ use super::disk::write_whole;
 use super::error::StoreError;
 use super::file::{Beginning, Store};
 use super::names::{CLAIMED, CLAIMS, SOURCES, claims_copy, file, is_pipeline};
+use super::rewrite::rewrite;
 use crate::digest::Digester;
 
 const FORMAT: &str = "reconcile store 1";
@@ -121,12 +122,38 @@ impl StoreDir {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
+    /// The pipelines that have a file here, or have had claims.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn pipelines(&self) -> Result<Vec<String>, StoreError> {
+        let mut names: BTreeSet<String> = claimed::read(&self.path)?.into_keys().collect();
+        for entry in self.path.read_dir().map_err(StoreError::io(&self.path))? {
+            let name = entry.map_err(StoreError::io(&self.path))?.file_name();
+            let name = name.to_str().and_then(|name| name.strip_suffix(".redb")).filter(|name| is_pipeline(name));
+            names.extend(name.map(str::to_owned));
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    /// Lets go of an open file. It is closed where nobody else has it.
+    pub(super) fn close(&self, name: &str) {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     fn open_file(&self, name: &str) -> Result<Store, StoreError> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = files.get(name) {
             return Ok(store.clone());
         }
-        let store = Store::open(file(&self.path, name), self.digester.clone(), Arc::clone(&self.lock))?;
+        let open = || Store::open(file(&self.path, name), self.digester.clone(), Arc::clone(&self.lock));
+        let mut store = open()?;
+        // Whoever took something out did not come to it. Where there is no room for both files it stays due.
+        if store.is_to_be_rewritten()? {
+            drop(store);
+            let _ = rewrite(&file(&self.path, name));
+            store = open()?;
+        }
         files.insert(name.to_owned(), store.clone());
         Ok(store)
     }

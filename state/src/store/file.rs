@@ -295,7 +295,7 @@ impl Drop for Inner {
 }
 
 /// The cache grows with the file, of which the digest blocks of a kind are about this part.
-fn builder(path: &Path) -> Builder {
+pub(super) fn builder(path: &Path) -> Builder {
     let length = path.metadata().map_or(0, |file| file.len());
     let cache = (length / 16).clamp(LEAST_CACHE, MOST_CACHE);
     let mut builder = Builder::new();

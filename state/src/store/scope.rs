@@ -16,12 +16,13 @@ pub enum Side {
 }
 
 impl Side {
-    fn name(self) -> &'static str {
+    /// What the name of a scope of this side ends with.
+    pub(super) fn ending(self) -> &'static str {
         match self {
-            Self::Source => "source",
-            Self::Observed => "observed",
-            Self::Processed => "processed",
-            Self::Wanted => "wanted",
+            Self::Source => "/source",
+            Self::Observed => "/observed",
+            Self::Processed => "/processed",
+            Self::Wanted => "/wanted",
         }
     }
 }
@@ -48,6 +49,6 @@ impl<'k> Scope<'k> {
 
 impl fmt::Display for Scope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, self.side.name())
+        write!(f, "{}{}", self.kind, self.side.ending())
     }
 }

@@ -30,7 +30,7 @@ pub(super) const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("jo
 /// Intents without a settling outcome by number: since when their outcome is known to be unknown, in Unix
 /// milliseconds; `None` where nothing came of them yet.
 pub(super) const OPEN: TableDefinition<u64, Option<i64>> = TableDefinition::new("open");
-/// Our own marks: `encoding`, `folded`, `restored`, and for each indexed scope of which attributes.
+/// Our own marks: `encoding`, `folded`, `restored`, `rewrite`, `pruned`, and for each indexed scope of which attributes.
 pub(super) const MARK: TableDefinition<&str, u64> = TableDefinition::new("mark");
 
 /// Encoding version of the digests and bodies in the file.
@@ -39,6 +39,10 @@ pub(super) const ENCODING: &str = "encoding";
 pub(super) const FOLDED: &str = "folded";
 /// Number of claims taken from their copy when the file was made.
 pub(super) const RESTORED: &str = "restored";
+/// Set while the file holds what was taken out of it.
+pub(super) const REWRITE: &str = "rewrite";
+/// Number of entries that were taken out of the journal since the file was last written anew.
+pub(super) const PRUNED: &str = "pruned";
 /// Begins the mark of an indexed scope; the scope's number follows.
 pub(super) const INDEXED: &str = "indexed ";
 

@@ -8,6 +8,7 @@ mod canonical;
 mod compare;
 mod device;
 mod dir;
+mod forget;
 mod journal;
 mod keep;
 mod kill;

@@ -1,6 +1,7 @@
 //! What must hold.
 
 mod explain;
+mod forgetting;
 mod marks;
 mod memory;
 mod parts;

@@ -832,3 +832,18 @@ async fn adopting_links_and_writes_no_seat() {
     assert_eq!(seats(&pass), [landed(3)]);
     nothing_left(&school).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_of_the_parts_of_somebody_gone_goes_with_the_whole() {
+    let school = School::with(1..=40).await;
+    let remembered = || [ACCOUNT, SEATS].map(|kind| school.claimed(NAME, kind).contains(&key(1)));
+    school.people.let_go(1);
+    school.pass().await;
+    assert_eq!(remembered(), [true, true], "the account is there");
+    let number = school.number(1);
+    school.seated.shelf().rows.remove(&(ACCOUNT, number));
+    school.pass().await;
+    assert_eq!(remembered(), [false, false]);
+    let held = school.store.pipeline(NAME).unwrap().held(&key(1)).unwrap();
+    assert!(held.applied.is_empty() && held.observed().count() == 0, "{held:?}");
+}

@@ -2,6 +2,7 @@
 //! run in every way, and everything that it puts out and keeps is searched for them. What may stand where is the
 //! table in `planted`.
 
+mod forget;
 mod input;
 mod made;
 mod planted;
@@ -70,6 +71,9 @@ fn planted(rig: &Rig) -> Watch {
         ("student number", Personal, attribute::STUDENT_NUMBER, "889977553311"),
         ("telephone", Secret, "mobile", "+4799887766"),
         ("passport", Secret, "idautoPersonStateID", "P7654321QX"),
+        ("card PIN", Secret, "idautoPersonExt5", "PIN-79463185"),
+        ("card number", Secret, "idautoPersonBadgeIDs", "9900887766554433"),
+        ("claim code", Secret, "idautoPersonClaimCode", "KRAVKODE-4711"),
         ("password in the directory", Secret, "idautoPersonExt20", "{SSHA}plantedhash"),
         ("display name", Secret, "displayName", "Vist Navnesen"),
     ] {
@@ -136,7 +140,10 @@ fn planted(rig: &Rig) -> Watch {
 #[test]
 fn no_command_in_any_form_puts_out_or_keeps_what_is_not_to_stand_there() {
     let rig = Rig::new(130, 80);
-    let watch = planted(&rig);
+    let mut watch = planted(&rig);
+    // One of them is nobody's in the directory: a list is no command line, and is not repeated.
+    std::fs::write(rig.path("list"), "username=plantsladre77\nusername=fremmedplante88\n").unwrap();
+    watch.is_ours(rig.path("list"));
     let uhid = somebody(&rig).uhid;
     rig.run(&["init"]).expect(78);
     watch.run(rig.start_through(&CARELESS[..4], &["init", "--config", "fresh.toml"]).end());
@@ -175,6 +182,20 @@ fn no_command_in_any_form_puts_out_or_keeps_what_is_not_to_stand_there() {
     watch.on_terminal(&rig, &["--yes", "-vvv", "--format", "json"]);
     until("nothing is in doubt", || watch.careless(&rig, &["--yes", "--pending", "-vvv"]).code == 0);
     every(&["--plan"], 0);
+    let listed = watch.careless(&rig, &["--yes", "-vvv", "--keys-from", "list", "--report-dir", "reports"]).expect(1);
+    listed.says(&["error: no source knows line 2 of list"]);
+    every(&["--plan", "--keys-from", "list"], 1);
+    every(&["--plan", "--adopt"], 0);
+    watch.careless(&rig, &["--yes", "--adopt", "-vvv"]).expect(0);
+    watch.files(&rig);
+    for lost in ["store/moodle.redb", "store/claims/moodle.jsonl"] {
+        std::fs::remove_file(rig.path(lost)).unwrap();
+    }
+    every(&["--plan"], 1);
+    every(&["--rebuild-claims", "--plan"], 2);
+    watch.careless(&rig, &["--rebuild-claims", "--yes", "-vvv", "--format", "json"]).expect(0);
+    every(&["--rebuild-claims", "--plan"], 0);
+    every(&["explain", &uhid], 0);
     every(&["journal", "--limit", "all"], 0);
     watch.files(&rig);
 }
