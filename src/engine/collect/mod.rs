@@ -20,6 +20,7 @@ use reconcile_state::{Key, Schema};
 use self::tally::Tally;
 use super::blocking::blocking;
 use super::error::PassError;
+use super::point::{Point, Points};
 use super::processed::Processed;
 use super::progress::Progress;
 use crate::model::Semester;
@@ -75,12 +76,21 @@ pub struct Collector<'c> {
     pub allow: &'c BTreeSet<String>,
     /// Who is told.
     pub progress: &'c dyn Progress,
+    /// Who is told of points.
+    pub points: &'c Arc<dyn Points>,
     /// What each pipeline in scope last carried through.
     pub processed: &'c [Arc<Processed>],
     /// People of whom a write is in doubt.
     pub unfinished: &'c BTreeSet<Key>,
     /// Entitlements that are marked, and the directory attributes that hold the marks.
     pub marks: (Vec<&'static str>, Option<(String, String)>),
+}
+
+impl Collector<'_> {
+    fn tell(&self) -> impl Fn(Point) + Send + use<> {
+        let points = Arc::clone(self.points);
+        move |point| points.reached(None, point)
+    }
 }
 
 /// One source, read and judged.

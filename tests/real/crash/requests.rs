@@ -9,23 +9,22 @@ use reconcile::sim::watch::{Moment, Verdict};
 use super::scenes::Scene;
 use super::stage::AtWrite;
 
-/// Which of them, and which time: the first and the last of each function, and some entries of the directory.
-fn cases(writes: &[String], moment: Moment, verdict: Verdict) -> Vec<(String, usize, Moment, Verdict)> {
+/// Each of them: what is called, and which time.
+fn cases(writes: &[String]) -> Vec<(String, usize)> {
     let mut times: BTreeMap<&String, usize> = BTreeMap::new();
-    writes.iter().for_each(|what| *times.entry(what).or_default() += 1);
-    let (entries, functions): (Vec<_>, Vec<_>) = times.into_iter().partition(|(what, _)| what.contains('='));
-    let entries = entries.into_iter().step_by(5).map(|(what, _)| (what, 1));
-    let functions = functions.into_iter().flat_map(|(what, times)| [(what, 1), (what, times)]);
-    let mut cases: Vec<_> = entries.chain(functions).collect();
-    cases.dedup();
-    cases.into_iter().map(|(what, nth)| (what.clone(), nth, moment, verdict)).collect()
+    let nth = |what| {
+        let times = times.entry(what).or_default();
+        *times += 1;
+        (what.clone(), *times)
+    };
+    writes.iter().map(nth).collect()
 }
 
-fn killed_at(played: &Scene, cases: Vec<(String, usize, Moment, Verdict)>) {
+fn killed_at(played: &Scene, cases: Vec<(String, usize)>, moment: Moment, verdict: Verdict) {
     assert!(cases.len() >= 6, "{cases:?}");
-    played.each(cases, |stage, (what, nth, moment, verdict)| {
+    played.each(cases, |stage, (what, nth)| {
         let told = format!("{what} {nth} {moment:?}");
-        let at = AtWrite { what: what.clone(), nth: *nth, moment: *moment, verdict: *verdict };
+        let at = AtWrite { what: what.clone(), nth: *nth, moment, verdict };
         let run = stage.run_until_write(at, played.args);
         assert_eq!(run.code, -9, "{told} does not come: {}\n{}", run.out, run.err);
         played.is_right_again(stage, &told);
@@ -35,11 +34,11 @@ fn killed_at(played: &Scene, cases: Vec<(String, usize, Moment, Verdict)>) {
 #[test]
 fn a_pass_that_is_killed_before_any_request_is_done_ends_as_if_it_had_not_been() {
     let played = Scene::everyday();
-    killed_at(&played, cases(&played.came, Moment::Arrived, Verdict::Drop));
+    killed_at(&played, cases(&played.came), Moment::Arrived, Verdict::Drop);
 }
 
 #[test]
 fn a_pass_that_is_killed_when_any_request_is_done_ends_as_if_it_had_not_been() {
     let played = Scene::everyday();
-    killed_at(&played, cases(&played.done, Moment::Done, Verdict::Do));
+    killed_at(&played, cases(&played.done), Moment::Done, Verdict::Do);
 }
