@@ -69,6 +69,8 @@ pub enum Event {
     Retitle(u32, u8),
     /// Somebody has another user name.
     Rename(u32, u8),
+    /// Somebody bears the number of somebody else, by which accounts are recognised where one person bears it.
+    Share(u32, u32),
     /// Somebody answers to somebody.
     Boss(u32, u32),
     /// The directory calls somebody disabled, or no longer.

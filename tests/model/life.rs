@@ -39,6 +39,7 @@ pub async fn live(setting: &Setting, events: &[Event]) -> Result<Vec<String>, St
 async fn end(college: &mut College) -> Result<Vec<String>, String> {
     faults::mend(college);
     hands::settle_doubles(college);
+    hands::settle_numbers(college);
     // Of what was torn it is known from here on that it is in doubt.
     let wrong = passes::look_only(college).await;
     if !wrong.is_empty() {

@@ -38,6 +38,7 @@ fn people() -> impl Strategy<Value = Event> {
         2 => (who(), 0..3_u8).prop_map(|(n, x)| Event::Retitle(n, x)),
         1 => (who(), 0..3_u8).prop_map(|(n, x)| Event::Rename(n, x)),
         1 => (who(), who()).prop_map(|(n, boss)| Event::Boss(n, boss)),
+        2 => (who(), who()).prop_map(|(n, other)| Event::Share(n, other)),
         2 => (who(), any::<bool>()).prop_map(|(n, on)| Event::Disable(n, on)),
         2 => who().prop_map(Event::Gone),
         1 => who().prop_map(Event::DropRow),

@@ -1,8 +1,10 @@
-//! Toy A: one kind, listable, many changes in one request.
+//! Toy A: one kind, listable, many changes in one request. Records are recognised by their user name, and where a test
+//! says so also by a number that counts only where one person bears it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -48,15 +50,28 @@ pub const COUNTERS: Counters = Counters {
 
 /// The toy and its line in the registry.
 #[derive(Clone)]
-pub struct Listed(Toy);
+pub struct Listed(Toy, Arc<AtomicBool>, Arc<Mutex<Option<Timestamp>>>);
 
 impl Listed {
     /// An empty one.
     pub fn new() -> Self {
-        let toy =
-            Toy::new("listed-1", |_, record| vec![("login", record.text(LOGIN).unwrap_or_default().to_owned())], 8);
+        let marks = |_: &'static str, record: &Record| {
+            let of = |id| record.text(id).unwrap_or_default().to_owned();
+            vec![("login", of(LOGIN)), ("number", of(NUMBER))]
+        };
+        let toy = Toy::new("listed-1", marks, 8);
         toy.shelf().unique.insert(MAIL);
-        Self(toy)
+        Self(toy, Arc::default(), Arc::default())
+    }
+
+    /// From now on records are recognised by their numbers too.
+    pub fn recognise_by_number(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
+    /// From this time on whoever is called for is called for in the group `ours:late` too.
+    pub fn opens_late(&self, at: Timestamp) {
+        *self.2.lock().unwrap() = Some(at);
     }
 }
 
@@ -70,6 +85,8 @@ impl Deref for Listed {
 
 struct Policy {
     kinds: Vec<Schema>,
+    by_number: bool,
+    late: Option<Timestamp>,
 }
 
 fn schema() -> Schema {
@@ -112,15 +129,22 @@ impl Project for Policy {
         &self.kinds
     }
 
-    fn desired(&self, subject: Subject<'_>, _look: &dyn Lookup, _at: Timestamp) -> Vec<Desired> {
+    fn desired(&self, subject: Subject<'_>, _look: &dyn Lookup, at: Timestamp) -> Vec<Desired> {
         let Subject::Person(person) = subject;
         let login = selected_username(person).unwrap_or_default().to_owned();
-        let matches = if login.is_empty() {
-            Vec::new()
-        } else {
-            vec![Match { field: "login", value: login, only_unique: false }]
-        };
-        let call = call(person, NAME, record);
+        let number = person.text(d::STUDENT_NUMBER).filter(|_| self.by_number).unwrap_or_default().to_owned();
+        let matches = [
+            Match { field: "login", value: login, only_unique: false },
+            Match { field: "number", value: number, only_unique: true },
+        ];
+        let matches = matches.into_iter().filter(|one| !one.value.is_empty()).collect();
+        let mut call = call(person, NAME, record);
+        let late = self.late.filter(|late| *late <= at).map(|_| "ours:late".to_owned());
+        if let Call::Active(record) = &mut call {
+            let groups = record.elements(GROUPS).map(str::to_owned).chain(late);
+            let groups = Value::Set(groups.collect());
+            record.set(GROUPS, groups);
+        }
         vec![Desired {
             kind: ACCOUNT,
             key: person.key().clone(),
@@ -129,7 +153,7 @@ impl Project for Policy {
             scopes: None,
             unasked: BTreeSet::new(),
             left_out: BTreeMap::new(),
-            valid_until: None,
+            valid_until: self.late.filter(|late| *late > at),
         }]
     }
 
@@ -150,7 +174,11 @@ impl Definition for Listed {
     fn open(&self, _section: toml::Table, _around: &Surroundings<'_>) -> Result<Target, OpenError> {
         let observer = Observer {
             name: NAME,
-            project: Arc::new(Policy { kinds: vec![schema()] }),
+            project: Arc::new(Policy {
+                kinds: vec![schema()],
+                by_number: self.1.load(Ordering::Relaxed),
+                late: *self.2.lock().unwrap(),
+            }),
             reader: Arc::new(self.0.clone()),
             terms: Terms {
                 settle_after: Duration::from_secs(30),
