@@ -197,6 +197,9 @@ pub struct Setting {
     pub kind: Kind,
     /// Whether the guard has narrow limits; otherwise it lets everything through.
     pub strict: bool,
+    /// Whether a first load was agreed to and carried through before anything happens: what is written from then on
+    /// without consent is held to limits.
+    pub loaded: bool,
     /// Whether a source that shrinks by more than one person is doubted.
     pub tight: bool,
     /// What becomes of drift.
@@ -219,6 +222,7 @@ impl Setting {
         Self {
             kind,
             strict: false,
+            loaded: false,
             tight: false,
             drift: OnDrift::Enforce,
             first_meeting: FirstMeeting::Report,

@@ -19,6 +19,12 @@ pub const BOUND: usize = 3;
 /// What was wrong, and after what.
 pub async fn live(setting: &Setting, events: &[Event]) -> Result<Vec<String>, String> {
     let mut college = College::new(setting);
+    if setting.loaded {
+        let (_, wrong) = passes::agreed(&mut college).await;
+        if !wrong.is_empty() {
+            return Err(format!("in the first load: {}", wrong.join("\n  ")));
+        }
+    }
     for (at, event) in events.iter().enumerate() {
         hands::sources(&college, event);
         hands::targets(&mut college, event);

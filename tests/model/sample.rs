@@ -149,11 +149,12 @@ pub fn setting(kind: Kind) -> impl Strategy<Value = Setting> {
         ..Setting::usual(kind)
     });
     let words = prop_oneof![2 => usual, 1 => other];
-    let rest =
-        (prop::bool::weighted(0.3), prop::bool::weighted(0.3), prop::bool::weighted(0.7), prop::bool::weighted(0.3));
-    (words, rest).prop_map(|(setting, (strict, tight, tells, nameless))| {
+    let is = prop::bool::weighted;
+    let rest = (is(0.3), is(0.7), is(0.3), is(0.7), is(0.3));
+    (words, rest).prop_map(|(setting, (strict, loaded, tight, tells, nameless))| {
         // Only schools have seats and names to tell of.
         let is_school = setting.kind == Kind::School;
-        Setting { strict, tight, tells: tells || !is_school, nameless: nameless && is_school, ..setting }
+        let nameless = nameless && is_school;
+        Setting { strict, loaded: strict && loaded, tight, tells: tells || !is_school, nameless, ..setting }
     })
 }
