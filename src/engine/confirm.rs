@@ -49,12 +49,13 @@ pub async fn confirm(lane: &Lane<'_>, written: Vec<(Ready, u64, Outcome)>) -> Re
     let (store, kinds) = (lane.memory.store.clone(), lane.observer.project.kinds().to_vec());
     let (points, name) = (Arc::clone(lane.points), lane.observer.name);
     blocking(move || {
+        let reached = |point| points.reached(Some(name), point);
         for (kind, made) in &made {
-            parts::begin_empty(&store, &kinds, kind, made)?;
-            points.reached(Some(name), Point::Emptied);
+            parts::begin_empty(&store, &kinds, kind, made, &reached)?;
+            reached(Point::Emptied);
         }
         store.record_outcomes(&records)?;
-        points.reached(Some(name), Point::Recorded);
+        reached(Point::Recorded);
         Ok(())
     })
     .await?;
@@ -204,7 +205,7 @@ fn judge(
         (Some(Ok(Some(Look::Absent))), refusal) => match refusal {
             Some(error) => {
                 let landing = Landing::Partial { code: error.code.clone() };
-                (Fate::Failed(error), record(landing, Observed::Absent), None)
+                (in_part(error), record(landing, Observed::Absent), None)
             }
             // Accepted and not shown: it may take its time.
             None => doubt(unconfirmed("the target accepted the write and does not show the record")),
@@ -216,6 +217,11 @@ fn judge(
             settle(lane, change, record, (*digest, seen, remote), refusal)
         }
     }
+}
+
+/// Refused, and something of it may be there: it counts in the guard's windows like what landed.
+fn in_part(error: TargetError) -> Fate {
+    unfinished(error.effect(Effect::Partial))
 }
 
 /// What is known of a record once a change of it has landed.
@@ -285,7 +291,7 @@ fn settle(
                 outcome.claim = Some(claim);
                 lane.memories.made(change.pipeline, schema.kind, &change.key, &known);
             }
-            return (unfinished(error), outcome, latest);
+            return (in_part(error), outcome, latest);
         }
     }
     let (short, others): (Vec<Edit>, Vec<Edit>) =

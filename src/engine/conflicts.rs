@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::blocking::blocking;
 use super::error::PassError;
 use super::planner::{Order, Planner};
+use super::point::Point;
 use crate::model::scope::Pick;
 use crate::model::{Conflict, PipelinePlan, Plan};
 
@@ -186,11 +187,13 @@ pub async fn remember(planner: &Planner, order: &Order, people: &[Key], plan: &P
     let told = Told { run: order.run.clone(), at: order.at.as_millisecond() };
     let (directory, people) = (planner.store.clone(), (!whole).then(|| people.to_vec()));
     let plans: Vec<_> = plan.pipelines.iter().map(|(name, plan)| (*name, open(plan))).collect();
+    let points = planner.points.clone();
     blocking(move || {
         let people: Option<BTreeSet<&Key>> = people.as_ref().map(|people| people.iter().collect());
         let people = people.as_ref();
         for (name, plan) in &plans {
             keep(&directory, name, told.clone(), people, plan)?;
+            points.reached(Some(name), Point::Opened);
         }
         let sources = directory.sources()?;
         let mut read: SourcesRead = sources.meta(READ)?.unwrap_or_default();

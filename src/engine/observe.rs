@@ -13,6 +13,7 @@ use super::contradicted::contradict;
 use super::correlate::{Correlated, Found, correlate};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
+use super::point::Point;
 use super::progress::{Silent, Step};
 use super::question::Question;
 use super::vanished::vanished;
@@ -59,7 +60,7 @@ impl Observed {
 ///
 /// # Errors
 /// [`PassError::Store`]; a target that fails is told in the result.
-pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
+pub async fn observe(question: &Question<'_>, reached: impl Fn(Point) + Send + 'static) -> Result<Observed, PassError> {
     let Question { observer, schema, memory, whole, .. } = question;
     let mut anchors = anchors(question);
     let listing = *whole && observer.terms.listable;
@@ -125,7 +126,8 @@ pub async fn observe(question: &Question<'_>) -> Result<Observed, PassError> {
         let event = failure.map(|error| event(observer.name, &error));
         return Ok(Observed { listing, trust, event, ..Observed::default() });
     }
-    let (seen, correlated, proved) = keep(question, (seen, correlated, proved), listing, trust.is_trusted()).await?;
+    let (seen, correlated, proved) =
+        keep(question, (seen, correlated, proved), listing.then_some(trust.is_trusted()), reached).await?;
     let accepted = accepted.into_iter().next().map(|doubt| Event {
         code: doubt.code,
         pipeline: Some(observer.name),
@@ -344,27 +346,35 @@ pub fn read_at(kind: &str) -> String {
 /// What was read, with whose it is and whose absence it proves.
 type Shown = (Vec<Seen>, Correlated, BTreeSet<Key>);
 
-/// Keeps what was read, and gives it back. Rows that were not shown are dropped only where that proves their absence.
-async fn keep(question: &Question<'_>, shown: Shown, listing: bool, trusted: bool) -> Result<Shown, PassError> {
+/// Keeps what was read, and gives it back. `listing` says of one whether it is trusted. Rows that were not shown are dropped only where that proves their absence.
+async fn keep(
+    question: &Question<'_>,
+    shown: Shown,
+    listing: Option<bool>,
+    reached: impl Fn(Point) + Send + 'static,
+) -> Result<Shown, PassError> {
     let (store, schema, at) = (question.memory.store.clone(), question.schema.clone(), question.at);
     blocking(move || {
         let (seen, correlated, proved) = &shown;
         let mine = |found: &Found| if let Found::Present(at) = found { Some(&seen[*at].record) } else { None };
         let records = correlated.found.values().filter_map(mine);
         let scope = Scope::new(schema.kind, Side::Observed);
-        if listing {
+        if let Some(trusted) = listing {
             let mut writer = store.snapshot(scope, &schema)?;
             for record in records {
                 writer.see(record)?;
             }
             writer.finish(if trusted { Absence::Believed } else { Absence::Doubted })?;
+            reached(Point::Observed);
             if trusted {
                 store.set_meta(&read_at(schema.kind), &at)?;
+                reached(Point::ObservedAt);
             }
         } else {
             let absent: Vec<Key> = proved.iter().filter(|key| !correlated.found.contains_key(*key)).cloned().collect();
             store.put(scope, &schema, &records.cloned().collect::<Vec<_>>())?;
             store.remove(scope, &absent)?;
+            reached(Point::Observed);
         }
         Ok(shown)
     })

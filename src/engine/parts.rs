@@ -12,6 +12,7 @@ use reconcile_state::{Applied, Claim, Key, Origin, Record, Remote, Schema, Value
 use super::correlate::Found;
 use super::error::PassError;
 use super::observe::Observed;
+use super::point::Point;
 use super::progress::{Progress, Step};
 use crate::model::{Element, TargetError};
 use crate::targets::port::{Ask, Observer, Parts, Seen};
@@ -153,7 +154,13 @@ pub fn wholes(observed: &Observed, remembered: &dyn Fn(&Key) -> Option<Remote>) 
 ///
 /// # Errors
 /// [`PassError::Store`]
-pub fn begin_empty(store: &Store, kinds: &[Schema], whole: &str, made: &[(Key, Remote)]) -> Result<(), PassError> {
+pub fn begin_empty(
+    store: &Store,
+    kinds: &[Schema],
+    whole: &str,
+    made: &[(Key, Remote)],
+    reached: &impl Fn(Point),
+) -> Result<(), PassError> {
     for schema in kinds.iter().filter(|schema| schema.part_of == Some(whole)) {
         let empty = |(key, _): &(Key, Remote)| {
             let record = Record::new(key.clone());
@@ -162,6 +169,7 @@ pub fn begin_empty(store: &Store, kinds: &[Schema], whole: &str, made: &[(Key, R
         };
         let claim = |(key, remote): &(Key, Remote)| (key.clone(), Some(Claim::new(remote.clone(), Origin::Created)));
         store.put_applied(schema.kind, &made.iter().map(empty).collect::<Vec<_>>())?;
+        reached(Point::EmptiedApplied);
         store.put_claims(schema.kind, &made.iter().map(claim).collect())?;
     }
     Ok(())

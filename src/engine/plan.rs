@@ -22,6 +22,7 @@ use super::order;
 use super::outlook::{Classes, foresee};
 use super::parts::{self, ObservedParts};
 use super::planner::{Open, Order, Planner};
+use super::point::Point;
 use super::processed::Dates;
 use super::project::{Projector, Row, Rows, active};
 use super::question::Question;
@@ -108,6 +109,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     }
     let summaries = planner.observers.iter().filter_map(|(observer, _)| summaries.remove(observer.name));
     conflicts::remember(planner, order, &collected.keys, &plan).await?;
+    planner.points.reached(None, Point::Planned);
     Ok(Planned {
         run: order.run.clone(),
         at: order.at,
@@ -146,6 +148,7 @@ impl Pass<'_> {
     /// everybody's records are most of what a pass holds.
     async fn pipeline(&mut self, one: &Open<'_>, mut mine: Option<&mut Rows>) -> Result<Classes, PassError> {
         let (memory, name) = (&self.memories.pipelines[one.observer.name], one.observer.name);
+        let reached = self.planner.tell(Some(name));
         let mut judged = Judging {
             one,
             memory,
@@ -155,6 +158,7 @@ impl Pass<'_> {
             changes: vec![],
             classes: Classes::new(),
             progress: self.planner.progress.as_ref(),
+            reached: &reached,
         };
         self.dates.insert(name, dates(mine.iter().flat_map(|rows| rows.values())));
         let window = self.windows.get(name).cloned().unwrap_or_default();
@@ -195,7 +199,7 @@ impl Pass<'_> {
                 at: self.order.at.as_millisecond(),
                 progress: self.planner.progress.as_ref(),
             };
-            let mut observed = observe(&question).await?;
+            let mut observed = observe(&question, reached.clone()).await?;
             summary.observed += observed.seen.len() as u64;
             summary.people = summary.people.max(rows.len() as u64);
             summary.trust.doubts.extend(observed.trust.doubts.iter().cloned());
@@ -445,7 +449,9 @@ pub(super) async fn load(
     let open: Vec<(&'static str, Vec<Schema>, bool)> =
         open.iter().map(|one| (one.observer.name, one.observer.project.kinds().to_vec(), one.anew)).collect();
     let (directory, adopt, at) = (Arc::clone(&planner.store), order.adopt, order.at.as_millisecond());
-    blocking(move || Memories::load(&directory, &open, &another, adopt, at)).await
+    let memories = blocking(move || Memories::load(&directory, &open, &another, adopt, at)).await?;
+    planner.points.reached(None, Point::GivenUp);
+    Ok(memories)
 }
 
 /// What each open pipeline wrote lately that nobody had approved.
@@ -456,8 +462,13 @@ async fn windows(
 ) -> Result<BTreeMap<&'static str, Window>, PassError> {
     let names: Vec<&'static str> = open.iter().map(|one| one.observer.name).collect();
     let (directory, at) = (Arc::clone(&planner.store), order.at.as_millisecond());
+    let points = Arc::clone(&planner.points);
     blocking(move || {
-        let recall = |name: &'static str| Ok((name, spent::recall(&directory.pipeline(name)?, at)?));
+        let recall = |name: &'static str| {
+            let window = spent::recall(&directory.pipeline(name)?, at)?;
+            points.reached(Some(name), Point::Recalled);
+            Ok((name, window))
+        };
         names.into_iter().map(recall).collect()
     })
     .await

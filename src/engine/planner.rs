@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use reconcile_state::store::StoreDir;
 use reconcile_state::trust::ShrinkLimit;
 
-use super::point::Points;
+use super::point::{Point, Points};
 use super::progress::Progress;
 use crate::clock::Clock;
 use crate::config::PipelineSettings;
@@ -37,6 +37,12 @@ pub struct Planner {
 }
 
 impl Planner {
+    /// Tells of points: of one pipeline, or of none.
+    pub(super) fn tell(&self, pipeline: Option<&'static str>) -> impl Fn(Point) + Clone + Send + Sync + use<> {
+        let points = Arc::clone(&self.points);
+        move |point| points.reached(pipeline, point)
+    }
+
     /// The settings by pipeline, as the guard takes them.
     pub fn settings(&self) -> BTreeMap<&'static str, PipelineSettings> {
         self.observers.iter().map(|(observer, settings)| (observer.name, settings.clone())).collect()

@@ -1,10 +1,10 @@
 //! Points: the places of a pass at which what is durable, or what a target holds, is not what it was before. Whoever
-//! runs a pass may be told of each; the program as it is shipped tells nobody, and tests stop it there.
+//! runs one may be told of each; the program as it is shipped tells nobody, and tests stop it there.
 
 /// Declares the points once: the variants, the list of all, and their names cannot drift apart.
 macro_rules! points {
     ($($(#[doc = $doc:literal])+ $point:ident = $name:literal,)+) => {
-        /// A place of a pass, in its order; what happens for each pipeline, kind or batch is reached as often.
+        /// A place of a pass. In the order of a pass; what happens for each pipeline, kind or batch is reached as often.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Point {
             $($(#[doc = $doc])+ $point,)+
@@ -25,8 +25,32 @@ macro_rules! points {
 }
 
 points! {
-    /// What was read of people is kept, and that it was read is not; or that they were read is dropped, and they are not.
-    Collected = "collected",
+    /// Of what was on its way when a process ended it is remembered since when it is in doubt.
+    GivenUp = "given-up",
+    /// The semesters are remembered.
+    Semesters = "semesters",
+    /// What the directory says of people is remembered; which entries that was is not.
+    People = "people",
+    /// So is which entries that was.
+    Entries = "entries",
+    /// Whoever is gone from the directory is remembered no more; which entry that was still is.
+    PeopleGone = "people-gone",
+    /// Nor is that.
+    EntriesGone = "entries-gone",
+    /// What MetaVault says of people is remembered.
+    Vault = "vault",
+    /// What a pass that did not come to its end sent counts in the guard's windows.
+    Recalled = "recalled",
+    /// What the target shows of a kind is remembered.
+    Observed = "observed",
+    /// So is of which scopes it was read.
+    ObservedWithin = "observed-within",
+    /// So is when.
+    ObservedAt = "observed-at",
+    /// What a plan leaves open is remembered.
+    Opened = "opened",
+    /// The plan is there.
+    Planned = "planned",
     /// A saved plan is spent, and nothing of it is done yet.
     Spent = "spent",
     /// Memory is loaded; nothing is written anywhere.
@@ -47,6 +71,8 @@ points! {
     AsideApplied = "aside-applied",
     /// Nobody counts as carried through at the former target.
     AsideForgotten = "aside-forgotten",
+    /// What evidence said against them is forgotten.
+    AsideContradicted = "aside-contradicted",
     /// Writes in doubt at the former target are closed.
     AsideClosed = "aside-closed",
     /// Parts of records that an earlier pass made after all are remembered as empty.
@@ -69,6 +95,8 @@ points! {
     Accepted = "accepted",
     /// The records are read back; nothing of that is recorded.
     Confirmed = "confirmed",
+    /// What was last applied to the parts of new records is remembered as empty; that they are ours is not.
+    EmptiedApplied = "emptied-applied",
     /// The parts of new records are remembered as empty.
     Emptied = "emptied",
     /// Outcomes, bodies and claims are recorded.
@@ -97,12 +125,22 @@ points! {
     Reopened = "reopened",
     /// So are those whose change did not go through.
     Left = "left",
+    /// The claims are copied; how many they are is not remembered.
+    CopiedClaims = "copied-claims",
     /// The claims are copied.
     Copied = "copied",
-    /// What the next readings of the sources are held against is remembered.
+    /// What the next readings of a source are held against is remembered.
     Figured = "figured",
     /// Nothing is left to do.
     Finished = "finished",
+    /// A pipeline whose claims were lost begins again with those that evidence tells.
+    RebuiltAnew = "rebuilt-anew",
+    /// What evidence contradicts is remembered.
+    RebuiltContradicted = "rebuilt-contradicted",
+    /// The claims of a kind that evidence tells are remembered.
+    RebuiltClaims = "rebuilt-claims",
+    /// So is the target's identity.
+    RebuiltIdentity = "rebuilt-identity",
 }
 
 /// Who is told of points. Called in the very place, on whatever thread works there: what it takes, the pass takes.

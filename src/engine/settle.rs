@@ -65,7 +65,13 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
             }
             for OpenIntent { number, intent, .. } in &memory.open {
                 if let Some(Some(remote)) = numbers.get(number) {
-                    begin_empty(&memory.store, &kinds, &intent.kind, &[(intent.key.clone(), remote.clone())])?;
+                    begin_empty(
+                        &memory.store,
+                        &kinds,
+                        &intent.kind,
+                        &[(intent.key.clone(), remote.clone())],
+                        &reached,
+                    )?;
                     reached(Point::ReadBackEmpty);
                 }
             }
@@ -82,8 +88,7 @@ pub async fn begin(planner: &Planner, approved: &ApprovedPlan, memories: &Memori
 
 /// Tells of a pipeline's points.
 fn tell(planner: &Planner, pipeline: &'static str) -> impl Fn(Point) + Send + use<> {
-    let points = Arc::clone(&planner.points);
-    move |point| points.reached(Some(pipeline), point)
+    planner.tell(Some(pipeline))
 }
 
 fn aside(approved: &ApprovedPlan, pipeline: &str) -> String {
@@ -123,6 +128,7 @@ fn put_aside(memory: &Memory, to: &Path, at: i64, reached: &impl Fn(Point)) -> R
     forget(&memory.store)?;
     reached(Point::AsideForgotten);
     memory.store.set_meta(CONTRADICTED, &Contradictions::new())?;
+    reached(Point::AsideContradicted);
     let records: Vec<OutcomeRecord> =
         memory.open.iter().map(|open| closed(open.number, at, "TARGET_CHANGED")).collect();
     memory.store.record_outcomes(&records)?;
@@ -362,7 +368,7 @@ pub async fn finish(planner: &Planner, approved: &ApprovedPlan, done: &[Done]) -
         }
         // Whatever else memory refuses, the claims are copied.
         let copy = move || {
-            directory.copy_claims(name)?;
+            directory.copy_claims_and(name, || copied(Point::CopiedClaims))?;
             copied(Point::Copied);
             Ok(())
         };
@@ -456,13 +462,13 @@ async fn remember_figures(planner: &Planner, approved: &ApprovedPlan, sources: S
     let figures: Vec<_> = trusted
         .filter_map(|source| Some((figures_name(source.name), planned.figures.get(source.name)?.clone())))
         .collect();
+    let reached = planner.tell(None);
     blocking(move || {
         for (name, figures) in &figures {
             sources.set_meta(name, figures)?;
+            reached(Point::Figured);
         }
         Ok(())
     })
-    .await?;
-    planner.points.reached(None, Point::Figured);
-    Ok(())
+    .await
 }

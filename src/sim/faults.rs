@@ -44,6 +44,8 @@ pub enum Fault {
     Refuse(Operation, Refusal),
     /// Requests of a kind are done, and the connection closed without an answer.
     LoseAnswer(Operation),
+    /// A write is done so much later, whether anybody still waits for its answer or not.
+    Hold(Duration),
     /// Nobody has the attribute, neither in results nor for filters: an access rule gone wrong.
     HideAttribute(String),
     /// So many percent of the entries below the suffix are not there, always the same ones.
@@ -51,6 +53,8 @@ pub enum Fault {
     /// An attribute with two or more values comes as two attributes of the same type, as slapd does after
     /// a load of interleaved values.
     RepeatAttribute(String),
+    /// A page begins with the entry that the one before ended with: the directory was changed in between.
+    RepeatEntry,
     /// Each entry is sent by itself after a pause.
     Drip(Duration),
     /// Each search request's entries are followed by a reference to this address.
@@ -111,9 +115,21 @@ impl Faults {
         !self.take(|fault| (*fault == Fault::LoseAnswer(of)).then_some(())).is_empty()
     }
 
+    /// For how long a write is to be held.
+    pub(super) fn hold(&self) -> Option<Duration> {
+        self.take(|fault| if let Fault::Hold(time) = fault { Some(*time) } else { None }).first().copied()
+    }
+
+    /// Whether all that was to be played a number of times has been.
+    pub fn are_spent(&self) -> bool {
+        self.lock().faults.iter().all(|(_, times)| *times == Times::Always)
+    }
+
     /// Everything that a search is to suffer.
     pub(super) fn of_search(&self) -> Vec<Fault> {
-        let other = |fault: &Fault| matches!(fault, Fault::Refuse(..) | Fault::LoseAnswer(_) | Fault::Explain(_));
+        let other = |fault: &Fault| {
+            matches!(fault, Fault::Refuse(..) | Fault::LoseAnswer(_) | Fault::Hold(_) | Fault::Explain(_))
+        };
         self.take(|fault| (!other(fault)).then(|| fault.clone()))
     }
 

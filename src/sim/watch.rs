@@ -19,7 +19,7 @@ pub struct Written<'w> {
     pub moment: Moment,
     /// What is called: a web service's function, or an entry's name.
     pub what: &'w str,
-    /// Its fields, where it has some.
+    /// Its fields; of an entry what is done to which attribute (`add`, `delete`, ...), with each value.
     pub fields: &'w [(String, String)],
 }
 

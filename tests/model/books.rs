@@ -39,7 +39,8 @@ struct Book {
 #[derive(Default)]
 pub struct Books(BTreeMap<At, Book>);
 
-fn landed(college: &College, at: At) -> Vec<Landed> {
+/// What a target did, in order.
+pub fn landed(college: &College, at: At) -> Vec<Landed> {
     match at {
         At::Marks => college.school.marked.moods().landed.clone(),
         At::Seated => {

@@ -12,6 +12,7 @@ use reconcile_state::{Key, Record, Standing, Value};
 
 use crate::books::Books;
 use crate::event::{At, Kind, PEOPLE, SEATS, STAFF, Setting};
+use crate::ledger::Ledger;
 use crate::toys::marked::Witness;
 use crate::toys::seated::{ACCOUNT, LOGIN, TITLE};
 use crate::toys::{Hand, Toy, asked, listed, room_of};
@@ -39,6 +40,8 @@ pub struct College {
     pub watch: Watch,
     /// What was journalled, and what landed.
     pub books: Books,
+    /// What was done without consent.
+    pub ledger: Ledger,
     /// A plan that was kept.
     pub saved: Option<Saved>,
     /// Somebody else's records, as they must stay.
@@ -52,6 +55,8 @@ pub struct College {
     /// People of whom there ever was another record: it may have taken the place of the one that is remembered, and then
     /// what differs is only listed.
     pub doubled: BTreeSet<u32>,
+    /// People who bear somebody else's number.
+    pub shared: BTreeSet<u32>,
     /// Whether somebody was read while entitlements were hidden, and not everybody since.
     pub misread: bool,
     /// How many records were removed by hand, by target.
@@ -78,6 +83,11 @@ pub fn name(at: At, n: u32) -> String {
     if at == At::Asked { asked::code(&key(n)) } else { format!("user{n:03}") }
 }
 
+/// The number of a person, where nobody else bears it.
+pub fn number(n: u32) -> String {
+    format!("number{n:03}")
+}
+
 impl College {
     /// As it is before anything happens.
     pub fn new(setting: &Setting) -> Self {
@@ -85,6 +95,7 @@ impl College {
         if setting.kind == Kind::Office {
             school.pipelines = vec![listed::NAME, asked::NAME];
             school.listed.shelf().rewrites.insert(listed::MAIL);
+            school.listed.recognise_by_number();
         }
         let settings = &mut school.settings;
         (settings.drift, settings.first_meeting, settings.surplus) =
@@ -93,7 +104,7 @@ impl College {
             let few = |number| Limit { number: Some(number), percent: None };
             let guard = &mut settings.guard;
             guard.first_load = false;
-            (guard.creates, guard.lost, guard.updates, guard.disables) = (few(CREATES), few(1), few(3), few(DISABLES));
+            (guard.creates, guard.lost, guard.updates, guard.disables) = (few(2), few(1), few(3), few(1));
             (guard.renames, guard.additions, guard.removals) = (few(1), few(4), few(2));
         }
         settings.guard.shrink = ShrinkLimit { percent: 5, floor: if setting.tight { 1 } else { 1000 } };
@@ -101,6 +112,7 @@ impl College {
             setting: setting.clone(),
             watch: Watch::default(),
             books: Books::default(),
+            ledger: Ledger::default(),
             school,
             saved: None,
             foreign: BTreeMap::new(),
@@ -108,6 +120,7 @@ impl College {
             grouped: BTreeSet::new(),
             doubles: BTreeSet::new(),
             doubled: BTreeSet::new(),
+            shared: BTreeSet::new(),
             misread: false,
             removed: BTreeMap::new(),
             marked: BTreeSet::new(),
@@ -151,6 +164,7 @@ impl College {
         match self.setting.kind {
             Kind::Office => {
                 let account = Record::new("".into()).with(listed::LOGIN, name(At::Listed, n).as_str());
+                let account = account.with(listed::NUMBER, number(n).as_str());
                 self.school.listed.shelf().put(listed::ACCOUNT, account.with(listed::TITLE, "Old"));
                 let card = Record::new("".into()).with(asked::CODE, name(At::Asked, n).as_str());
                 self.school.asked.shelf().put(asked::CARD, card.standing(Standing::Disabled));
@@ -273,11 +287,6 @@ impl College {
         Self::everybody().find(|n| crate::world::key(*n) == *key)
     }
 }
-
-/// So many records may be made in a pass without consent, where the guard is strict.
-pub const CREATES: u64 = 2;
-/// So many may be closed.
-pub const DISABLES: u64 = 1;
 
 /// The kinds of a target, the one that stands by itself last.
 pub fn kinds(at: At) -> &'static [&'static str] {

@@ -69,6 +69,8 @@ pub enum Event {
     Retitle(u32, u8),
     /// Somebody has another user name.
     Rename(u32, u8),
+    /// Somebody bears the number of somebody else, by which accounts are recognised where one person bears it.
+    Share(u32, u32),
     /// Somebody answers to somebody.
     Boss(u32, u32),
     /// The directory calls somebody disabled, or no longer.
@@ -197,6 +199,9 @@ pub struct Setting {
     pub kind: Kind,
     /// Whether the guard has narrow limits; otherwise it lets everything through.
     pub strict: bool,
+    /// Whether a first load was agreed to and carried through before anything happens: what is written from then on
+    /// without consent is held to limits.
+    pub loaded: bool,
     /// Whether a source that shrinks by more than one person is doubted.
     pub tight: bool,
     /// What becomes of drift.
@@ -219,6 +224,7 @@ impl Setting {
         Self {
             kind,
             strict: false,
+            loaded: false,
             tight: false,
             drift: OnDrift::Enforce,
             first_meeting: FirstMeeting::Report,

@@ -3,9 +3,9 @@
 use reconcile::model::person::directory as d;
 use reconcile_state::{Edit, Record, Standing, Value};
 
-use crate::college::{College, kinds, name};
+use crate::college::{College, kinds, name, number};
 use crate::event::{At, Event, Kind, ROOMS, SEATS};
-use crate::toys::listed::{GROUPS, TITLE};
+use crate::toys::listed::{GROUPS, NUMBER, TITLE};
 use crate::toys::seated::LOGIN;
 use crate::toys::{Hand, asked, marked, room_of};
 use crate::world::{ID, key};
@@ -40,6 +40,7 @@ pub fn sources(college: &College, event: &Event) {
 /// Does what somebody does at a target.
 pub fn targets(college: &mut College, event: &Event) {
     match *event {
+        Event::Share(n, other) if college.setting.kind == Kind::Office && n != other => share(college, n, other),
         Event::EditByHand(at, n, x) => {
             edit(college, at, n, |row| {
                 row.set(if at == At::Asked { asked::LABEL } else { TITLE }, format!("by hand {x}").as_str().into());
@@ -128,6 +129,27 @@ fn remove(college: &mut College, at: At, n: u32) {
     }
     college.doubles.remove(&(at, kind, number));
     *college.removed.entry(at).or_default() += 1;
+}
+
+/// Two people bear one number. What becomes of records of theirs that nobody remembers yet is not foreseen, but that no
+/// one's is taken for the other's.
+fn share(college: &mut College, n: u32, other: u32) {
+    let people = &college.school.people;
+    let number = people.entry(other).and_then(|entry| entry.text(d::STUDENT_NUMBER).map(str::to_owned));
+    if let (Some(number), Some(_)) = (number, people.entry(n)) {
+        people.edit(n, d::STUDENT_NUMBER, number.as_str());
+        college.shared.insert(n);
+        college.doubled.extend([n, other]);
+    }
+}
+
+/// Everybody has a number of their own again, and so have their accounts.
+pub fn settle_numbers(college: &mut College) {
+    for n in std::mem::take(&mut college.shared) {
+        let own = number(n);
+        college.school.people.edit(n, d::STUDENT_NUMBER, own.as_str());
+        edit(college, At::Listed, n, |row| row.set(NUMBER, own.as_str().into()));
+    }
 }
 
 /// Makes another record by which the same person may be meant.

@@ -19,6 +19,12 @@ pub const BOUND: usize = 3;
 /// What was wrong, and after what.
 pub async fn live(setting: &Setting, events: &[Event]) -> Result<Vec<String>, String> {
     let mut college = College::new(setting);
+    if setting.loaded {
+        let (_, wrong) = passes::agreed(&mut college).await;
+        if !wrong.is_empty() {
+            return Err(format!("in the first load: {}", wrong.join("\n  ")));
+        }
+    }
     for (at, event) in events.iter().enumerate() {
         hands::sources(&college, event);
         hands::targets(&mut college, event);
@@ -39,6 +45,7 @@ pub async fn live(setting: &Setting, events: &[Event]) -> Result<Vec<String>, St
 async fn end(college: &mut College) -> Result<Vec<String>, String> {
     faults::mend(college);
     hands::settle_doubles(college);
+    hands::settle_numbers(college);
     // Of what was torn it is known from here on that it is in doubt.
     let wrong = passes::look_only(college).await;
     if !wrong.is_empty() {

@@ -4,6 +4,7 @@ use reconcile::config::FirstMeeting;
 
 use crate::event::{At, Event, Kind, Lost, Setting};
 use crate::shards::once;
+use crate::world::Fault;
 
 #[test]
 fn what_is_made_once_more_is_ours_although_nobody_heard_of_it() {
@@ -44,4 +45,12 @@ fn what_a_target_rewrites_is_not_sent_in_every_pass_beside_what_somebody_keeps()
 fn seats_in_doubt_of_somebody_who_is_gone_are_settled() {
     let setting = Setting { tells: false, ..Setting::usual(Kind::School) };
     once(&setting, &[Event::Hire(5), Event::Die(2, false), Event::Gone(5)]).unwrap();
+}
+
+#[test]
+fn whoever_bears_the_number_of_somebody_not_shown_is_not_given_their_account() {
+    let setting = Setting { met: [5].into(), ..Setting::usual(Kind::Office) };
+    let mut events: Vec<Event> = (1..=5).map(Event::Hire).collect();
+    events.extend([Event::Share(1, 5), Event::Source(Fault::Midway), Event::Consent]);
+    once(&setting, &events).unwrap();
 }

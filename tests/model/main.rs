@@ -3,7 +3,7 @@
 //! engine.
 //!
 //! `event` says what may happen, `world` where, `happen` does it; `passes` runs the engine while `watch` stands between it
-//! and the targets; `books` holds the journal against the world, `explained` what is explained against the plan; `truth`
+//! and the targets; `books` holds the journal against the world, `ledger` the guard's limits against what was done, `explained` what is explained against the plan; `truth`
 //! says how things must be. `life`
 //! lives, `shards` are the tests, `lived` are lives that once went wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this whole crate is a test")]
@@ -14,6 +14,7 @@ mod event;
 mod explained;
 mod faults;
 mod hands;
+mod ledger;
 mod life;
 mod lived;
 mod passes;

@@ -38,6 +38,7 @@ fn people() -> impl Strategy<Value = Event> {
         2 => (who(), 0..3_u8).prop_map(|(n, x)| Event::Retitle(n, x)),
         1 => (who(), 0..3_u8).prop_map(|(n, x)| Event::Rename(n, x)),
         1 => (who(), who()).prop_map(|(n, boss)| Event::Boss(n, boss)),
+        2 => (who(), who()).prop_map(|(n, other)| Event::Share(n, other)),
         2 => (who(), any::<bool>()).prop_map(|(n, on)| Event::Disable(n, on)),
         2 => who().prop_map(Event::Gone),
         1 => who().prop_map(Event::DropRow),
@@ -149,11 +150,12 @@ pub fn setting(kind: Kind) -> impl Strategy<Value = Setting> {
         ..Setting::usual(kind)
     });
     let words = prop_oneof![2 => usual, 1 => other];
-    let rest =
-        (prop::bool::weighted(0.3), prop::bool::weighted(0.3), prop::bool::weighted(0.7), prop::bool::weighted(0.3));
-    (words, rest).prop_map(|(setting, (strict, tight, tells, nameless))| {
+    let is = prop::bool::weighted;
+    let rest = (is(0.3), is(0.7), is(0.3), is(0.7), is(0.3));
+    (words, rest).prop_map(|(setting, (strict, loaded, tight, tells, nameless))| {
         // Only schools have seats and names to tell of.
         let is_school = setting.kind == Kind::School;
-        Setting { strict, tight, tells: tells || !is_school, nameless: nameless && is_school, ..setting }
+        let nameless = nameless && is_school;
+        Setting { strict, loaded: strict && loaded, tight, tells: tells || !is_school, nameless, ..setting }
     })
 }

@@ -68,10 +68,10 @@ pub fn once(setting: &Setting, events: &[Event]) -> Result<(), String> {
     run(live(setting, events)).map(drop)
 }
 
-/// Lives it twice, and the same must happen. Nobody stops a pass here, and none dies: which of two targets' requests
-/// are under way by then is the threads' business.
+/// Lives it twice, and the same must happen. Nobody stops a pass here, and none dies: what of two targets' work is done
+/// by then is the threads' business.
 fn twice(setting: &Setting, events: &[Event]) -> Result<(), String> {
-    let cut = |event: &&Event| matches!(event, Event::Stop(_) | Event::Die(..));
+    let cut = |event: &&Event| matches!(event, Event::Stop(_) | Event::Die(..) | Event::DieAfter(_));
     let events: Vec<Event> = events.iter().filter(|event| !cut(event)).cloned().collect();
     let events = events.as_slice();
     let (first, second) = (run(live(setting, events))?, run(live(setting, events))?);

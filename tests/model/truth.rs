@@ -8,7 +8,7 @@ use reconcile_state::{AttributeId, Edit, Key, Record, Standing};
 
 use crate::college::{College, kinds, name, owner};
 use crate::event::{At, Kind};
-use crate::toys::listed::{GROUPS, LOGIN, TITLE};
+use crate::toys::listed::{self, GROUPS, LOGIN, TITLE};
 use crate::toys::seated::ACCOUNT;
 use crate::toys::{Hand, asked, marked, room_of};
 use crate::world::{ID, SECOND_ID, key};
@@ -32,6 +32,7 @@ pub fn always(college: &College) -> Vec<String> {
             }
         }
     }
+    wrong.extend(taken(college));
     let hall = college.school.seated.hall();
     for at in college.theirs.iter().filter(|at| !hall.seats.contains_key(at)) {
         wrong.push(format!("somebody else's seat {at:?} is gone"));
@@ -46,6 +47,24 @@ pub fn always(college: &College) -> Vec<String> {
     }
     if college.setting.kind == Kind::School && !college.school.marks(91).contains(&"elsewhere".to_owned()) {
         wrong.push("a mark of another system is gone".to_owned());
+    }
+    wrong
+}
+
+/// Accounts that are remembered as one person's and are another's who is here.
+fn taken(college: &College) -> Vec<String> {
+    if college.setting.kind != Kind::Office {
+        return Vec::new();
+    }
+    let store = college.school.store.pipeline(listed::NAME).unwrap();
+    let rows = college.school.listed.rows();
+    let mut wrong = Vec::new();
+    for (who, claim) in store.claims(listed::ACCOUNT).unwrap() {
+        let id = claim.remote.id.and_then(|id| id.parse().ok());
+        let Some(row) = id.and_then(|id| rows.get(&(listed::ACCOUNT, id))) else { continue };
+        let others = College::everybody().filter(|n| key(*n) != who && name(At::Listed, *n) == owner(row));
+        let here = others.filter(|n| college.school.people.entry(*n).is_some());
+        wrong.extend(here.map(|n| format!("the account of {n} is remembered as that of {who}")));
     }
     wrong
 }

@@ -31,6 +31,35 @@ fn one_bad_record_in_a_batch_is_named_and_all_others_land() {
 }
 
 #[test]
+fn one_bad_record_in_a_batch_of_updates_is_named_and_all_others_land() {
+    let mut rig = Rig::loaded(65, 200);
+    rig.reconfigure("[moodle.report]\nid = 1\n", "");
+    let some: Vec<_> = rig.plain().take(8).cloned().collect();
+    let (bad, before) = (&some[3], rig.world().users());
+    // Somebody else has the new address, which the site alone knows.
+    let holder = User { username: "guest.lecturer".into(), auth: "manual".into(), ..User::default() };
+    let taken = "taken@uni.example".to_owned();
+    let id =
+        rig.world().add_user(User { firstname: "Local".into(), lastname: "Account".into(), email: taken, ..holder });
+    for person in &some {
+        rig.replace(person, attribute::SURNAME, "Nyttnavn");
+    }
+    rig.replace(bad, "idautoPersonSystem2ID", "taken@uni.example");
+    rig.run(&["--yes"]).expect(4).says(&[&bad.uhid]).gives_nobody_away(&rig);
+    let others = || some.iter().filter(|one| one.uhid != bad.uhid);
+    assert!(others().all(|one| rig.account(one).lastname == "Nyttnavn"));
+    assert_ne!(rig.account(bad).email, "taken@uni.example");
+    assert!(rig.world().edit_user(id.unwrap(), |user| user.email = "elsewhere@elsewhere.example".into()));
+    rig.run(&["--yes", "--changed"]).expect(0);
+    assert_eq!(rig.account(bad).email, "taken@uni.example");
+    assert!(some.iter().all(|one| rig.account(one).lastname == "Nyttnavn"));
+    for user in before.into_iter().filter(|user| some.iter().all(|one| username(one) != user.username)) {
+        assert_eq!(rig.world().user(&user.username), Some(user), "everybody else is as before");
+    }
+    rig.run(&["--plan"]).expect(0);
+}
+
+#[test]
 fn a_create_whose_answer_is_lost_is_read_back_and_not_repeated() {
     let rig = Rig::new(61, 250);
     rig.faults().next(1, Some(CREATE), Fault::CutAfter);

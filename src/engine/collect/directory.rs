@@ -12,6 +12,7 @@ use super::tally::Tally;
 use super::{Collector, DIRECTORY, DIRECTORY_SCOPE, Part, accept, figures_name, findings_of, hold, judge, witness};
 use crate::engine::blocking::blocking;
 use crate::engine::error::PassError;
+use crate::engine::point::Point;
 use crate::engine::progress::Step;
 use crate::model::pass::Event;
 use crate::model::person::{self, directory};
@@ -115,12 +116,13 @@ pub(super) async fn read_all(collector: &Collector<'_>) -> Result<Part, PassErro
     let figures = tally.figures();
     let trust = judge(collector, (DIRECTORY, &|_| true), complete, &figures, &mut events)?;
     let absence = if trust.is_trusted() { Absence::Believed } else { Absence::Doubted };
-    let collected = collector.collected();
+    let reached = collector.tell();
     let summary = blocking(move || {
-        // Whoever counts as read is read: death in between has them read once more.
+        // What is known of an entry stands for a body that is: it comes second.
         let summary = writers.people.finish(absence)?;
-        collected();
+        reached(Point::People);
         writers.csns.finish(absence)?;
+        reached(Point::Entries);
         Ok(summary)
     })
     .await?;
@@ -168,12 +170,14 @@ pub(super) async fn read_changed(collector: &Collector<'_>) -> Result<Part, Pass
     let store = collector.store.clone();
     let (stale, listed) = blocking(move || {
         let schema = csn_schema()?;
-        let known = store.digests(CSN_SCOPE)?;
+        let (known, held) = (store.digests(CSN_SCOPE)?, store.digests(DIRECTORY_SCOPE)?);
         let digester = store.digester();
         let mut stale = Vec::new();
         for (key, csn) in &listing.entries {
             let now = digester.record(&schema, &csn_record(key, csn.as_deref()));
-            if csn.is_none() || known.get(&digester.key(key)) != Some(now) {
+            // Of whoever was taken for gone a moment ago the entry may still be known, and nothing else.
+            let at = digester.key(key);
+            if csn.is_none() || known.get(&at) != Some(now) || held.get(&at).is_none() {
                 stale.push(key.clone());
             }
         }
@@ -198,11 +202,13 @@ pub(super) async fn read_changed(collector: &Collector<'_>) -> Result<Part, Pass
     let listing = judge(collector, (DIRECTORY, &|_| false), true, &counted, &mut Vec::new())?;
     let shrunk = !listing.is_trusted();
     if !shrunk && !gone.is_empty() {
-        let (store, keys, collected) = (collector.store.clone(), gone.clone(), collector.collected());
+        let (store, keys, reached) = (collector.store.clone(), gone.clone(), collector.tell());
         blocking(move || {
+            store.remove(DIRECTORY_SCOPE, &keys)?;
+            reached(Point::PeopleGone);
             store.remove(CSN_SCOPE, &keys)?;
-            collected();
-            Ok(store.remove(DIRECTORY_SCOPE, &keys)?)
+            reached(Point::EntriesGone);
+            Ok(())
         })
         .await?;
         summary.gone = gone;
@@ -229,13 +235,14 @@ async fn put(
     let csns: Vec<Record> = entries.iter().map(|entry| csn_record(&entry.record.key, entry.csn.as_deref())).collect();
     let people: Vec<Record> = entries.into_iter().map(record).collect();
     summary.seen += people.len() as u64;
-    let (store, schema, collected) = (collector.store.clone(), schema.clone(), collector.collected());
+    let (store, schema, reached) = (collector.store.clone(), schema.clone(), collector.tell());
     let (new, moved) = blocking(move || {
         let known = store.digests(DIRECTORY_SCOPE)?;
         let new = people.iter().filter(|person| known.get(&store.digester().key(&person.key)).is_none()).count();
         let moved = store.put(DIRECTORY_SCOPE, &schema, &people)?;
-        collected();
+        reached(Point::People);
         store.put(CSN_SCOPE, &csn_schema()?, &csns)?;
+        reached(Point::Entries);
         Ok((new as u64, moved as u64))
     })
     .await?;

@@ -91,10 +91,9 @@ pub struct Collector<'c> {
 }
 
 impl Collector<'_> {
-    /// Tells of [`Point::Collected`], from wherever the store is written.
-    fn collected(&self) -> impl FnOnce() + Send + 'static {
+    fn tell(&self) -> impl Fn(Point) + Send + use<> {
         let points = Arc::clone(self.points);
-        move || points.reached(None, Point::Collected)
+        move |point| points.reached(None, point)
     }
 }
 

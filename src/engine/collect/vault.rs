@@ -10,6 +10,7 @@ use super::tally::Tally;
 use super::{Collector, Part, VAULT, VAULT_SCOPE, figures_name, findings_of, hold, judge};
 use crate::engine::blocking::blocking;
 use crate::engine::error::PassError;
+use crate::engine::point::Point;
 use crate::engine::progress::Step;
 use crate::model::Semester;
 use crate::model::person::vault;
@@ -56,10 +57,11 @@ pub(super) async fn read(collector: &Collector<'_>, keys: Option<&[Key]>) -> Res
 pub const SEMESTERS: &str = "semesters";
 
 async fn remember(collector: &Collector<'_>, semesters: &[Semester]) -> Result<(), PassError> {
-    let (store, semesters) = (collector.store.clone(), semesters.to_vec());
+    let (store, semesters, reached) = (collector.store.clone(), semesters.to_vec(), collector.tell());
     blocking(move || {
         if store.meta::<Vec<Semester>>(SEMESTERS)?.as_ref() != Some(&semesters) {
             store.set_meta(SEMESTERS, &semesters)?;
+            reached(Point::Semesters);
         }
         Ok(())
     })
@@ -81,13 +83,15 @@ async fn whole(
     figures.carriers.extend(rows_of(tables));
     let trust = judge(collector, (VAULT, &|_| true), true, &figures, events)?;
     let absence = if trust.is_trusted() { Absence::Believed } else { Absence::Doubted };
-    let store = collector.store.clone();
+    let (store, reached) = (collector.store.clone(), collector.tell());
     let summary = blocking(move || {
         let mut writer = store.snapshot(VAULT_SCOPE, &schema)?;
         for record in &records {
             writer.see(record)?;
         }
-        Ok(writer.finish(absence)?)
+        let summary = writer.finish(absence)?;
+        reached(Point::Vault);
+        Ok(summary)
     })
     .await?;
     Ok((summary, trust, figures))
@@ -118,14 +122,16 @@ async fn some(
         }
         None => Trust::default(),
     };
-    let store = collector.store.clone();
+    let (store, reached) = (collector.store.clone(), collector.tell());
     let gone: Vec<Key> = keys.iter().filter(|key| !shown.contains(*key)).cloned().collect();
     let (seen, believed) = (records.len() as u64, trust.is_trusted());
     let changed = blocking(move || {
         if believed {
             store.remove(VAULT_SCOPE, &gone)?;
         }
-        Ok(store.put(VAULT_SCOPE, &schema, &records)? as u64)
+        let changed = store.put(VAULT_SCOPE, &schema, &records)? as u64;
+        reached(Point::Vault);
+        Ok(changed)
     })
     .await?;
     let summary = Summary { seen, changed, ..Summary::default() };

@@ -14,6 +14,7 @@ use crate::engine::contradicted::{CONTRADICTED, Contradictions};
 use crate::engine::error::PassError;
 use crate::engine::memory::IDENTITY;
 use crate::engine::planner::Planner;
+use crate::engine::point::Point;
 
 /// Remembers what was derived, with a note of who says so and why.
 ///
@@ -24,32 +25,47 @@ pub async fn keep(planner: &Planner, rebuilt: &Rebuilt, who: &str, why: Option<&
         let (directory, pipeline) = (Arc::clone(&planner.store), pipeline.clone());
         let at = planner.clock.now().as_millisecond();
         let note = Note { run: rebuilt.run.clone(), at, what: words(&pipeline, why), who: who.to_owned() };
-        blocking(move || keep_one(&directory, &pipeline, note)).await?;
+        let reached = planner.tell(Some(pipeline.name));
+        blocking(move || keep_one(&directory, &pipeline, note, &reached)).await?;
     }
     Ok(())
 }
 
-fn keep_one(directory: &StoreDir, pipeline: &PipelineRebuilt, note: Note) -> Result<(), PassError> {
+fn keep_one(
+    directory: &StoreDir,
+    pipeline: &PipelineRebuilt,
+    note: Note,
+    reached: &impl Fn(Point),
+) -> Result<(), PassError> {
     let derived: BTreeMap<&str, BTreeMap<Key, Claim>> =
         pipeline.kinds.iter().map(|kind| (kind.kind, kind.derived.clone())).collect();
     let contradicted: Contradictions =
         pipeline.kinds.iter().map(|kind| (kind.kind.to_owned(), kind.contradicted.clone())).collect();
     directory.expect_claims(pipeline.name)?;
+    reached(Point::Expected);
     let store = if pipeline.lost.is_some() {
         let values = [(CONTRADICTED, json!(contradicted)), (IDENTITY, json!(pipeline.target))];
-        directory.begin_again(pipeline.name, &derived, &values)?
+        let store = directory.begin_again(pipeline.name, &derived, &values)?;
+        reached(Point::RebuiltAnew);
+        store
     } else {
         let store = directory.pipeline(pipeline.name)?;
         // First what forbids to write.
         store.set_meta(CONTRADICTED, &contradicted)?;
+        reached(Point::RebuiltContradicted);
         for (kind, claims) in derived {
             store.put_claims(kind, &claims.into_iter().map(|(key, claim)| (key, Some(claim))).collect())?;
+            reached(Point::RebuiltClaims);
         }
         store.set_meta(IDENTITY, &pipeline.target)?;
+        reached(Point::RebuiltIdentity);
         store
     };
     store.record_note(note)?;
-    Ok(directory.copy_claims(pipeline.name)?)
+    reached(Point::Noted);
+    directory.copy_claims_and(pipeline.name, || reached(Point::CopiedClaims))?;
+    reached(Point::Copied);
+    Ok(())
 }
 
 fn words(pipeline: &PipelineRebuilt, why: Option<&str>) -> String {

@@ -22,6 +22,7 @@ use super::memory::Memory;
 use super::observe::Observed;
 use super::outlook::{Class, Classes};
 use super::planner::{Open, Order};
+use super::point::Point;
 use super::progress;
 use super::project::{PROTECTED, Row, is_protected_key};
 use super::unsure;
@@ -100,6 +101,8 @@ pub struct Judging<'j> {
     pub classes: Classes,
     /// Who is told.
     pub progress: &'j dyn progress::Progress,
+    /// Who is told of points.
+    pub reached: &'j (dyn Fn(Point) + Sync),
 }
 
 impl Judging<'_> {

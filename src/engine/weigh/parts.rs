@@ -14,6 +14,7 @@ use crate::engine::diff::{Facts, Have, Step, Want, decide};
 use crate::engine::error::PassError;
 use crate::engine::observe::{Observed, read_at};
 use crate::engine::parts::{ObservedParts, Part};
+use crate::engine::point::Point;
 use crate::engine::project::Row;
 use crate::engine::unsure;
 use crate::model::{Action, Address, Bounds, Call, Element, PartTally, Reason};
@@ -423,12 +424,17 @@ impl Judging<'_> {
         match keeper {
             Keeper::Some(records) => {
                 store.put(Scope::new(schema.kind, Side::Observed), schema, &records)?;
+                (self.reached)(Point::Observed);
                 Ok(())
             }
             Keeper::All(writer) => {
                 writer.finish(Absence::Believed)?;
+                (self.reached)(Point::Observed);
                 store.set_meta(&scopes_read(schema.kind), parts.read.as_ref())?;
-                Ok(store.set_meta(&read_at(schema.kind), &self.order.at.as_millisecond())?)
+                (self.reached)(Point::ObservedWithin);
+                store.set_meta(&read_at(schema.kind), &self.order.at.as_millisecond())?;
+                (self.reached)(Point::ObservedAt);
+                Ok(())
             }
         }
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use futures::{SinkExt, StreamExt};
 use ldap3_proto::control::LdapControl;
 use ldap3_proto::proto::{
-    LdapBindCred, LdapBindRequest, LdapBindResponse, LdapExtendedRequest, LdapExtendedResponse, LdapMsg, LdapOp,
-    LdapResult, LdapSearchRequest,
+    LdapBindCred, LdapBindRequest, LdapBindResponse, LdapExtendedRequest, LdapExtendedResponse, LdapModify,
+    LdapModifyType, LdapMsg, LdapOp, LdapResult, LdapSearchRequest,
 };
 use ldap3_proto::{
     LdapCodec, LdapPartialAttribute, LdapResultCode as Code, LdapSearchResultEntry, LdapSearchResultReference,
@@ -35,7 +35,7 @@ const LOT: usize = 200;
 /// Serves a connection until it ends or a fault ends it.
 pub async fn serve(stream: TcpStream, served: Arc<Served>) -> io::Result<()> {
     let wire = Framed::new(stream, LdapCodec::new(Some(MESSAGE_LIMIT), None));
-    let mut session = Session { wire, served, bound: false, paging: None };
+    let mut session = Session { wire, served, bound: false, paging: None, ended_with: None };
     while let Some(message) = session.wire.next().await {
         if session.answer(message?).await? == After::Close {
             break;
@@ -54,6 +54,23 @@ fn name(op: &LdapOp) -> Option<&str> {
     }
 }
 
+/// What a modification does to which attribute, value by value; of any other write nothing.
+fn fields(op: &LdapOp) -> Vec<(String, String)> {
+    let LdapOp::ModifyRequest(request) = op else { return Vec::new() };
+    let of = |change: &LdapModify| {
+        let done = match change.operation {
+            LdapModifyType::Add => "add",
+            LdapModifyType::Delete => "delete",
+            LdapModifyType::Replace => "replace",
+            LdapModifyType::Increment => "increment",
+        };
+        let what = format!("{done} {}", change.modification.atype);
+        let text = |value: &Vec<u8>| (what.clone(), String::from_utf8_lossy(value).into_owned());
+        change.modification.vals.iter().map(text).collect::<Vec<_>>()
+    };
+    request.changes.iter().flat_map(of).collect()
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum After {
     GoOn,
@@ -66,6 +83,8 @@ struct Session {
     bound: bool,
     /// The one paged search a connection may have open, as slapd has it: an older cookie is refused.
     paging: Option<Position>,
+    /// What the last page ended with.
+    ended_with: Option<LdapSearchResultEntry>,
 }
 
 impl Session {
@@ -107,9 +126,14 @@ impl Session {
             }
             write => {
                 let dn = name(&write).unwrap_or_default().to_owned();
-                let seen = |moment| self.served.watch.tell(&Written { moment, what: &dn, fields: &[] });
+                let fields = fields(&write);
+                let seen = |moment| self.served.watch.tell(&Written { moment, what: &dn, fields: &fields });
                 if seen(Moment::Arrived) == Verdict::Drop {
                     return Ok(After::Close);
+                }
+                if let Some(hold) = self.served.faults.hold() {
+                    // Whoever asked may be gone by then: it is done all the same.
+                    tokio::time::sleep(hold).await;
                 }
                 let done = self.write(write, &controls);
                 if done.is_ok() {
@@ -276,6 +300,10 @@ impl Session {
         let show = |stored: &Arc<Stored>| search::show(stored, &request.attrs, request.typesonly, faults);
         let mut entries: Vec<_> = found.entries.iter().map(show).collect();
         search::garble(&mut entries, faults);
+        let last =
+            self.ended_with.take().filter(|_| from != Position::default() && faults.contains(&Fault::RepeatEntry));
+        self.ended_with = entries.last().cloned();
+        entries.splice(0..0, last);
         self.paging = found.next;
         let ctrl = controls
             .page

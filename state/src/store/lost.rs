@@ -31,9 +31,18 @@ impl StoreDir {
     /// # Errors
     /// Where one of the files refuses.
     pub fn copy_claims(&self, pipeline: &str) -> Result<(), StoreError> {
+        self.copy_claims_and(pipeline, || ())
+    }
+
+    /// The same; what is given is called where the copy is durable, and how many claims it has is not remembered yet.
+    ///
+    /// # Errors
+    /// Where one of the files refuses.
+    pub fn copy_claims_and(&self, pipeline: &str, copied: impl FnOnce()) -> Result<(), StoreError> {
         let (store, copy) = (self.pipeline(pipeline)?, self.claims_copy(pipeline));
         make_place(&copy)?;
         let count = store.backup_claims(&copy)?;
+        copied();
         let _turn = self.turn();
         claimed::remember(self.path(), pipeline, (count > 0 || self.is_claimed(pipeline)?).then_some(count))
     }

@@ -120,7 +120,9 @@ fn a_reading_in_one_piece_keeps_nothing_before_its_end() {
     let write = |in_one: bool| {
         let writer = store.snapshot(OBSERVED, &schema()).unwrap().in_pieces_of(1);
         let mut writer = if in_one { writer.in_one_piece() } else { writer };
-        people(0..100).iter().for_each(|person| drop(writer.see(person).unwrap()));
+        for person in people(0..100) {
+            writer.see(&person).unwrap();
+        }
         writer
     };
     let writer = write(true);

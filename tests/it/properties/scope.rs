@@ -219,7 +219,7 @@ async fn a_reading_that_dies_leaves_nobody_for_read() {
         let mut desk = Desk::with(1..=4).await;
         desk.people.edit(2, d::DISABLED, Value::Flag(true));
         desk.scope = scope;
-        desk.die_planning(Point::Collected).await;
+        desk.die_planning(Point::People).await;
         desk.scope = changed();
         let pass = desk.pass().await;
         assert_eq!(picked(&pass.planned), ["uhid-002"]);
@@ -271,7 +271,7 @@ async fn who_was_out_of_a_listing_that_died_is_found_when_back_in_it() {
     desk.scope = changed();
     // The second and the fourth are not listed: few enough to be believed.
     desk.people.fault(Fault::HalfMissing);
-    desk.die_planning(Point::Collected).await;
+    desk.die_planning(Point::PeopleGone).await;
     // They are again, as they were, and something else became of one of them meanwhile.
     desk.people.fault(Fault::None);
     desk.people.drop_row(4);

@@ -2,42 +2,53 @@
 //! they are of, since which batch comes first is chance.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use reconcile::sim::ldap::Entry;
 use reconcile::targets::moodle::sim::SitePlan;
 use reconcile_state::journal::{After, Entry as JournalEntry, Intent, Landing, Outcome};
-use reconcile_state::store::{Scope, Side, Store, StoreDir};
+use reconcile_state::store::{Scope, Side, Store};
 use reconcile_state::{Claim, Key, Origin};
 
+use super::remembered::{Remembered, stores};
 use super::scenes::ENROL;
 use super::stage::Stage;
 use crate::rig::{AUTH, CREATE, UPDATE};
 
+/// The file of what the sources said.
+pub const SOURCES: &str = "sources";
 /// Whoever was deleted.
 const NOBODY: &str = "nobody";
 const TARGET_IDS: &str = "idautoPersonAppRoles7";
 const USERNAMES: [&str; 2] = ["idautoPersonSystem1ID", "idautoPersonSAMAccountName"];
-const KINDS: [(&str, &str); 3] = [("moodle", "account"), ("moodle", "enrolments"), ("portal", "marks")];
+pub const KINDS: [(&str, &str); 3] = [("moodle", "account"), ("moodle", "enrolments"), ("portal", "marks")];
 
 /// A write that a server has done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Write {
     pub what: String,
     records: Vec<BTreeMap<String, String>>,
+    /// What was done to an entry, in order of its text.
+    modified: Vec<(String, String)>,
 }
 
 impl Write {
     pub fn new(what: &str, fields: &[(String, String)]) -> Self {
         let mut records: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
+        let mut modified = if is_entry(what) { fields.to_vec() } else { Vec::new() };
+        modified.sort();
         for (name, value) in fields {
             // `users[0][username]`
             if let Some((record, field)) = name.split_once("][") {
                 records.entry(record).or_default().insert(field.trim_end_matches(']').to_owned(), value.clone());
             }
         }
-        Self { what: what.to_owned(), records: records.into_values().collect() }
+        Self { what: what.to_owned(), records: records.into_values().collect(), modified }
     }
+}
+
+/// Whether a write is called by an entry's name, not by a function's.
+pub fn is_entry(what: &str) -> bool {
+    what.contains('=')
 }
 
 /// Everything that is to be the same whether a pass was cut off or not.
@@ -53,6 +64,8 @@ pub struct Ending {
     claims: BTreeMap<String, Claim>,
     /// What was done at the servers, record by record, in order of its text: done twice, it stands twice.
     effects: Vec<String>,
+    /// What else is remembered.
+    remembered: Remembered,
     /// Welcome messages to people.
     mails: u64,
 }
@@ -81,10 +94,23 @@ impl Ending {
             entries: entries.collect(),
             claims: claims(&stores, &names),
             effects,
+            remembered: Remembered::of(stage, (&stores, aside.path()), since, told),
             mails: stage.world().mail().sent - names.trials(&stage.done()),
         };
         truthful(stage, &stores, &names, since, told);
         ending
+    }
+
+    /// The same, where only what changed is looked at in the end.
+    pub fn by_changes(mut self) -> Self {
+        self.remembered.narrow();
+        self
+    }
+
+    /// The same, where the pass that was cut off wrote an approved plan.
+    pub fn approved(mut self) -> Self {
+        self.remembered.approved();
+        self
     }
 
     /// Holds it against how it should be, and says what differs.
@@ -102,11 +128,12 @@ impl Ending {
         };
         differ(&count(&self.effects), &count(&right.effects), told, "effect");
         assert_eq!(self.mails, right.mails, "{told}: mails");
+        self.remembered.is(&right.remembered, told);
     }
 }
 
 #[track_caller]
-fn differ<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
+pub fn differ<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
     is: &BTreeMap<K, V>,
     right: &BTreeMap<K, V>,
     told: &str,
@@ -151,15 +178,19 @@ impl Names {
         self.courses.get(&id).cloned().unwrap_or_else(|| format!("course {id}"))
     }
 
+    /// A target's id, as whose it is.
+    fn target_id(&self, value: &str) -> String {
+        let id = value.strip_prefix("moodle:").and_then(|id| id.parse().ok());
+        id.map_or_else(|| value.to_owned(), |id| format!("moodle:{}", self.user(id)))
+    }
+
     fn entry(&self, entry: &Entry) -> String {
         let mut lines = Vec::new();
         for (name, _) in entry.attributes() {
             let mut values: Vec<String> = entry.texts(name).into_iter().map(str::to_owned).collect();
             if name.eq_ignore_ascii_case(TARGET_IDS) {
                 for value in &mut values {
-                    if let Some(id) = value.strip_prefix("moodle:").and_then(|id| id.parse().ok()) {
-                        *value = format!("moodle:{}", self.user(id));
-                    }
+                    *value = self.target_id(value);
                 }
             }
             values.sort();
@@ -171,7 +202,8 @@ impl Names {
 
     fn effects(&self, write: &Write) -> Vec<String> {
         if write.records.is_empty() {
-            return vec![format!("modify {}", write.what.to_lowercase())];
+            let values = write.modified.iter().map(|(done, value)| format!(" {done}={}", self.target_id(value)));
+            return vec![format!("modify {}{}", write.what.to_lowercase(), values.collect::<String>())];
         }
         let texts = write.records.iter().filter(|record| !self.is_trial(record)).map(|record| {
             let fields = record.iter().map(|(field, value)| match (field.as_str(), value.parse()) {
@@ -215,13 +247,6 @@ impl Names {
     }
 }
 
-/// The store, copied aside: whoever is started meanwhile has our files open for a moment, and with them the lock.
-fn stores(stage: &Stage, aside: &Path) -> BTreeMap<&'static str, Store> {
-    stage.copy_store(aside);
-    let dir = StoreDir::open(aside.join("store"), [0; 32]).unwrap();
-    ["moodle", "portal"].map(|name| (name, dir.pipeline(name).unwrap())).into()
-}
-
 fn claims(stores: &BTreeMap<&'static str, Store>, names: &Names) -> BTreeMap<String, Claim> {
     let mut all = BTreeMap::new();
     for (pipeline, kind) in KINDS {
@@ -249,7 +274,7 @@ type Record<'r> = (&'r str, String, Key);
 fn truthful(stage: &Stage, stores: &BTreeMap<&'static str, Store>, names: &Names, since: i64, told: &str) {
     let mut intents: BTreeMap<Record<'_>, Vec<(u64, Intent)>> = BTreeMap::new();
     let mut outcomes: BTreeMap<(&str, u64), Vec<Outcome>> = BTreeMap::new();
-    for (&pipeline, store) in stores {
+    for (&pipeline, store) in stores.iter().filter(|(name, _)| **name != SOURCES) {
         assert_eq!(store.open_intents().unwrap(), [], "{told}: in doubt at the end");
         for (number, entry) in store.journal(1, usize::MAX).unwrap() {
             match entry {
@@ -280,6 +305,22 @@ fn truthful(stage: &Stage, stores: &BTreeMap<&'static str, Store>, names: &Names
                 stores[pipeline].digest_of(scope, key).unwrap(),
                 Some(*digest),
                 "{told}: {pipeline} {kind} {key}"
+            );
+        }
+    }
+    let mut done: BTreeMap<(Record<'_>, bool), usize> = BTreeMap::new();
+    for (pipeline, kind, key, makes) in stage.done().iter().flat_map(|write| names.about(write)) {
+        *done.entry(((pipeline, kind.to_owned(), key), makes)).or_default() += 1;
+    }
+    for (of, intents) in &intents {
+        for makes in [true, false] {
+            let mine = intents.iter().filter(|(_, one)| one.at >= since && makes == (one.action == "create"));
+            let landed = |number: &u64| outcomes[&(of.0, *number)].iter().any(|one| one.landing == Landing::Landed);
+            let landed = mine.filter(|(number, _)| landed(number)).count();
+            let done = done.get(&(of.clone(), makes)).copied().unwrap_or(0);
+            assert!(
+                landed <= done,
+                "{told}: {of:?} landed {landed} times by the journal, and {done} times it was done"
             );
         }
     }

@@ -1,8 +1,9 @@
-//! Killed at each point of a pass, at the first time it is reached and at the last.
+//! Killed at each point of a pass, at the first time it is reached and at the last: those of planning at the last.
 
 use reconcile::engine::Point;
+use reconcile::sim::faults::{Fault, Times};
 
-use super::scenes::Scene;
+use super::scenes::{Args, CHANGED, Scene};
 use super::stage::Stage;
 
 /// The scene in which a point is reached.
@@ -11,6 +12,8 @@ enum Where {
     Everyday,
     FirstLoad,
     AnotherSite,
+    ByChanges,
+    Rebuilt,
 }
 
 /// Without a wildcard: whoever adds a point says where it is reached, and the program is killed there.
@@ -18,10 +21,27 @@ fn scene(point: Point) -> Where {
     use Point as P;
     match point {
         P::Spent | P::Loading | P::Loaded => Where::FirstLoad,
-        P::AsideCopied | P::AsideClaims | P::AsideApplied | P::AsideForgotten | P::AsideClosed | P::Identified => {
-            Where::AnotherSite
+        P::AsideCopied
+        | P::AsideClaims
+        | P::AsideApplied
+        | P::AsideForgotten
+        | P::AsideContradicted
+        | P::AsideClosed
+        | P::Identified => Where::AnotherSite,
+        P::PeopleGone | P::EntriesGone => Where::ByChanges,
+        P::Semesters | P::RebuiltAnew | P::RebuiltContradicted | P::RebuiltClaims | P::RebuiltIdentity => {
+            Where::Rebuilt
         }
-        P::Collected
+        P::GivenUp
+        | P::People
+        | P::Entries
+        | P::Vault
+        | P::Recalled
+        | P::Observed
+        | P::ObservedWithin
+        | P::ObservedAt
+        | P::Opened
+        | P::Planned
         | P::Begun
         | P::Expected
         | P::Noted
@@ -37,6 +57,7 @@ fn scene(point: Point) -> Where {
         | P::Accepted
         | P::Confirmed
         | P::Recorded
+        | P::EmptiedApplied
         | P::Emptied
         | P::ReplacedForgotten
         | P::ReplacedClaimed
@@ -48,6 +69,7 @@ fn scene(point: Point) -> Where {
         | P::Measured
         | P::Reopened
         | P::Left
+        | P::CopiedClaims
         | P::Copied
         | P::Figured
         | P::Finished => Where::Everyday,
@@ -56,6 +78,27 @@ fn scene(point: Point) -> Where {
 
 /// What a first load is cut off at beside its own points: many at once is another thing than a few.
 const LOADING: [Point; 5] = [Point::Intended, Point::Answered, Point::Accepted, Point::Emptied, Point::Recorded];
+/// What is cut off beside the points of its own where only what changed is looked at from then on: whoever was read or
+/// carried through half is to be found again.
+const CHANGING: [Point; 14] = [
+    Point::People,
+    Point::Entries,
+    Point::Vault,
+    Point::Opened,
+    Point::LinkApplied,
+    Point::Intended,
+    Point::Answered,
+    Point::Recorded,
+    Point::Heard,
+    Point::Folded,
+    Point::Remembered,
+    Point::Left,
+    Point::Figured,
+    Point::Finished,
+];
+/// And where claims are rebuilt.
+const REBUILDING: [Point; 6] =
+    [Point::People, Point::Entries, Point::Expected, Point::Noted, Point::CopiedClaims, Point::Copied];
 
 /// Where passes of a scene are cut off, as the program is told: pipeline, point, which time. Every point that belongs
 /// here must be reached.
@@ -66,11 +109,18 @@ fn places(scene_of: Where, played: &Scene) -> Vec<String> {
             played.points.iter().filter(|(name, _)| name.ends_with(&format!("/{}", point.name()))).collect();
         let here = scene(*point) == scene_of;
         assert!(!here || !mine.is_empty(), "{} is never reached in its scene", point.name());
-        let taken_along = scene_of == Where::FirstLoad && LOADING.contains(point);
+        let along = match scene_of {
+            Where::FirstLoad => &LOADING[..],
+            Where::ByChanges => &CHANGING,
+            Where::Rebuilt => &REBUILDING,
+            Where::Everyday | Where::AnotherSite => &[],
+        };
+        let taken_along = along.contains(point);
+        let first = *point >= Point::Spent && scene_of != Where::ByChanges;
         for (name, times) in mine.into_iter().filter(|_| here || taken_along) {
-            places.push(format!("{name}/1"));
-            if *times > 1 {
-                places.push(format!("{name}/{times}"));
+            places.push(format!("{name}/{times}"));
+            if *times > 1 && first {
+                places.push(format!("{name}/1"));
             }
         }
     }
@@ -88,7 +138,10 @@ fn kill_at(stage: &Stage, place: &str, args: &[&str]) {
 }
 
 fn killed_at_its_places(scene_of: Where, played: &Scene, part: (usize, usize)) {
-    let places = share(places(scene_of, played), part);
+    killed(played, share(places(scene_of, played), part));
+}
+
+fn killed(played: &Scene, places: Vec<String>) {
     assert!(places.len() >= 5, "{places:?}");
     played.each(places, |stage, place| {
         kill_at(stage, place, played.args);
@@ -119,6 +172,41 @@ fn a_first_load_that_is_killed_at_any_point_ends_as_if_it_had_not_been() {
 #[test]
 fn turning_to_another_site_killed_at_any_point_ends_as_if_it_had_not_been() {
     killed_at_its_places(Where::AnotherSite, &Scene::another_site(), (0, 1));
+}
+
+#[test]
+fn after_a_pass_over_everybody_that_was_killed_anywhere_what_changed_is_enough_to_look_at() {
+    let played = Scene::by_changes(&["--yes"]);
+    killed(&played, played.last(&CHANGING));
+}
+
+#[test]
+fn after_a_pass_over_what_changed_that_was_killed_anywhere_what_changed_is_enough_to_look_at() {
+    let played = Scene::by_changes(CHANGED);
+    killed(&played, places(Where::ByChanges, &played));
+}
+
+#[test]
+fn whoever_was_not_shown_for_a_moment_is_read_again_wherever_that_was_cut_off() {
+    let played = Scene::by_changes(CHANGED);
+    let cases: [(&str, Args); 4] = [
+        ("-/people-gone/1", CHANGED),
+        ("-/entries-gone/1", CHANGED),
+        ("-/people/1", &["--yes"]),
+        ("-/entries/1", &["--yes"]),
+    ];
+    played.each(cases.into(), |stage, (place, args)| {
+        stage.directory.faults().play(Fault::HideEntries(5), Times::Always);
+        kill_at(stage, place, args);
+        stage.directory.faults().clear();
+        played.is_right_again(stage, place);
+    });
+}
+
+#[test]
+fn a_rebuild_of_claims_that_is_killed_at_any_point_ends_as_if_it_had_not_been() {
+    let played = Scene::rebuilt();
+    killed(&played, places(Where::Rebuilt, &played));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reconcile::engine::Point;
 use reconcile::policy::day;
 use reconcile::sim::campus::{Campus, CampusPerson, CampusPlan, Standing, attribute};
 use reconcile::sim::faults::{Fault as DirectoryFault, Operation, Times};
@@ -32,13 +33,20 @@ pub const UNENROL: &str = "enrol_manual_unenrol_users";
 /// So many passes are cut off side by side: most of the time each waits until nothing can land any more.
 const SIDE_BY_SIDE: usize = 4;
 const PEOPLE: usize = 70;
+/// What the program is started with.
+pub type Args = &'static [&'static str];
+const YES: Args = &["--yes"];
+/// Only of whom the sources say something new.
+pub const CHANGED: Args = &["--yes", "--changed"];
 
 /// A pass that can be cut off again and again.
 pub struct Scene {
     /// The command that is cut off.
-    pub args: &'static [&'static str],
+    pub args: Args,
     /// The command that is run once after that.
-    pub again: &'static [&'static str],
+    pub again: Args,
+    /// The one that is run from then on, until there is nothing to do.
+    pub then: Args,
     pub start: Start,
     /// What is right in the end.
     pub right: Ending,
@@ -66,7 +74,38 @@ impl Scene {
         leave_in_doubt(&set, &stage, &cast);
         change_everything(&set, &stage, &cast);
         // The whole batch is refused at first, and tried again.
-        set.play(&stage, &["--yes"], &["--yes"], &[(CREATE, Fault::WriteRefused)])
+        set.play(&stage, (YES, YES, YES), &[(CREATE, Fault::WriteRefused)])
+    }
+
+    /// The sources moved, and nobody worked by hand: after the pass over everybody, or over what changed, only what
+    /// changed is looked at.
+    pub fn by_changes(args: Args) -> Self {
+        let (set, stage) = Set::new(4);
+        let cast = Cast::of(&set.campus);
+        cast.come_later().for_each(|person| drop(stage.directory.remove(&person.uhid)));
+        expect(&stage, YES, 0);
+        leave_in_doubt(&set, &stage, &cast);
+        change_sources(&set, &stage, &cast);
+        assert!(stage.directory.remove(&cast.lost.uhid).is_some());
+        let scene = set.play(&stage, (args, CHANGED, CHANGED), &[(CREATE, Fault::WriteRefused)]);
+        Self { right: scene.right.by_changes(), ..scene }
+    }
+
+    /// The marks' memory is lost, and that of the accounts with all but an old copy of the claims.
+    pub fn rebuilt() -> Self {
+        let (set, stage) = Set::new(5);
+        expect(&stage, YES, 0);
+        expect(&stage, &["--plan"], 0);
+        let store = stage.path("store");
+        for name in ["sources.redb", "moodle.redb", "portal.redb", "claims/portal.jsonl"] {
+            fs::remove_file(store.join(name)).unwrap();
+        }
+        let copy = store.join("claims/moodle.jsonl");
+        let text = fs::read_to_string(&copy).unwrap();
+        let kept = text.lines().enumerate().filter(|(at, _)| at % 3 > 0).map(|(_, line)| format!("{line}\n"));
+        fs::write(&copy, kept.collect::<String>()).unwrap();
+        let rebuild = &["--rebuild-claims", "--yes"];
+        set.play(&stage, (rebuild, rebuild, YES), &[])
     }
 
     /// Nobody has an account, but for one who was given one by hand; the plan was read and is approved.
@@ -74,7 +113,8 @@ impl Scene {
         let (set, stage) = Set::new(2);
         by_hand(&stage, Cast::of(&set.campus).linked);
         expect(&stage, &["--plan", "--out", "plan.json"], 2);
-        set.play(&stage, &["--approve", "plan.json", "--why", "first load"], &["--yes"], &[])
+        let scene = set.play(&stage, (&["--approve", "plan.json", "--why", "first load"], YES, YES), &[]);
+        Self { right: scene.right.approved(), ..scene }
     }
 
     /// Another site stands behind the same address, and the operator says that it is meant.
@@ -85,7 +125,8 @@ impl Scene {
         expect(&stage, &["--yes"], 0);
         leave_in_doubt(&set, &stage, &cast);
         stage.world().edit_plan(|plan| plan.site_url = Some("http://another.example".into()));
-        set.play(&stage, &["--yes", "--adopt"], &["--yes", "--adopt"], &[])
+        let adopt = &["--yes", "--adopt"];
+        set.play(&stage, (adopt, adopt, YES), &[])
     }
 
     /// Cuts off one pass after the other, each on a stage that stands at the start.
@@ -111,8 +152,16 @@ impl Scene {
 
     /// Lets the program settle what was cut off, and holds everything against what is right.
     pub fn is_right_again(&self, stage: &Stage, told: &str) {
-        stage.settle(self.again, told);
-        Ending::of(stage, self.start.at, told).is(&self.right, told);
+        stage.settle(self.again, self.then, told);
+        let ending = Ending::of(stage, self.start.at, told);
+        let ending = if self.then == CHANGED { ending.by_changes() } else { ending };
+        ending.is(&self.right, told);
+    }
+
+    /// These points, the last time that each is reached.
+    pub fn last(&self, points: &[Point]) -> Vec<String> {
+        let is_one = |name: &str| points.iter().any(|point| name.ends_with(&format!("/{}", point.name())));
+        self.points.iter().filter(|(name, _)| is_one(name)).map(|(name, times)| format!("{name}/{times}")).collect()
     }
 
     fn vault(&self) -> PathBuf {
@@ -150,13 +199,7 @@ impl Set {
     }
 
     /// Runs what nobody cuts off.
-    fn play(
-        self,
-        stage: &Stage,
-        args: &'static [&'static str],
-        again: &'static [&'static str],
-        faults: &[(&'static str, Fault)],
-    ) -> Scene {
+    fn play(self, stage: &Stage, (args, again, then): (Args, Args, Args), faults: &[(&'static str, Fault)]) -> Scene {
         let start = stage.keep(&self.place.path().join("start"), faults);
         stage.restore(&start);
         let points = self.place.path().join("points");
@@ -164,11 +207,11 @@ impl Set {
         assert!([0, 4].contains(&run.code), "{}: {}\n{}", run.code, run.out, run.err);
         let what = |writes: Vec<Write>| writes.into_iter().map(|write| write.what).collect();
         let (came, done) = (what(stage.came()), what(stage.done()));
-        stage.settle(again, "the pass that nobody cut off");
+        stage.settle(again, then, "the pass that nobody cut off");
         let right = Ending::of(stage, start.at, "the pass that nobody cut off");
         let points = count(&points);
         let Self { campus, runtime, place } = self;
-        Scene { args, again, start, right, points, came, done, campus, runtime, place }
+        Scene { args, again, then, start, right, points, came, done, campus, runtime, place }
     }
 }
 
@@ -254,14 +297,25 @@ fn leave_in_doubt(set: &Set, stage: &Stage, cast: &Cast<'_>) {
 }
 
 fn change_everything(set: &Set, stage: &Stage, cast: &Cast<'_>) {
-    let (directory, world) = (&stage.directory, stage.world());
+    change_sources(set, stage, cast);
+    let world = stage.world();
     let account = |person: &CampusPerson| world.user(&username(person)).unwrap().id;
+    stage.directory.modify(&cast.replaced.uhid, |entry| entry.set(attribute::SURNAME, ["Nyttnavn"]));
+    for person in [cast.forgotten, cast.replaced, cast.lost] {
+        assert!(world.delete_user(account(person), Timestamp::now()));
+    }
+    by_hand(stage, cast.replaced);
+    world.edit_user(account(cast.drifted), |user| user.department = "By hand".into());
+}
+
+fn change_sources(set: &Set, stage: &Stage, cast: &Cast<'_>) {
+    let directory = &stage.directory;
     for person in cast.new {
         directory.insert(person.entry());
     }
     directory.insert(cast.linked.entry());
     by_hand(stage, cast.linked);
-    for person in cast.renamed.iter().chain([&cast.replaced]) {
+    for person in cast.renamed {
         directory.modify(&person.uhid, |entry| entry.set(attribute::SURNAME, ["Nyttnavn"]));
     }
     for person in cast.disabled {
@@ -271,11 +325,6 @@ fn change_everything(set: &Set, stage: &Stage, cast: &Cast<'_>) {
         entry.set(attribute::BIRTHRIGHT, ["active directory"]);
         entry.set(attribute::REQUESTED, Vec::<Vec<u8>>::new());
     });
-    for person in [cast.forgotten, cast.replaced, cast.lost] {
-        assert!(world.delete_user(account(person), Timestamp::now()));
-    }
-    by_hand(stage, cast.replaced);
-    world.edit_user(account(cast.drifted), |user| user.department = "By hand".into());
     for person in cast.enrolled {
         set.sql(&enrol(&set.campus, person));
     }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use reconcile::sim::campus::attribute;
 use reconcile::sim::faults::{Fault as Ldap, Operation, Refusal, Times};
-use reconcile::targets::moodle::sim::{Fault, RetryAfter};
+use reconcile::targets::moodle::sim::{Fault, RetryAfter, User};
 
 use super::stage::Stage;
-use crate::rig::UPDATE;
+use crate::rig::{UPDATE, username};
 
 /// So many more requests at most, once it is away: those under way, their repetitions and read-backs.
 const HANDFUL: u64 = 32;
@@ -17,8 +17,11 @@ async fn goes_away(fault: Fault, causes: &[&str]) {
     stage.reconfigure("batch_size = 100", "batch_size = 2");
     stage.pass().await.expect(0);
     stage.converges("loaded").await;
-    let before = stage.world().writes().records;
-    let plain = stage.campus.people.iter().filter(|one| one.oddity.is_none() && one.entitled("moodle"));
+    let (before, loaded) = (stage.world().writes().records, stage.state());
+    let plain = stage.campus.people.iter().filter(|one| {
+        let called_so = one.text("idautoPersonPreferredName").is_none();
+        one.oddity.is_none() && one.entitled("moodle") && called_so
+    });
     let plain: Vec<_> = plain.cloned().collect();
     let (marked, renamed) = plain.split_at(3);
     for person in renamed {
@@ -66,6 +69,13 @@ async fn goes_away(fault: Fault, causes: &[&str]) {
     let named = stage.world().users().iter().filter(|user| user.firstname == "Nytt").count();
     assert!(named > renamed.len() * 9 / 10, "some of them are closed: {named}");
     assert_eq!(stage.world().writes().records - before, named as u64, "each of them once");
+    let names: Vec<String> = renamed.iter().map(username).collect();
+    let rename = |user: &mut User| {
+        if names.contains(&user.username) && !user.suspended {
+            user.firstname = "Nytt".into();
+        }
+    };
+    stage.state().is(&loaded.with(rename, (named as u64, marked.len() as u64)), "back");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,7 +105,7 @@ async fn a_site_that_goes_away_while_courses_are_read_one_by_one_is_soon_left_al
     let stage = Stage::set(false, 400).await;
     stage.pass().await.expect(0);
     stage.converges("loaded").await;
-    let courses = stage.world().courses().len() as u64;
+    let (courses, loaded) = (stage.world().courses().len() as u64, stage.state());
     assert!(courses > HANDFUL + 16, "{courses}");
     stage.faults().always(Some("core_enrol_get_enrolled_users"), Fault::Html(502));
     let since = Instant::now();
@@ -103,8 +113,10 @@ async fn a_site_that_goes_away_while_courses_are_read_one_by_one_is_soon_left_al
     let more = stage.faults().played();
     assert!(more <= HANDFUL, "{more} of {courses}\n{}", ended.said);
     println!("{more} requests for {courses} courses, ended after {:?}", since.elapsed());
+    stage.state().is(&loaded, "away");
     stage.faults().clear();
     stage.converges("back").await;
+    stage.state().is(&loaded, "back");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,4 +135,7 @@ async fn a_directory_that_takes_no_writes_is_soon_left_alone_and_accounts_go_on(
     let written = stage.world().writes();
     stage.converges("back").await;
     assert_eq!(stage.world().writes(), written, "the site had all of it");
+    let undisturbed = Stage::set(true, 400).await;
+    undisturbed.converges("without faults").await;
+    stage.state().is(&undisturbed.state(), "back");
 }

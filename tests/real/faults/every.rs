@@ -1,7 +1,7 @@
 //! Every fault that the simulators can play, once at every function or operation that a pass uses: one pass under it,
 //! then it is gone, and the world ends as without it, with as many writes. What the user reads is `told.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use reconcile::sim::faults::{Fault as Ldap, Operation, Refusal, Times};
@@ -34,7 +34,49 @@ fn of_any_function() -> Vec<Fault> {
         Fault::DatabaseDown,
         Fault::TruncatedBody,
         Fault::HtmlOk,
+        Fault::Says(200, r#"{"exception":"moodle_exception","errorcode":"plugin","message":"x"}"#.into()),
+        Fault::Says(403, "null".into()),
     ]
+}
+
+/// Where a fault is played. Without a wildcard: whoever adds one says where, and it is looked for there.
+fn is_of_any_function(fault: &Fault) -> bool {
+    match fault {
+        Fault::Refuse
+        | Fault::CutAfter
+        | Fault::LandsLater(_)
+        | Fault::GatewayTimeout(_)
+        | Fault::Delay(_)
+        | Fault::Drip(_)
+        | Fault::TooManyRequests(_)
+        | Fault::Html(_)
+        | Fault::Says(..)
+        | Fault::Empty500
+        | Fault::Maintenance(_)
+        | Fault::InvalidToken
+        | Fault::TokenExpired
+        | Fault::DatabaseDown
+        | Fault::TruncatedBody
+        | Fault::HtmlOk => true,
+        Fault::WriteRefused
+        | Fault::HalfReport
+        | Fault::DuplicateRows
+        | Fault::EditedReport
+        | Fault::UsersVanish(_)
+        | Fault::HalfUsers => false,
+    }
+}
+
+#[test]
+fn every_fault_of_the_site_is_among_them() {
+    let kinds = |faults: Vec<Fault>| faults.iter().map(std::mem::discriminant).collect::<HashSet<_>>();
+    let any = of_any_function();
+    assert!(any.iter().all(is_of_any_function));
+    assert_eq!(kinds(any).len(), 16);
+    let readers = ["core_reportbuilder_retrieve_report", "core_user_get_users", "core_user_create_users"];
+    let some: Vec<Fault> = readers.into_iter().flat_map(of_one_function).collect();
+    assert!(!some.iter().any(is_of_any_function));
+    assert_eq!(kinds(some).len(), 6);
 }
 
 /// Faults that only a function has that answers so.
@@ -144,6 +186,33 @@ async fn every_function_that_a_pass_uses_is_among_them() {
     }
 }
 
+/// Every fault of the directory is played below, but for one that only words a refusal. Without a wildcard: whoever adds
+/// one says so.
+fn is_played(fault: &Ldap) -> bool {
+    match fault {
+        Ldap::SizeLimit(_)
+        | Ldap::DropAfter(_)
+        | Ldap::Refuse(..)
+        | Ldap::LoseAnswer(_)
+        | Ldap::Hold(_)
+        | Ldap::HideAttribute(_)
+        | Ldap::HideEntries(_)
+        | Ldap::RepeatAttribute(_)
+        | Ldap::RepeatEntry
+        | Ldap::Drip(_)
+        | Ldap::Referral(_)
+        | Ldap::NotUtf8(_) => true,
+        Ldap::Explain(_) => false,
+    }
+}
+
+#[test]
+fn every_fault_of_the_directory_is_among_them() {
+    let all = of_the_directory();
+    assert!(all.iter().all(|(fault, _)| is_played(fault)));
+    assert_eq!(all.iter().map(|(fault, _)| std::mem::discriminant(fault)).collect::<HashSet<_>>().len(), 12);
+}
+
 /// Faults of the directory; the number says how many requests meet it.
 fn of_the_directory() -> Vec<(Ldap, Times)> {
     use Operation::{Bind, Read, Write};
@@ -157,6 +226,9 @@ fn of_the_directory() -> Vec<(Ldap, Times)> {
         faults.push((Ldap::LoseAnswer(operation), Times::Next(1)));
         faults.push((Ldap::LoseAnswer(operation), Times::Always));
     }
+    // Longer than its answer is waited for.
+    faults.push((Ldap::Hold(LATE), Times::Next(1)));
+    faults.push((Ldap::Hold(SOON), Times::Always));
     for fault in [
         Ldap::SizeLimit(0),
         Ldap::SizeLimit(25),
@@ -172,6 +244,7 @@ fn of_the_directory() -> Vec<(Ldap, Times)> {
         Ldap::RepeatAttribute("idautoPersonAppRoles2".into()),
         Ldap::Drip(Duration::from_millis(1)),
         Ldap::Drip(LATE),
+        Ldap::RepeatEntry,
         Ldap::Referral("ldap://127.0.0.1:1/dc=other".into()),
         Ldap::NotUtf8("sn".into()),
     ] {

@@ -335,6 +335,13 @@ impl State {
         Self { accounts, written, ..self.clone() }
     }
 
+    /// The same with this done to the accounts, and with so many more writes, at the site and in the directory.
+    pub fn with(mut self, edit: impl Fn(&mut User), (records, entries): (u64, u64)) -> Self {
+        self.accounts.values_mut().for_each(edit);
+        self.written = (self.written.0 + records, self.written.1 + entries);
+        self
+    }
+
     /// Holds it against another, and names what differs.
     #[track_caller]
     pub fn is(&self, other: &Self, what: &str) {

@@ -126,7 +126,7 @@ impl EnrolmentReader {
         {
             let mut book = self.roles.book().await;
             book.hold(holders(&memberships.rows, courses));
-            let rows = memberships.rows.iter().filter(|row| row.manual && row.username == own);
+            let rows = memberships.rows.iter().filter(|row| row.manual && *row.username == *own);
             rows.filter_map(|row| managed.get(row.course.as_ref()?)).for_each(|course| book.find_own(*course));
         }
         let unread = unshown(&memberships, managed);
