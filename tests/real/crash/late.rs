@@ -41,7 +41,7 @@ fn a_write_that_lands_after_the_restarted_program_has_looked_is_not_done_twice()
 
 fn marks_land_late(played: &Scene) {
     played.each(vec![DirectoryFault::Hold(LATE)], |stage, fault| {
-        stage.reconfigure("operation_timeout_seconds = 1\n", "operation_timeout_seconds = 15\n");
+        stage.reconfigure("operation_timeout_seconds = 3\n", "operation_timeout_seconds = 15\n");
         stage.reconfigure("concurrency = 2\n", "concurrency = 1\n");
         stage.directory.faults().play(fault.clone(), Times::Next(1));
         stage.start(played.args);

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::ending::{Ending, Write};
-use super::stage::{SETTLE_AFTER, Stage, Start};
+use super::stage::{ANSWERS_WITHIN, SETTLE_AFTER, Stage, Start};
 use crate::rig::{AUTH, CREATE, email, username};
 
 /// The function that enrols.
@@ -293,7 +293,7 @@ fn leave_in_doubt(set: &Set, stage: &Stage, cast: &Cast<'_>) {
     assert!(faults.are_spent());
     stage.reconfigure("batch_size = 1\n", "batch_size = 3\n");
     // From here on they may be read back.
-    std::thread::sleep(Duration::from_secs(SETTLE_AFTER));
+    std::thread::sleep(Duration::from_secs(SETTLE_AFTER.max(ANSWERS_WITHIN)));
 }
 
 fn change_everything(set: &Set, stage: &Stage, cast: &Cast<'_>) {

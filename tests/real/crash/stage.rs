@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a write may still land once nobody knows of it, in seconds: the least that can be configured.
 pub const SETTLE_AFTER: u64 = 1;
 
+/// How long an answer of the directory is waited for, and a write there may still land: a busy machine takes its time.
+pub const ANSWERS_WITHIN: u64 = 3;
+
 /// So many passes are enough, once nothing is on its way any more.
 const FEW: u32 = 4;
 
@@ -129,7 +132,7 @@ mail_domain = "uni.example"
 url = "{ldap}"
 bind_dn = "cn=portal,dc=meta"
 password = "env:PORTAL_PASSWORD"
-operation_timeout_seconds = {SETTLE_AFTER}
+operation_timeout_seconds = {ANSWERS_WITHIN}
 
 [metavault]
 url = "sqlite://{vault}"
