@@ -140,6 +140,7 @@ impl LeftOpen {
         self.unobserved.retain(|key, _| !keys.contains(key));
         self.in_doubt.retain(|key, _| !keys.contains(key));
         self.waiting.retain(|key| !keys.contains(key));
+        self.replaced.retain(|known| !keys.contains(&known.key));
         self
     }
 

@@ -5,6 +5,7 @@ use reconcile::engine::{Explainer, Explaining};
 use reconcile::model::Plan;
 
 use crate::college::College;
+use crate::event::STAFF;
 use crate::world::{Changes, Desk, by_record, key, would_do};
 
 /// What is explained otherwise than it was planned.
@@ -28,7 +29,7 @@ fn explainer(desk: &Desk) -> Explainer {
 fn explained(college: &College) -> Changes {
     let explainer = explainer(&college.school);
     let mut explained = Changes::new();
-    for n in College::everybody() {
+    for n in College::everybody().chain(STAFF) {
         for one in explainer.explain(&key(n), &[]).unwrap().pipelines {
             for kind in one.kinds {
                 if let Some(change) = would_do(&kind) {

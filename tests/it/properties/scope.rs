@@ -93,7 +93,7 @@ async fn a_narrow_scope_closes_nobody_where_nobody_else_is_known() {
     desk.settings.surplus = OnSurplus::Disable;
     // Claims are known, and of the people only whom this pass reads.
     desk.lose("sources.redb");
-    desk.people.entitle(2, &[]);
+    desk.people.edit(2, d::DISABLED, Value::Flag(true));
     desk.scope = Desk::only([2]);
     let pass = desk.pass().await;
     assert_eq!(pass.of(listed::NAME), ["account/uhid-002 disable: landed"]);

@@ -15,7 +15,7 @@ use super::stage::Stage;
 
 /// Values by name: of the sources, and of each pipeline.
 const OF_SOURCES: [&str; 3] = ["figures Portal LDAP", "figures MetaVault", "semesters"];
-const OF_PIPELINE: [&str; 5] = ["identity", "first load", "population", "elements", "contradicted"];
+const OF_PIPELINE: [&str; 4] = ["identity", "first load", "population", "contradicted"];
 /// What was written lately, by pipeline.
 type Windows = BTreeMap<&'static str, BTreeMap<String, u64>>;
 /// How often what was sent of which record, or may have been: by pipeline, kind, key and action.
@@ -185,7 +185,7 @@ fn window(store: &Store, told: &str) -> BTreeMap<String, u64> {
     assert_eq!(held["under_way"], Value::Null, "{told}: a pass is still under way");
     let mut sums = BTreeMap::new();
     for (class, count) in
-        held["hours"].as_object().into_iter().flatten().filter_map(|(_, hour)| hour.as_object()).flatten()
+        held["hours"].as_array().into_iter().flatten().filter_map(|hour| hour["wrote"].as_object()).flatten()
     {
         *sums.entry(class.clone()).or_default() += count.as_u64().unwrap();
     }
