@@ -54,3 +54,9 @@ fn whoever_bears_the_number_of_somebody_not_shown_is_not_given_their_account() {
     events.extend([Event::Share(1, 5), Event::Source(Fault::Midway), Event::Consent]);
     once(&setting, &events).unwrap();
 }
+
+#[test]
+fn what_an_account_is_to_hold_that_was_made_without_an_answer_is_explained_as_it_is_planned() {
+    let setting = Setting { tells: false, ..Setting::usual(Kind::School) };
+    once(&setting, &[Event::Die(0, true), Event::Pass, Event::Wait(40)]).unwrap();
+}

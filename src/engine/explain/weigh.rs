@@ -230,7 +230,8 @@ impl Explainer {
         let (schema, key) = (weighed.schema.clone(), weighed.key.clone());
         let open = open_of(one, schema.kind, &key);
         let create = Action::Create.to_string();
-        let begun = open.clone().any(|open| open.intent.action == create)
+        // A part begins with its whole.
+        let begun = open_of(one, schema.part_of.unwrap_or(schema.kind), &key).any(|open| open.intent.action == create)
             || compared.made
             || is_made(store, &weighed, &compared.remote)?;
         // Whoever is gone is weighed where something is remembered, and nowhere else; parts go with their wholes.
