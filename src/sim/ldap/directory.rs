@@ -81,6 +81,11 @@ impl Directory {
         self.served.writes.load(Ordering::Relaxed)
     }
 
+    /// Whether a write is still to be done that a fault holds, whether anybody waits for it or not.
+    pub fn is_holding(&self) -> bool {
+        self.served.held.load(Ordering::SeqCst) > 0
+    }
+
     /// The entry of a UH-ID or name.
     pub fn get(&self, key: &str) -> Option<Entry> {
         self.served.tree().find(key).map(|stored| stored.entry.clone())

@@ -66,6 +66,8 @@ pub struct Served {
     pub plan: DirectoryPlan,
     pub faults: Faults,
     pub writes: AtomicU64,
+    /// Writes that are held and not done yet.
+    pub held: AtomicU64,
     pub watch: Watch,
     tree: Mutex<Tree>,
 }
@@ -73,7 +75,7 @@ pub struct Served {
 impl Served {
     pub fn new(plan: DirectoryPlan, tree: Tree) -> Self {
         let (faults, watch) = (Faults::default(), Watch::default());
-        Self { plan, faults, writes: AtomicU64::new(0), watch, tree: Mutex::new(tree) }
+        Self { plan, faults, writes: AtomicU64::new(0), held: AtomicU64::new(0), watch, tree: Mutex::new(tree) }
     }
 
     pub fn tree(&self) -> MutexGuard<'_, Tree> {

@@ -131,11 +131,16 @@ impl Session {
                 if seen(Moment::Arrived) == Verdict::Drop {
                     return Ok(After::Close);
                 }
-                if let Some(hold) = self.served.faults.hold() {
+                let done = if let Some(hold) = self.served.faults.hold() {
+                    self.served.held.fetch_add(1, Ordering::SeqCst);
                     // Whoever asked may be gone by then: it is done all the same.
                     tokio::time::sleep(hold).await;
-                }
-                let done = self.write(write, &controls);
+                    let done = self.write(write, &controls);
+                    self.served.held.fetch_sub(1, Ordering::SeqCst);
+                    done
+                } else {
+                    self.write(write, &controls)
+                };
                 if done.is_ok() {
                     seen(Moment::Done);
                 }

@@ -227,7 +227,7 @@ impl Stage {
         self.run(&["--plan"]).await
     }
 
-    /// Runs the program, some time after its last run, and with nothing left at work at the site.
+    /// Runs the program, some time after its last run, and with nothing left at work at the site or in the directory.
     pub async fn run(&self, args: &[&str]) -> Ended {
         self.is_idle().await;
         self.clock.0.fetch_add(10 * SETTLE_AFTER, Ordering::SeqCst);
@@ -257,11 +257,11 @@ impl Stage {
         Ended { code, said }
     }
 
-    /// Waits until the site is at work on nothing: neither on what nobody waits for, nor on what comes later.
+    /// Waits until site and directory are at work on nothing: neither on what nobody waits for, nor on what comes later.
     async fn is_idle(&self) {
         let since = Instant::now();
-        while Arc::strong_count(self.moodle.gate()) > self.idle {
-            assert!(since.elapsed() < Duration::from_mins(1), "the site is still at work");
+        while Arc::strong_count(self.moodle.gate()) > self.idle || self.directory.is_holding() {
+            assert!(since.elapsed() < Duration::from_mins(1), "site or directory is still at work");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
