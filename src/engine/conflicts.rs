@@ -85,13 +85,25 @@ pub struct LeftOpen {
     pub conflicts: Vec<KnownConflict>,
     /// People of whom nobody knows whether records are there, and of how many of their kinds.
     pub unobserved: BTreeMap<Key, usize>,
-    /// People of whom an earlier write could not be read back, and when that was tried, in Unix milliseconds.
-    pub in_doubt: BTreeMap<Key, i64>,
+    /// Records of which an earlier write could not be read back.
+    #[serde(default)]
+    pub not_read_back: Vec<KnownDoubt>,
     /// People of whom an element or a reference waits for its other end.
     pub waiting: BTreeSet<Key>,
     /// Records in the places of those that are remembered.
     #[serde(default)]
     pub replaced: Vec<KnownReplaced>,
+}
+
+/// A record of which an earlier write could not be read back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KnownDoubt {
+    /// The kind.
+    pub kind: String,
+    /// The person.
+    pub key: Key,
+    /// When that was tried, in Unix milliseconds.
+    pub at: i64,
 }
 
 /// A record that was found in the place of the one that is remembered.
@@ -127,6 +139,11 @@ impl LeftOpen {
         self.whole.is_some() || self.some.contains(key)
     }
 
+    /// When a pass last tried, and failed, to read back an earlier write of a record, in Unix milliseconds.
+    pub(super) fn tried(&self, kind: &str, key: &Key) -> Option<i64> {
+        self.not_read_back.iter().find(|known| known.kind == kind && known.key == *key).map(|known| known.at)
+    }
+
     /// Codes of the conflicts of a person.
     pub(super) fn conflicts_of<'o>(&'o self, key: &'o Key) -> impl Iterator<Item = &'o str> {
         self.conflicts.iter().filter(move |known| known.key == *key).map(|known| known.code.as_str())
@@ -138,7 +155,7 @@ impl LeftOpen {
         self.conflicts.retain(|known| !keys.contains(&known.key));
         self.conflicts.iter_mut().for_each(|known| known.rivals.retain(|rival| !keys.contains(&rival.key)));
         self.unobserved.retain(|key, _| !keys.contains(key));
-        self.in_doubt.retain(|key, _| !keys.contains(key));
+        self.not_read_back.retain(|known| !keys.contains(&known.key));
         self.waiting.retain(|key| !keys.contains(key));
         self.replaced.retain(|known| !keys.contains(&known.key));
         self
@@ -157,8 +174,12 @@ impl LeftOpen {
         for key in &plan.unobserved {
             *self.unobserved.entry(key.clone()).or_default() += 1;
         }
-        self.in_doubt.retain(|key, _| !looked(key));
-        self.in_doubt.extend(plan.in_doubt.iter().map(|key| (key.clone(), told.at)));
+        self.not_read_back.retain(|known| !looked(&known.key));
+        self.not_read_back.extend(plan.in_doubt.iter().map(|(kind, key)| KnownDoubt {
+            kind: (*kind).to_owned(),
+            key: key.clone(),
+            at: told.at,
+        }));
         self.waiting.retain(|key| !looked(key));
         self.waiting.extend(plan.waiting_for.iter().cloned());
         self.replaced.retain(|known| !looked(&known.key));
@@ -261,7 +282,8 @@ mod tests {
 
     fn plan(conflicts: Vec<Conflict>, unobserved: &[&str]) -> PipelinePlan {
         let unobserved: Vec<Key> = unobserved.iter().map(|&key| key.into()).collect();
-        let (in_doubt, waiting_for) = (unobserved.clone(), unobserved.clone());
+        let waiting_for = unobserved.clone();
+        let in_doubt = unobserved.iter().map(|key| ("account", key.clone())).collect();
         let other = Remote { id: Some("2".into()), handle: None };
         let replaced = unobserved.iter().map(|key| ("account", key.clone(), other.clone())).collect();
         PipelinePlan { in_doubt, unobserved, conflicts, replaced, waiting_for, ..PipelinePlan::default() }
@@ -288,7 +310,7 @@ mod tests {
         let narrow = open.clone().after(told(2), Some(&[&a].into()), &plan(vec![gone], &[]));
         assert_eq!(codes(&narrow), [("b", SEVERAL, 1), ("gone", SHARED, 2)]);
         assert_eq!(narrow.unobserved, [("b".into(), 2)].into());
-        assert_eq!((narrow.in_doubt.len(), narrow.waiting.len(), narrow.replaced.len()), (1, 1, 2));
+        assert_eq!((narrow.not_read_back.len(), narrow.waiting.len(), narrow.replaced.len()), (1, 1, 2));
         assert!(narrow.replaced.iter().all(|known| known.key.as_str() == "b"));
         assert_eq!((narrow.whole.as_ref(), narrow.last.as_ref()), (Some(&told(1)), Some(&told(2))));
 
@@ -309,6 +331,6 @@ mod tests {
         assert!(!text(&left).contains("\"a\"") && !text(&left).contains("\"other\""), "{}", text(&left));
         assert_eq!(left.conflicts_of(&b).count(), 1);
         assert!(left.looked(&b) && !left.looked(&a));
-        assert_eq!((left.unobserved.len(), left.in_doubt.len(), left.waiting.len()), (1, 1, 1));
+        assert_eq!((left.unobserved.len(), left.not_read_back.len(), left.waiting.len()), (1, 1, 1));
     }
 }

@@ -92,7 +92,7 @@ impl<'p> Said<'p> {
         let address = |link: &&'p Link| (link.kind, &link.key);
         Self {
             open: conflicts.chain(findings).chain(listed.iter().map(address)).collect(),
-            people: plan.in_doubt.iter().chain(&plan.unobserved).collect(),
+            people: plan.doubted().chain(&plan.unobserved).collect(),
             settled: settled.iter().map(address).collect(),
         }
     }

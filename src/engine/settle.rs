@@ -431,7 +431,7 @@ fn left(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> BTreeSet<Key>
     let open = |done: &&Done| done.change.pipeline == pipeline && done.fate != Fate::Landed;
     let mut left: BTreeSet<Key> = done.iter().filter(open).map(|done| done.change.key.clone()).collect();
     if let Some(plan) = approved.planned().plan.pipelines.get(pipeline) {
-        left.extend(plan.in_doubt.iter().chain(&plan.unobserved).chain(&plan.waiting_for).cloned());
+        left.extend(plan.doubted().chain(&plan.unobserved).chain(&plan.waiting_for).cloned());
         left.extend(plan.conflicts.iter().map(|conflict| conflict.key.clone()));
         let waiting = plan.findings.iter().filter(|finding| finding.not_before.is_some());
         left.extend(waiting.map(|finding| finding.key.clone()));
@@ -445,7 +445,7 @@ fn failed(approved: &ApprovedPlan, pipeline: &str, done: &[Done]) -> BTreeSet<Ke
     let mine = done.iter().filter(|done| done.change.pipeline == pipeline && open(&done.fate));
     let mut failed: BTreeSet<Key> = mine.map(|done| done.change.key.clone()).collect();
     if let Some(plan) = approved.planned().plan.pipelines.get(pipeline) {
-        failed.extend(plan.in_doubt.iter().cloned());
+        failed.extend(plan.doubted().cloned());
         let waiting = plan.findings.iter().filter(|finding| finding.not_before.is_some());
         failed.extend(waiting.map(|finding| finding.key.clone()));
     }

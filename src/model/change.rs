@@ -237,9 +237,9 @@ pub struct PipelinePlan {
     pub strangers: u64,
     /// What the sources say and no setting knows what to make of: how often, by words without personal values.
     pub left_out: BTreeMap<String, u64>,
-    /// Records in doubt: an earlier write of unknown outcome may still be running, or could not be read
-    /// back.
-    pub in_doubt: Vec<Key>,
+    /// Records in doubt, by kind and key: an earlier write of unknown outcome may still be running, or could not be
+    /// read back.
+    pub in_doubt: Vec<(&'static str, Key)>,
     /// Journal numbers of earlier writes of unknown outcome whose records this pass has read back; with what
     /// identifies a record that was found to have been made.
     pub read_back: Vec<(u64, Option<Remote>)>,
@@ -264,6 +264,13 @@ pub struct PipelinePlan {
     pub waiting_for: Vec<Key>,
     /// Records whose last applied pair is dropped: they are absent, and rightly so.
     pub forgotten: Vec<(&'static str, Key)>,
+}
+
+impl PipelinePlan {
+    /// Whose records are in doubt; twice of whom two are.
+    pub fn doubted(&self) -> impl Iterator<Item = &Key> {
+        self.in_doubt.iter().map(|(_, key)| key)
+    }
 }
 
 /// How the parts of one kind were classed.

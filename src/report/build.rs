@@ -125,7 +125,7 @@ fn pipeline(
         untouched: plan.untouched.clone(),
         disabled: plan.disabled.clone(),
         foreign: plan.foreign,
-        in_doubt: plan.in_doubt.clone(),
+        in_doubt: plan.doubted().cloned().collect(),
         unobserved: plan.unobserved.clone(),
         conflicts: conflicts.collect(),
         linked: plan.links.iter().filter(|link| link.new && stands(schema(link.kind))).count() as u64,

@@ -71,13 +71,13 @@ async fn end(college: &mut College) -> Result<Vec<String>, String> {
         wrong.extend(plan.conflicts.iter().map(|conflict| format!("{name}: {conflict:?}")));
         wrong.extend(plan.unobserved.iter().map(|key| format!("{name}: {key} is not observed")));
         // Who went before it was known whether they had got a record is told in every pass.
-        let told = |intent: &&Intent| !plan.in_doubt.contains(&intent.key);
+        let told = |intent: &&Intent| !plan.doubted().any(|key| *key == intent.key);
         let open = college.school.open_intents(name);
         wrong.extend(open.iter().filter(told).map(|intent| format!("{name}: {} is in doubt, untold", intent.key)));
         let is_here = |key: &&reconcile_state::Key| {
             College::person(key).is_some_and(|n| college.school.people.entry(n).is_some())
         };
-        wrong.extend(plan.in_doubt.iter().filter(is_here).map(|key| format!("{name}: {key} is in doubt")));
+        wrong.extend(plan.doubted().filter(is_here).map(|key| format!("{name}: {key} is in doubt")));
     }
     if college.setting.is_enforcing() {
         wrong.extend(truth::finally(college, plan));

@@ -60,3 +60,11 @@ fn what_an_account_is_to_hold_that_was_made_without_an_answer_is_explained_as_it
     let setting = Setting { tells: false, ..Setting::usual(Kind::School) };
     once(&setting, &[Event::Die(0, true), Event::Pass, Event::Wait(40)]).unwrap();
 }
+
+#[test]
+fn one_of_two_records_of_somebody_in_doubt_is_explained_as_it_is_planned() {
+    let hired = [Event::Hire(1), Event::Pass, Event::Retitle(1, 2)];
+    let lost = [Event::Slow(At::Asked, 7), Event::LoseAnswers(At::Asked, true, Lost::Never), Event::Pass];
+    let events: Vec<Event> = hired.into_iter().chain(lost).collect();
+    once(&Setting::usual(Kind::Office), &events).unwrap();
+}

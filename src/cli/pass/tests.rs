@@ -259,7 +259,7 @@ async fn codes_come_in_the_agreed_order() {
     assert_eq!(code(|toy| toy.fate = Fate::Superseded, "--yes", false).await, Exit::Incomplete);
     assert_eq!(code(|toy| toy.fate = Fate::NotConverged(vec![]), "--yes", false).await, Exit::Incomplete);
     let in_doubt = |toy: &mut Toy| {
-        toy.planned.plan.pipelines.get_mut("toy").unwrap().in_doubt.push("p9".into());
+        toy.planned.plan.pipelines.get_mut("toy").unwrap().in_doubt.push(("account", "p9".into()));
     };
     assert_eq!(code(in_doubt, "--plan", false).await, Exit::Incomplete);
     assert_eq!(code(untrusted, "--plan", false).await, Exit::Untrusted);

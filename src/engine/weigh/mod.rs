@@ -165,7 +165,7 @@ impl Judging<'_> {
     ) -> Result<(), PassError> {
         let now = self.order.at.as_millisecond();
         if self.in_doubt(schema.kind, key, (row, now), observed) {
-            self.plan.in_doubt.push(key.clone());
+            self.plan.in_doubt.push((schema.kind, key.clone()));
             return Ok(());
         }
         let carried = self.carried(schema, key, row, observed)?;

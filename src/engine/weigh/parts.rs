@@ -100,7 +100,7 @@ impl Judging<'_> {
         for key in self.gone(schema.kind) {
             if self.memory.open_of(schema.kind, &key).any(|open| open.may_land(now)) {
                 self.told(schema).in_doubt += 1;
-                self.plan.in_doubt.push(key);
+                self.plan.in_doubt.push((schema.kind, key));
             } else {
                 self.settle_open(schema.kind, &key);
                 let whole = schema.part_of.unwrap_or_default();
@@ -129,7 +129,8 @@ impl Judging<'_> {
     /// Those of a kind of which nobody can say which record is theirs, or what came of the last write.
     fn unclear(&self, kind: &str) -> BTreeSet<Key> {
         let conflicts = self.plan.conflicts.iter().filter(|conflict| conflict.kind == kind);
-        conflicts.map(|conflict| conflict.key.clone()).chain(self.plan.in_doubt.iter().cloned()).collect()
+        let in_doubt = self.plan.in_doubt.iter().filter(|(doubted, _)| *doubted == kind);
+        conflicts.map(|conflict| conflict.key.clone()).chain(in_doubt.map(|(_, key)| key.clone())).collect()
     }
 
     fn whole(
@@ -337,7 +338,7 @@ impl Judging<'_> {
         let may_land = self.memory.open_of(schema.kind, key).any(|open| open.may_land(now));
         // Of a reading in part nobody knows whether it shows what an earlier write was about.
         if may_land || (in_doubt && (parts.is_blind() || !parts.unread.is_empty())) {
-            self.plan.in_doubt.push(key.clone());
+            self.plan.in_doubt.push((schema.kind, key.clone()));
             self.told(schema).in_doubt += 1;
             return true;
         }

@@ -227,7 +227,7 @@ fn in_sync_is_said_only_where_nothing_stands_open() {
     let mut open = settled();
     let plan = open.plan.pipelines.get_mut("toy").unwrap();
     plan.conflicts = sample.plan.pipelines["toy"].conflicts.clone();
-    plan.in_doubt = vec!["a".into(), "b".into()];
+    plan.in_doubt = vec![("account", "a".into()), ("account", "b".into())];
     plan.unobserved = vec!["c".into()];
     plan.findings = sample.plan.pipelines["toy"].findings.clone();
     open.scope.unknown_keys = vec!["username=kari".into()];

@@ -383,7 +383,7 @@ async fn what_cannot_be_read_back_stays_in_doubt_until_it_can() {
             (shelf.blind_after, shelf.mute) = (None, false);
             shelf.vanished.clear();
         }
-        assert_eq!(desk.pass().await.planned.plan.pipelines[listed::NAME].in_doubt, [key(1)]);
+        assert_eq!(desk.pass().await.planned.plan.pipelines[listed::NAME].in_doubt, [(listed::ACCOUNT, key(1))]);
         wait(Duration::from_secs(40)).await;
         let settled = desk.pass().await;
         assert_eq!((settled.changes(), desk.open_intents(listed::NAME).len()), (0, 0), "{mute} {:?}", settled.told);
@@ -485,7 +485,7 @@ async fn a_record_in_doubt_is_not_made_again_by_a_pass_that_asks_for_another_nam
     for _ in 0..2 {
         let narrow = desk.pass().await;
         assert_eq!((narrow.changes(), desk.listed.rows().len()), (0, 4), "{:?}", narrow.told);
-        assert_eq!(narrow.planned.plan.pipelines[listed::NAME].in_doubt, [key(4)]);
+        assert_eq!(narrow.planned.plan.pipelines[listed::NAME].in_doubt, [(listed::ACCOUNT, key(4))]);
     }
     desk.scope = Scope::default();
     assert_eq!(desk.pass().await.told, ["toy-listed/account/uhid-004 update: landed"], "found by its first name");
@@ -502,7 +502,7 @@ async fn a_creation_in_doubt_that_cannot_be_asked_for_is_told() {
     desk.people.let_go(4);
     for _ in 0..2 {
         wait(Duration::from_secs(40)).await;
-        assert_eq!(desk.pass().await.planned.plan.pipelines[asked::NAME].in_doubt, [key(4)]);
+        assert_eq!(desk.pass().await.planned.plan.pipelines[asked::NAME].in_doubt, [(asked::MEMBER, key(4))]);
     }
     desk.people.hire(4);
     assert!(desk.pass().await.fates.iter().all(|fate| *fate == Fate::Landed));
