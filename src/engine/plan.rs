@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reconcile_state::store::{Scope as Rowset, Side, Store};
-use reconcile_state::trust::{ATTRIBUTE_SHRUNK, Doubt, Trust};
+use reconcile_state::trust::{Doubt, Trust};
 use reconcile_state::window::Window;
 use reconcile_state::{Key, Record, Remote, Schema};
 
@@ -96,9 +96,7 @@ pub async fn plan(planner: &Planner, order: &Order) -> Result<Planned, PassError
     let (mut summaries, events, dates) = (pass.summaries, pass.events, pass.dates);
     let unheld = plan.changes.iter().filter(|change| infers_absence(change)).count();
     let mut sources = collected.sources;
-    // Where values are missing that is the doubt, and holds more.
-    let is_blind = sources.iter().flat_map(|source| &source.trust.doubts).any(|doubt| doubt.code == ATTRIBUTE_SHRUNK);
-    if !(collected.everybody || is_blind)
+    if !(collected.everybody || collected.lacks_values)
         && unheld > 0
         && let Some(directory) = sources.first_mut()
     {

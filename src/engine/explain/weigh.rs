@@ -378,7 +378,10 @@ impl Explainer {
                 Sight::Unknown | Sight::NoWhole => false,
             };
             // A pass has tried when it could not land any more, and was not answered.
-            let tried = one.left.tried(weighed.schema.kind, &weighed.key).is_some_and(|at| until.is_some_and(|until| at >= until));
+            let tried = one
+                .left
+                .tried(weighed.schema.kind, &weighed.key)
+                .is_some_and(|at| until.is_some_and(|until| at >= until));
             (open.may_land(now) || tried || !answered).then(|| Doubt {
                 action: intent.action.clone(),
                 sent: Told { run: intent.run.clone(), at: intent.at },

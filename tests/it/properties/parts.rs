@@ -12,7 +12,7 @@ use reconcile_state::{Drift, Key, Record, Standing};
 
 use crate::toys::seated::{ACCOUNT, LOGIN, NAME, SEATS};
 use crate::toys::{Answer, Hand};
-use crate::world::{Pass, School, key, wait};
+use crate::world::{Desk, Fault, Pass, School, key, wait};
 
 /// What was done to seats.
 fn seats(pass: &Pass) -> Vec<&str> {
@@ -495,6 +495,24 @@ async fn an_empty_or_half_loaded_table_takes_no_seat_while_accounts_go_on() {
         assert_eq!(school.seats(3), ["room2/a"]);
         nothing_left(&school).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_table_lacks_does_not_stand_for_everybody_not_being_known() {
+    let mut school = School::new();
+    school.people.table("mv_enrolment", 100);
+    (1..=6).for_each(|n| school.enrol(n, &["room1/a"]));
+    // The directory was never read whole, the vault was.
+    school.people.fault(Fault::Midway);
+    school.pass().await;
+    assert!(!school.seats(1).is_empty());
+    school.people.fault(Fault::None);
+    school.people.table("mv_enrolment", 40);
+    school.people.entitle(1, &[]);
+    school.scope = Desk::only([1]);
+    let pass = school.pass().await;
+    assert_eq!(pass.source_doubts(), ["everybody-unknown", "attribute-shrunk"]);
+    assert_eq!(pass.fate(NAME, ACCOUNT, 1), Some("disable: held untrusted-source"));
 }
 
 fn limit(number: u64) -> Limit {
