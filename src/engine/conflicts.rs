@@ -310,7 +310,7 @@ mod tests {
         let narrow = open.clone().after(told(2), Some(&[&a].into()), &plan(vec![gone], &[]));
         assert_eq!(codes(&narrow), [("b", SEVERAL, 1), ("gone", SHARED, 2)]);
         assert_eq!(narrow.unobserved, [("b".into(), 2)].into());
-        assert_eq!((narrow.not_read_back.len(), narrow.waiting.len(), narrow.replaced.len()), (1, 1, 2));
+        assert_eq!((narrow.not_read_back.len(), narrow.waiting.len(), narrow.replaced.len()), (2, 1, 2));
         assert!(narrow.replaced.iter().all(|known| known.key.as_str() == "b"));
         assert_eq!((narrow.whole.as_ref(), narrow.last.as_ref()), (Some(&told(1)), Some(&told(2))));
 
