@@ -1,10 +1,12 @@
 //! Contest: what no two records may have, called for by two people. Pure.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile_state::{Key, Schema, Value};
+use reconcile_state::{Key, Record, Schema, Value};
 
 use super::correlate::{Found, SHARED};
+use super::hashed::Hashed;
 use super::observe::Observed;
 use super::project::Row;
 use crate::model::{Call, Rival};
@@ -29,20 +31,23 @@ pub struct Contest {
 /// the rest none is preferred.
 pub fn contested(schema: &Schema, rows: &BTreeMap<Key, Row>, observed: &Observed) -> BTreeMap<Key, Contest> {
     let mut contests = BTreeMap::new();
+    let called: Vec<(&Key, &Row, &Record)> = rows
+        .iter()
+        .filter_map(|(key, row)| if let Call::Active(record) = &row.call { Some((key, row, record)) } else { None })
+        .collect();
     for attribute in schema.attributes().iter().filter(|attribute| attribute.unique) {
-        let mut wanted: BTreeMap<Value, Vec<&Key>> = BTreeMap::new();
-        for (key, row) in rows {
-            if let Call::Active(record) = &row.call
-                && let Some(value) = record.get(attribute.id)
-            {
-                wanted.entry(attribute.comparable(value).into_owned()).or_default().push(key);
-            }
+        let mut wanted: BTreeMap<Option<Value>, Vec<&Key>> = BTreeMap::new();
+        let value = |at: usize| Some(attribute.comparable(called[at].2.get(attribute.id)?));
+        // Nearly everybody's is nobody else's: of those no list is made.
+        let hashed = Hashed::new((0..called.len()).filter_map(|at| Some((value(at)?, at))));
+        for at in hashed.several().flatten() {
+            wanted.entry(value(at).map(Cow::into_owned)).or_default().push(called[at].0);
         }
         for (value, keys) in wanted {
             let holds = |key: &Key| match observed.correlated.found.get(key) {
                 Some(Found::Present(at)) => {
                     let held = observed.seen[*at].record.get(attribute.id);
-                    held.is_some_and(|held| *attribute.comparable(held) == value)
+                    held.map(|held| attribute.comparable(held)).as_deref() == value.as_ref()
                 }
                 _ => false,
             };
@@ -50,9 +55,13 @@ pub fn contested(schema: &Schema, rows: &BTreeMap<Key, Row>, observed: &Observed
         }
     }
     let mut bearers: BTreeMap<(&'static str, &str), Vec<&Key>> = BTreeMap::new();
-    for (key, row) in rows.iter().filter(|(_, row)| matches!(row.call, Call::Active(_))) {
-        for wanted in row.matches.iter().filter(|wanted| !wanted.only_unique) {
-            bearers.entry((wanted.field, &wanted.value)).or_default().push(key);
+    let bears =
+        |at: usize| called[at].1.matches.iter().filter(|one| !one.only_unique).map(|one| (one.field, &one.value));
+    let hashed = Hashed::new((0..called.len()).flat_map(|at| bears(at).map(move |one| (one, at))));
+    let several: BTreeSet<usize> = hashed.several().flatten().collect();
+    for at in several {
+        for (field, value) in bears(at) {
+            bearers.entry((field, value)).or_default().push(called[at].0);
         }
     }
     for ((field, _), keys) in bearers {

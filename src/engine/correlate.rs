@@ -4,11 +4,13 @@
 //! match. Hits on two records, and two anchors that hit one, are conflicts with their candidates; a
 //! guess is never made.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use reconcile_state::{Key, Remote};
 
-use crate::model::{Anchor, Candidate};
+use super::hashed::Hashed;
+use crate::model::{Anchor, Candidate, Match};
 use crate::targets::port::Seen;
 
 /// What was found for one anchor.
@@ -48,69 +50,96 @@ pub const FOREIGN: &str = "held-by-foreign";
 
 const REMEMBERED: &str = "remembered";
 
-/// Finds each anchor's record. `owner` tells whose a record is by what is remembered.
-pub fn correlate<'o>(anchors: &[Anchor], seen: &[Seen], owner: &dyn Fn(&Remote) -> Option<&'o Key>) -> Correlated {
-    let index = Index::new(seen);
-    let borne = borne(anchors);
-    let mut result = Correlated { repeated: index.repeated, ..Correlated::default() };
-    let mut hit_by: HashMap<usize, Vec<(&Key, bool)>> = HashMap::new();
-    let mut hits: BTreeMap<&Key, Vec<(usize, &'static str)>> = BTreeMap::new();
+/// What a record is looked for by, as [`Anchor`] has it: in a listing nobody is asked for, and of everybody's values no
+/// copy is made.
+#[derive(Clone, Debug)]
+pub struct Sought<'s> {
+    /// The record's key.
+    pub key: &'s Key,
+    /// What the claim remembers.
+    pub remembered: Option<&'s Remote>,
+    /// How it is recognised otherwise.
+    pub matches: Cow<'s, [Match]>,
+}
 
-    for anchor in anchors {
-        let mut mine: Vec<(usize, &'static str)> = Vec::new();
-        if let Some(remote) = &anchor.remembered {
-            result.remembered += 1;
-            let again = index.remembered(remote);
-            result.found_again += u64::from(!again.is_empty());
-            mine.extend(again.into_iter().map(|at| (at, REMEMBERED)));
-        }
-        for wanted in &anchor.matches {
+impl Sought<'_> {
+    /// What a target is asked with for it.
+    pub fn anchor(&self) -> Anchor {
+        Anchor { key: self.key.clone(), remembered: self.remembered.cloned(), matches: self.matches.to_vec() }
+    }
+}
+
+impl<'s> From<&'s Anchor> for Sought<'s> {
+    fn from(anchor: &'s Anchor) -> Self {
+        let Anchor { key, remembered, matches } = anchor;
+        Self { key, remembered: remembered.as_ref(), matches: Cow::Borrowed(matches) }
+    }
+}
+
+/// Finds the record of each key. `owner` tells whose a record is by what is remembered.
+pub fn correlate<'o>(sought: &[Sought<'_>], seen: &[Seen], owner: &dyn Fn(&Remote) -> Option<&'o Key>) -> Correlated {
+    let index = Index::new(seen);
+    let bearers = Bearers::new(sought);
+    let mut result = Correlated { repeated: index.repeated, ..Correlated::default() };
+    // Everything that one of them hits, and by what.
+    let hits = |one: &Sought<'_>| {
+        let again = one.remembered.into_iter().flat_map(|remote| index.remembered(remote));
+        let mut hits: Vec<(usize, &'static str)> = again.map(|at| (at, REMEMBERED)).collect();
+        for wanted in one.matches.iter() {
             let at = index.matching(wanted.field, &wanted.value);
             // What somebody else's record shows too is borne twice, whether or not they are asked for here.
-            let others = |&at: &usize| owner(&seen[at].remote).is_some_and(|owner| *owner != anchor.key);
-            let unique = at.len() == 1
-                && borne.get(&(wanted.field, wanted.value.as_str())) == Some(&1)
-                && !at.iter().any(others);
-            if !wanted.only_unique || unique {
-                mine.extend(at.iter().map(|&at| (at, wanted.field)));
+            let others = |&at: &usize| owner(&seen[at].remote).is_some_and(|owner| owner != one.key);
+            let unique = || at.len() == 1 && bearers.count(wanted.field, &wanted.value) == 1 && !at.iter().any(others);
+            if !wanted.only_unique || unique() {
+                hits.extend(at.iter().map(|&at| (at, wanted.field)));
             }
         }
-        for at in places(&mine) {
-            hit_by.entry(at).or_default().push((&anchor.key, mine.contains(&(at, REMEMBERED))));
-        }
-        if !mine.is_empty() {
-            mine.shrink_to_fit();
-            hits.insert(&anchor.key, mine);
-        }
+        hits
+    };
+    // By record: who hit it, and whether by what is remembered.
+    let mut hit_by: Vec<(usize, usize, bool)> = Vec::with_capacity(sought.len());
+    for (who, one) in sought.iter().enumerate() {
+        let mine = hits(one);
+        result.remembered += u64::from(one.remembered.is_some());
+        result.found_again += u64::from(mine.iter().any(|hit| hit.1 == REMEMBERED));
+        hit_by.extend(places(&mine).into_iter().map(|at| (at, who, mine.contains(&(at, REMEMBERED)))));
     }
+    hit_by.sort_unstable();
 
-    for (key, mine) in hits {
-        let owned = |at: usize| owner(&seen[at].remote).is_some_and(|owner| owner != key);
+    for (who, one) in sought.iter().enumerate() {
+        let mine = hits(one);
+        let owned = |at: usize| owner(&seen[at].remote).is_some_and(|owner| owner != one.key);
         let places = places(&mine);
         let by = |at: usize| mine.iter().filter(move |hit| hit.0 == at).map(|hit| hit.1).collect();
         let candidates = || {
             let hit = places.iter().map(|&at| Candidate { remote: seen[at].remote.clone(), by: by(at) });
             hit.collect::<Vec<_>>()
         };
-        let only = if let [at] = places[..] { Some(at) } else { None };
-        let found = match only {
-            None => Found::Ambiguous(SEVERAL, candidates()),
-            Some(at) if seen[at].foreign.is_some() => Found::Ambiguous(FOREIGN, candidates()),
-            Some(at) if owned(at) => Found::Ambiguous(CLAIMED, candidates()),
-            Some(at) => match rivals(key, &hit_by[&at]) {
+        let found = match places[..] {
+            [] => continue,
+            [at] if seen[at].foreign.is_some() => Found::Ambiguous(FOREIGN, candidates()),
+            [at] if owned(at) => Found::Ambiguous(CLAIMED, candidates()),
+            [at] => match rivals(who, of_record(&hit_by, at)) {
                 None => Found::Present(at),
                 Some(code) => Found::Ambiguous(code, candidates()),
             },
+            _ => Found::Ambiguous(SEVERAL, candidates()),
         };
-        result.found.insert(key.clone(), found);
+        result.found.insert(one.key.clone(), found);
     }
-    let foreign = seen.iter().enumerate().filter(|(at, _)| !hit_by.contains_key(at));
-    for (_, one) in foreign {
+    for (_, one) in seen.iter().enumerate().filter(|(at, _)| of_record(&hit_by, *at).is_empty()) {
         result.foreign += 1;
-        let asked = one.matches.iter().any(|(field, value)| borne.contains_key(&(*field, value.as_str())));
+        let asked = one.matches.iter().any(|(field, value)| bearers.count(field, value) > 0);
         result.unasked += u64::from(!asked);
     }
     result
+}
+
+/// Who hit this record.
+fn of_record(hit_by: &[(usize, usize, bool)], at: usize) -> &[(usize, usize, bool)] {
+    let from = hit_by.partition_point(|hit| hit.0 < at);
+    let many = hit_by[from..].partition_point(|hit| hit.0 == at);
+    &hit_by[from..from + many]
 }
 
 /// The records that were hit, each once, in the order of the reading.
@@ -121,10 +150,10 @@ fn places(hits: &[(usize, &'static str)]) -> Vec<usize> {
     places
 }
 
-/// Whether somebody else has a claim on the one record that `key` hits. Whoever remembers it has it.
-fn rivals(key: &Key, hit_by: &[(&Key, bool)]) -> Option<&'static str> {
-    let mine = hit_by.iter().any(|(other, remembered)| *other == key && *remembered);
-    let theirs = hit_by.iter().any(|(other, remembered)| *other != key && *remembered);
+/// Whether somebody else has a claim on the one record that `who` hits. Whoever remembers it has it.
+fn rivals(who: usize, hit_by: &[(usize, usize, bool)]) -> Option<&'static str> {
+    let mine = hit_by.iter().any(|(_, other, remembered)| *other == who && *remembered);
+    let theirs = hit_by.iter().any(|(_, other, remembered)| *other != who && *remembered);
     match (mine, theirs) {
         (_, true) => Some(CLAIMED),
         (false, false) if hit_by.len() > 1 => Some(SHARED),
@@ -132,76 +161,87 @@ fn rivals(key: &Key, hit_by: &[(&Key, bool)]) -> Option<&'static str> {
     }
 }
 
-/// How many anchors bear each match value.
-fn borne(anchors: &[Anchor]) -> HashMap<(&'static str, &str), u32> {
-    let mut borne = HashMap::new();
-    for wanted in anchors.iter().flat_map(|anchor| &anchor.matches) {
-        *borne.entry((wanted.field, wanted.value.as_str())).or_insert(0) += 1;
+/// Who bears which match value.
+struct Bearers<'s> {
+    places: Hashed,
+    sought: &'s [Sought<'s>],
+}
+
+impl<'s> Bearers<'s> {
+    fn new(sought: &'s [Sought<'s>]) -> Self {
+        let mine =
+            |(at, one): (usize, &'s Sought<'s>)| one.matches.iter().map(move |one| ((one.field, &one.value), at));
+        Self { places: Hashed::new(sought.iter().enumerate().flat_map(mine)), sought }
     }
-    borne
+
+    fn count(&self, field: &str, value: &String) -> usize {
+        let bears = |one: &&Match| one.field == field && one.value == *value;
+        self.places.places((field, value)).map(|at| self.sought[at].matches.iter().filter(bears).count()).sum()
+    }
 }
 
 struct Index<'s> {
-    by_id: HashMap<&'s str, Vec<usize>>,
-    by_handle: HashMap<&'s str, Vec<usize>>,
-    by_match: HashMap<(&'static str, &'s str), Vec<usize>>,
+    by_id: Hashed,
+    by_handle: Hashed,
+    by_match: Hashed,
     repeated: u64,
     seen: &'s [Seen],
 }
 
 impl<'s> Index<'s> {
     fn new(seen: &'s [Seen]) -> Self {
+        let all = || seen.iter().enumerate();
+        let id = |(at, one): (usize, &'s Seen)| Some((one.remote.id.as_ref()?, at));
+        let handle = |(at, one): (usize, &'s Seen)| Some((one.remote.handle.as_ref()?, at));
+        let shown = |(at, one): (usize, &'s Seen)| one.matches.iter().map(move |(field, value)| ((*field, value), at));
         let mut index = Self {
-            by_id: HashMap::with_capacity(seen.len()),
-            by_handle: HashMap::with_capacity(seen.len()),
-            by_match: HashMap::with_capacity(seen.len() * 2),
+            by_id: Hashed::new(all().filter_map(id)),
+            by_handle: Hashed::new(all().filter_map(handle)),
+            by_match: Hashed::new(all().flat_map(shown)),
             repeated: 0,
             seen,
         };
-        for (at, one) in seen.iter().enumerate() {
-            let mut again = false;
-            if let Some(id) = &one.remote.id {
-                let same = index.by_id.entry(id).or_default();
-                same.push(at);
-                again = same.len() > 1;
+        let again = |&(at, one): &(usize, &'s Seen)| match (&one.remote.id, &one.remote.handle) {
+            (Some(id), _) => {
+                index.by_id.places(id).any(|other| other < at && seen[other].remote.id.as_ref() == Some(id))
             }
-            if let Some(handle) = &one.remote.handle {
-                let same = index.by_handle.entry(handle).or_default();
-                same.push(at);
-                again |= one.remote.id.is_none() && same.len() > 1;
+            (None, Some(name)) => {
+                index.by_handle.places(name).any(|other| other < at && seen[other].remote.handle.as_ref() == Some(name))
             }
-            index.repeated += u64::from(again);
-            for (field, value) in &one.matches {
-                index.by_match.entry((field, value)).or_default().push(at);
-            }
-        }
+            (None, None) => false,
+        };
+        index.repeated = all().filter(again).count() as u64;
         index
     }
 
     fn remembered(&self, remote: &Remote) -> Vec<usize> {
-        let by_id = remote.id.as_deref().and_then(|id| self.by_id.get(id));
-        let by_handle = remote.handle.as_deref().and_then(|handle| self.by_handle.get(handle));
-        let mut at: Vec<usize> = by_id.into_iter().chain(by_handle).flatten().copied().collect();
-        at.retain(|&at| remote.is(&self.seen[at].remote));
+        let by_id = remote.id.iter().flat_map(|id| self.by_id.places(id));
+        let by_handle = remote.handle.iter().flat_map(|handle| self.by_handle.places(handle));
+        let mut at: Vec<usize> = by_id.chain(by_handle).filter(|&at| remote.is(&self.seen[at].remote)).collect();
         at.sort_unstable();
         at.dedup();
         at
     }
 
-    fn matching<'v>(&'v self, field: &'static str, value: &'v str) -> &'v [usize] {
-        self.by_match.get(&(field, value)).map_or(&[], Vec::as_slice)
+    fn matching(&self, field: &'static str, value: &String) -> Vec<usize> {
+        let shows = |&at: &usize| self.seen[at].matches.iter().any(|(other, shown)| *other == field && shown == value);
+        self.by_match.places((field, value)).filter(shows).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Match, Reason};
+    use crate::model::Reason;
     use reconcile_state::Record;
     use std::collections::BTreeSet;
 
+    fn sought(anchors: &[Anchor]) -> Vec<Sought<'_>> {
+        anchors.iter().map(Sought::from).collect()
+    }
+
     fn correlate(anchors: &[Anchor], seen: &[Seen]) -> Correlated {
-        super::correlate(anchors, seen, &|_| None)
+        super::correlate(&sought(anchors), seen, &|_| None)
     }
 
     fn seen(id: &str, name: &str, number: &str) -> Seen {
@@ -276,7 +316,7 @@ mod tests {
     fn what_is_remembered_as_somebody_elses_is_theirs_in_scope_or_not() {
         let world = [seen("1", "a", "10")];
         let owner: Key = "somebody".into();
-        let theirs = |anchor: Anchor| super::correlate(&[anchor], &world, &|_| Some(&owner));
+        let theirs = |anchor: Anchor| super::correlate(&sought(&[anchor]), &world, &|_| Some(&owner));
         assert_eq!(code(&theirs(anchor("p", None, "a", "")), "p"), CLAIMED);
         assert_eq!(code(&theirs(anchor("p", None, "new", "10")), "p"), "absent", "the number is borne twice");
         assert_eq!(code(&theirs(anchor("somebody", None, "a", "10")), "somebody"), "present");

@@ -1,13 +1,13 @@
 //! Memory: what a pipeline's file remembers, loaded once for a pass.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reconcile_state::journal::Intent;
 use reconcile_state::store::{AppliedSet, OpenIntent, Store, StoreDir};
 use reconcile_state::{Claim, Digest, Key, Remote, Schema, Shape};
 
+use super::claims::Claims;
 use super::contradicted::{CONTRADICTED, Contradictions};
 use super::error::PassError;
 use super::processed::Processed;
@@ -20,8 +20,7 @@ pub struct Memory {
     /// Its file.
     pub store: Store,
     /// Claims, by kind.
-    pub claims: BTreeMap<&'static str, BTreeMap<Key, Claim>>,
-    owners: BTreeMap<&'static str, Owners>,
+    pub claims: BTreeMap<&'static str, Claims>,
     /// Last applied pairs, by kind.
     pub applied: BTreeMap<&'static str, AppliedSet>,
     /// Writes of which the outcome is not known, oldest first.
@@ -57,17 +56,15 @@ impl Memory {
     /// target, and the operator said so. What was on its way when a process ended is in doubt since `at`.
     fn load(store: Store, kinds: &BTreeSet<&'static str>, anew: bool, at: i64) -> Result<Self, PassError> {
         store.give_up_intents(at)?;
-        let (mut claims, mut applied, mut owners) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut claims, mut applied) = (BTreeMap::new(), BTreeMap::new());
         for &kind in kinds {
             let mine = if anew { BTreeMap::new() } else { store.claims(kind)? };
-            owners.insert(kind, Owners::new(&mine));
-            claims.insert(kind, mine);
+            claims.insert(kind, Claims::new(mine));
             applied.insert(kind, store.applied(kind)?);
         }
         let open = if anew { Vec::new() } else { store.open_intents()? };
         Ok(Self {
             claims,
-            owners,
             applied,
             places: places(&open),
             open,
@@ -87,7 +84,7 @@ impl Memory {
 
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
-        self.claims.values().all(BTreeMap::is_empty)
+        self.claims.values().all(Claims::is_empty)
     }
 
     /// The claim on a record.
@@ -130,11 +127,7 @@ impl Memory {
 
     /// Whose a target's record is by what is remembered.
     pub fn owner(&self, kind: &str, remote: &Remote) -> Option<&Key> {
-        let owners = self.owners.get(kind)?;
-        let mine = |key: &&Key| self.claim(kind, key).is_some_and(|claim| claim.remote.is(remote));
-        let by_id = Owners::named(&owners.by_id, remote.id.as_ref());
-        let by_handle = Owners::named(&owners.by_handle, remote.handle.as_ref());
-        by_id.rev().find(mine).or_else(|| by_handle.rev().find(mine))
+        self.claims.get(kind)?.owner(remote)
     }
 }
 
@@ -145,41 +138,6 @@ fn places(open: &[OpenIntent]) -> BTreeMap<Key, Vec<usize>> {
         places.entry(open.intent.key.clone()).or_default().push(at);
     }
     places
-}
-
-/// Whose the records are, by hashes of their ids and names: the texts themselves stand in the claims.
-#[derive(Clone, Default)]
-struct Owners {
-    by_id: Vec<(u64, Key)>,
-    by_handle: Vec<(u64, Key)>,
-}
-
-impl Owners {
-    fn new(claims: &BTreeMap<Key, Claim>) -> Self {
-        let sorted = |name: fn(&Remote) -> Option<&String>| {
-            let named = claims.iter().filter_map(|(key, claim)| Some((hash(name(&claim.remote)?), key.clone())));
-            let mut named: Vec<(u64, Key)> = named.collect();
-            named.sort_by_key(|(hash, _)| *hash);
-            named.shrink_to_fit();
-            named
-        };
-        Self { by_id: sorted(|remote| remote.id.as_ref()), by_handle: sorted(|remote| remote.handle.as_ref()) }
-    }
-
-    /// Those who may have this name, in the order of their keys.
-    fn named<'o>(sorted: &'o [(u64, Key)], name: Option<&String>) -> impl DoubleEndedIterator<Item = &'o Key> {
-        let hash = name.map(hash);
-        let from = sorted.partition_point(|(other, _)| Some(*other) < hash);
-        let to = sorted.partition_point(|(other, _)| hash.is_some_and(|hash| *other <= hash));
-        sorted[from.min(to)..to].iter().map(|(_, key)| key)
-    }
-}
-
-/// Of no meaning outside this process.
-fn hash(text: &String) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The memories of all pipelines whose records may be referred to, as projections see them.

@@ -1,5 +1,6 @@
 //! Observe: a target's read half is asked, its answers are correlated, judged and kept.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
@@ -9,8 +10,9 @@ use reconcile_state::{Digest, Key, Record, Remote, Schema, Shape, Value};
 
 use super::blocking::blocking;
 use super::bounds::cut;
+use super::claims::Claims;
 use super::contradicted::contradict;
-use super::correlate::{Correlated, Found, correlate};
+use super::correlate::{Correlated, Found, Sought, correlate};
 use super::error::PassError;
 use super::memory::{Memories, Memory};
 use super::point::Point;
@@ -62,30 +64,30 @@ impl Observed {
 /// [`PassError::Store`]; a target that fails is told in the result.
 pub async fn observe(question: &Question<'_>, reached: impl Fn(Point) + Send + 'static) -> Result<Observed, PassError> {
     let Question { observer, schema, memory, whole, .. } = question;
-    let mut anchors = anchors(question);
+    let mut sought = sought(question);
     let listing = *whole && observer.terms.listable;
     let mut reading = Reading::default();
-    let failure = read(question, &anchors, listing, &mut reading).await.err();
+    let failure = read(question, &sought, listing, &mut reading).await.err();
     let mut seen = reading.seen;
     if listing {
-        recall(question, &mut anchors, &seen);
+        recall(question, &mut sought, &seen);
     }
     for one in &mut seen {
         prepare(question, &mut one.record);
     }
     let owner = |remote: &Remote| memory.owner(schema.kind, remote);
-    let mut correlated = correlate(&anchors, &seen, &owner);
+    let mut correlated = correlate(&sought, &seen, &owner);
     let mut trust = judge(question, reading.end, listing, failure.is_some(), seen.len(), &correlated);
     if !listing {
         trust.doubts.extend(nothing_known(question, &correlated).await);
     }
     let proved = match (listing, trust.is_trusted()) {
         (_, false) => BTreeSet::new(),
-        (true, true) => anchors.iter().map(|anchor| anchor.key.clone()).collect(),
+        (true, true) => sought.iter().map(|one| one.key.clone()).collect(),
         (false, true) => reading.covered,
     };
     let nearer =
-        if listing { look_closer(question, &anchors, &seen, &correlated, &proved).await } else { Ok(Vec::new()) };
+        if listing { look_closer(question, &sought, &seen, &correlated, &proved).await } else { Ok(Vec::new()) };
     let proved = match &nearer {
         Ok(_) => proved,
         // Where the direct look failed nobody knows.
@@ -104,7 +106,7 @@ pub async fn observe(question: &Question<'_>, reached: impl Fn(Point) + Send + '
         nearer.iter_mut().for_each(|one| prepare(question, &mut one.record));
         seen.extend(nearer);
         let figures = (correlated.remembered, correlated.found_again);
-        correlated = correlate(&anchors, &seen, &owner);
+        correlated = correlate(&sought, &seen, &owner);
         (correlated.remembered, correlated.found_again) = figures;
     }
     contradict(memory.contradicted.get(schema.kind), &seen, &mut correlated);
@@ -145,23 +147,23 @@ pub async fn observe(question: &Question<'_>, reached: impl Fn(Point) + Send + '
 /// tells a renamed record from another one.
 async fn look_closer(
     question: &Question<'_>,
-    anchors: &[Anchor],
+    sought: &[Sought<'_>],
     seen: &[Seen],
     correlated: &Correlated,
     proved: &BTreeSet<Key>,
 ) -> Result<Vec<Seen>, TargetError> {
     let called_for = |key: &Key| question.rows.get(key).is_some_and(|row| matches!(row.call, Call::Active(_)));
-    let missing = |anchor: &Anchor| called_for(&anchor.key) && proved.contains(&anchor.key);
-    let renamed = |anchor: &Anchor, at: usize| {
+    let missing = |one: &Sought<'_>| called_for(one.key) && proved.contains(one.key);
+    let renamed = |one: &Sought<'_>, at: usize| {
         let remote = &seen[at].remote;
-        anchor.remembered.as_ref().is_some_and(|known| known.id.is_some() && remote.id.is_none() && !known.is(remote))
+        one.remembered.is_some_and(|known| known.id.is_some() && remote.id.is_none() && !known.is(remote))
     };
-    let unclear = anchors.iter().filter(|anchor| match correlated.found.get(&anchor.key) {
-        None => missing(anchor),
-        Some(Found::Present(at)) => renamed(anchor, *at),
+    let unclear = sought.iter().filter(|one| match correlated.found.get(one.key) {
+        None => missing(one),
+        Some(Found::Present(at)) => renamed(one, *at),
         Some(Found::Ambiguous(..)) => false,
     });
-    let unclear: Vec<Anchor> = unclear.cloned().collect();
+    let unclear: Vec<Sought<'_>> = unclear.cloned().collect();
     let mut reading = Reading::default();
     if !unclear.is_empty() && unclear.len() <= question.observer.terms.chunk {
         read(question, &unclear, false, &mut reading).await?;
@@ -190,7 +192,7 @@ struct Reading {
 
 async fn read(
     question: &Question<'_>,
-    anchors: &[Anchor],
+    sought: &[Sought<'_>],
     listing: bool,
     reading: &mut Reading,
 ) -> Result<(), TargetError> {
@@ -198,14 +200,15 @@ async fn read(
     let asks: Vec<Ask> = if listing {
         vec![Ask::All]
     } else {
-        anchors.chunks(question.observer.terms.chunk.max(1)).map(|some| Ask::These(some.to_vec())).collect()
+        let some = sought.chunks(question.observer.terms.chunk.max(1));
+        some.map(|some| Ask::These(some.iter().map(Sought::anchor).collect())).collect()
     };
     for ask in asks {
         let mut pages = reader.observe(kind, ask);
         while let Some(page) = pages.next().await {
             let page = page?;
             reading.seen.extend(page.seen);
-            let total = if listing { None } else { Some(anchors.len() as u64) };
+            let total = if listing { None } else { Some(sought.len() as u64) };
             let step = Step::Observe(kind);
             question.progress.tell(Some(question.observer.name), step, reading.seen.len() as u64, total);
             reading.covered.extend(page.covered);
@@ -221,30 +224,28 @@ async fn read(
 }
 
 /// Everybody who is called for, and whoever is remembered: in a listing all of them, else some as probes.
-fn anchors(question: &Question<'_>) -> Vec<Anchor> {
+fn sought<'q>(question: &Question<'q>) -> Vec<Sought<'q>> {
     let claims = question.memory.claims.get(question.schema.kind);
-    let claim = |key: &Key| claims.and_then(|claims| claims.get(key));
-    let mut anchors: Vec<Anchor> = Vec::with_capacity(question.rows.len());
+    let remembered = |key: &Key| claims.and_then(|claims| claims.get(key)).map(|claim| &claim.remote);
+    let mut sought: Vec<Sought<'_>> = Vec::with_capacity(question.rows.len());
     for (key, row) in question.rows {
-        let remembered = claim(key).map(|claim| claim.remote.clone());
+        let remembered = remembered(key);
         let asked = question.whole && question.observer.terms.listable;
         if asked || remembered.is_some() || !matches!(row.call, Call::Untouched(_)) {
-            anchors.push(Anchor { key: key.clone(), remembered, matches: row.matches.clone() });
+            sought.push(Sought { key, remembered, matches: Cow::Borrowed(&row.matches) });
         }
     }
-    let others = claims.into_iter().flatten().filter(|(key, _)| !question.rows.contains_key(*key));
+    let others = claims.into_iter().flat_map(Claims::iter).filter(|(key, _)| !question.rows.contains_key(*key));
     let most = if question.whole { usize::MAX } else { PROBES };
     let (gone, others): (Vec<_>, Vec<_>) = others.partition(|(key, _)| question.gone.contains(*key));
-    anchors.extend(gone.into_iter().chain(others.into_iter().take(most)).map(|(key, claim)| Anchor {
-        key: key.clone(),
-        remembered: Some(claim.remote.clone()),
-        matches: Vec::new(),
-    }));
-    anchors
+    let others = gone.into_iter().chain(others.into_iter().take(most));
+    let nothing = Cow::Borrowed(&[][..]);
+    sought.extend(others.map(|(key, claim)| Sought { key, remembered: Some(&claim.remote), matches: nothing.clone() }));
+    sought
 }
 
 /// Looks for new records in doubt also by the values that they were made with, whatever the person bears now.
-fn recall(question: &Question<'_>, anchors: &mut Vec<Anchor>, seen: &[Seen]) {
+fn recall<'q>(question: &Question<'q>, sought: &mut Vec<Sought<'q>>, seen: &[Seen]) {
     let Question { memory, schema, .. } = question;
     let open = memory.open.iter().map(|open| &open.intent).filter(|intent| intent.kind == schema.kind);
     let asked: BTreeMap<Digest, &Key> =
@@ -253,14 +254,14 @@ fn recall(question: &Question<'_>, anchors: &mut Vec<Anchor>, seen: &[Seen]) {
         return;
     }
     // Whoever is gone and not claimed is asked for by these values alone.
-    let known: BTreeSet<Key> = anchors.iter().map(|anchor| anchor.key.clone()).collect();
-    let more = question.gone.difference(&known).cloned();
-    anchors.extend(more.map(|key| Anchor { key, remembered: None, matches: Vec::new() }));
+    let known: BTreeSet<&Key> = sought.iter().map(|one| one.key).collect();
+    let more = question.gone.iter().filter(|key| !known.contains(key));
+    sought.extend(more.map(|key| Sought { key, remembered: None, matches: Cow::Borrowed(&[]) }));
     for (field, value) in seen.iter().flat_map(|one| &one.matches) {
         let Some(key) = asked.get(&memory.recognised(field, value)) else { continue };
-        for anchor in anchors.iter_mut().filter(|anchor| anchor.key == **key) {
-            if !anchor.matches.iter().any(|m| m.field == *field && m.value == *value) {
-                anchor.matches.push(Match { field, value: value.clone(), only_unique: false });
+        for one in sought.iter_mut().filter(|one| one.key == *key) {
+            if !one.matches.iter().any(|m| m.field == *field && m.value == *value) {
+                one.matches.to_mut().push(Match { field, value: value.clone(), only_unique: false });
             }
         }
     }
@@ -329,7 +330,7 @@ async fn nothing_known(question: &Question<'_>, correlated: &Correlated) -> Opti
             Err(error) => return Some(Doubt::new("known-record-unread", format!("{name}: {error}"))),
         }
     }
-    let found = correlate(&[anchor], &seen, &|_| None).found;
+    let found = correlate(&[Sought::from(&anchor)], &seen, &|_| None).found;
     found.is_empty().then(|| {
         Doubt::new(
             "known-record-missing",
@@ -419,8 +420,9 @@ pub async fn look(
         progress: &Silent,
     };
     let mut reading = Reading::default();
-    read(&question, anchors, false, &mut reading).await?;
-    let mut correlated = correlate(anchors, &reading.seen, &|remote| memory.owner(schema.kind, remote));
+    let sought: Vec<Sought<'_>> = anchors.iter().map(Sought::from).collect();
+    read(&question, &sought, false, &mut reading).await?;
+    let mut correlated = correlate(&sought, &reading.seen, &|remote| memory.owner(schema.kind, remote));
     let mut looks = BTreeMap::new();
     for anchor in anchors {
         let look = match correlated.found.remove(&anchor.key) {

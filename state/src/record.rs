@@ -83,7 +83,7 @@ impl fmt::Display for Standing {
 }
 
 /// The value of one attribute. Absent and empty are one thing: an absent attribute.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
     /// Text as it is to be written, or as it was read.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use reconcile_state::{AttributeId, Claim, Key, Origin, Ownership, Record, Remote, Schema, Shape, Standing};
 use serde::Serialize;
 
+use crate::engine::claims::Claims;
 use crate::engine::contradicted::Contradicted;
-use crate::engine::correlate::{Found, correlate};
+use crate::engine::correlate::{Found, Sought, correlate};
 use crate::model::{Anchor, Candidate, Match, Reason};
 use crate::targets::port::{Project, Seen};
 
@@ -50,7 +51,7 @@ impl KindRebuilt {
 /// What is remembered of a kind, and what the directory says of it.
 pub struct Testimony<'t> {
     /// Claims that are remembered.
-    pub known: Option<&'t BTreeMap<Key, Claim>>,
+    pub known: Option<&'t Claims>,
     /// Ids in the directory, by person.
     pub ids: BTreeMap<Key, String>,
     /// How everybody's record is recognised.
@@ -83,11 +84,11 @@ pub fn records(schema: &Schema, testimony: &Testimony<'_>, seen: &[Seen]) -> Kin
     let owners: HashMap<&str, &Key> = testimony
         .known
         .into_iter()
-        .flatten()
+        .flat_map(Claims::iter)
         .filter_map(|(key, claim)| Some((claim.remote.id.as_deref()?, key)))
         .collect();
     let owner = |remote: &Remote| owners.get(remote.id.as_deref()?).copied();
-    let correlated = correlate(&anchors, seen, &owner);
+    let correlated = correlate(&anchors.iter().map(Sought::from).collect::<Vec<_>>(), seen, &owner);
     let carriers = carriers(seen);
     for anchor in anchors.iter().filter(|anchor| testimony.claim(&anchor.key).is_none()) {
         let (key, id) = (&anchor.key, testimony.ids.get(&anchor.key));
@@ -160,11 +161,11 @@ fn is_carried(wanted: &Match, seen: &Seen, carriers: &Carriers<'_>) -> bool {
 }
 
 /// The claims on parts: they are there with their wholes, and by whose hand their elements are there nobody knows.
-pub fn parts(schema: &Schema, wholes: &KindRebuilt, known: Option<&BTreeMap<Key, Claim>>) -> KindRebuilt {
+pub fn parts(schema: &Schema, wholes: &KindRebuilt, known: Option<&Claims>) -> KindRebuilt {
     let count = known.map_or(0, |known| known.len() as u64);
     let mut rebuilt = KindRebuilt { kind: schema.kind, known: count, ..KindRebuilt::default() };
     for (key, whole) in &wholes.derived {
-        if known.is_none_or(|known| !known.contains_key(key)) {
+        if known.is_none_or(|known| known.get(key).is_none()) {
             rebuilt.derived.insert(key.clone(), Claim::new(whole.remote.clone(), Origin::Rebuilt));
             rebuilt.unknown(ELEMENTS_UNKNOWN, key);
         }
@@ -215,15 +216,11 @@ pub struct Agreement {
 }
 
 /// The claims on entries in which others keep their marks: those with a mark or an id that stands and agrees.
-pub fn marks(
-    schema: &Schema,
-    known: Option<&BTreeMap<Key, Claim>>,
-    entries: &BTreeMap<Key, (Remote, Agreement)>,
-) -> KindRebuilt {
+pub fn marks(schema: &Schema, known: Option<&Claims>, entries: &BTreeMap<Key, (Remote, Agreement)>) -> KindRebuilt {
     let count = known.map_or(0, |known| known.len() as u64);
     let mut rebuilt = KindRebuilt { kind: schema.kind, known: count, ..KindRebuilt::default() };
     for (key, (remote, agreement)) in entries {
-        if known.is_some_and(|known| known.contains_key(key)) {
+        if known.is_some_and(|known| known.get(key).is_some()) {
             continue;
         }
         if agreement.open > 0 {
@@ -326,7 +323,7 @@ mod tests {
     #[test]
     fn what_is_remembered_stays_and_its_records_are_nobody_elses() {
         let world = [seen("1", "a", "10")];
-        let known = [("mine".into(), Claim::new(world[0].remote.clone(), Origin::Created))].into();
+        let known = Claims::new([("mine".into(), Claim::new(world[0].remote.clone(), Origin::Created))].into());
         let mut testimony = testimony(&[("mine", Some("1"), "a", "10"), ("theirs", Some("1"), "a", "11")]);
         testimony.known = Some(&known);
         let rebuilt = records(&schema(), &testimony, &world);

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use reconcile_state::{Claim, Key, Remote, Schema};
+use reconcile_state::{Key, Remote, Schema};
 
 use super::derive::{Agreement, Entry, KindRebuilt, Testimony, marks, parts, records};
 use super::read::{incomplete, read};
 use crate::engine::blocking::blocking;
-use crate::engine::correlate::{Found, correlate};
+use crate::engine::claims::Claims;
+use crate::engine::correlate::{Found, Sought, correlate};
 use crate::engine::error::PassError;
 use crate::engine::look::Look;
 use crate::engine::memory::{IDENTITY, Memories};
@@ -180,7 +181,7 @@ struct Work<'w> {
 type Done = BTreeMap<&'static str, PipelineRebuilt>;
 
 impl Work<'_> {
-    fn known(&self, pipeline: &str, kind: &str) -> Option<&BTreeMap<Key, Claim>> {
+    fn known(&self, pipeline: &str, kind: &str) -> Option<&Claims> {
         self.memories.pipelines.get(pipeline)?.claims.get(kind)
     }
 
@@ -196,7 +197,7 @@ impl Work<'_> {
         for schema in observer.project.kinds() {
             let anchors: Vec<Anchor> = self.testimony(schema, BTreeMap::new()).anchors();
             let seen = read(observer, schema.kind, &anchors).await?;
-            let correlated = correlate(&anchors, &seen, &|_| None);
+            let correlated = correlate(&anchors.iter().map(Sought::from).collect::<Vec<_>>(), &seen, &|_| None);
             let mine = correlated.found.into_iter().filter_map(|(key, found)| match found {
                 Found::Present(at) => Some((key, seen[at].clone())),
                 Found::Ambiguous(..) => None,

@@ -13,6 +13,7 @@ use reconcile_state::{AttributeId, Digest, Drift, Edit, Intent, Key, Record, Rem
 
 pub use self::parts::{Elements, WHOLE_UNCLEAR, scopes_read, takes_nothing};
 use super::bounds::{added, called_for, carry};
+use super::claims::Claims;
 use super::collect::Collected;
 use super::contest::{Contest, contested};
 use super::correlate::{Found, SHARED};
@@ -108,7 +109,7 @@ pub struct Judging<'j> {
 impl Judging<'_> {
     /// Whoever is remembered and is no longer known is gone, where that is proved.
     pub fn gone(&self, kind: &str) -> BTreeSet<Key> {
-        let claimed = self.memory.claims.get(kind).into_iter().flat_map(BTreeMap::keys);
+        let claimed = self.memory.claims.get(kind).into_iter().flat_map(Claims::keys);
         // Of a creation in doubt nothing is claimed yet: who is gone since cannot be asked for, but is told.
         let begun = self.memory.open.iter().map(|open| &open.intent).filter(|intent| intent.kind == kind);
         let gone = claimed.chain(begun.map(|intent| &intent.key));
