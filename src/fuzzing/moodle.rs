@@ -29,7 +29,7 @@ pub fn moodle(bytes: &[u8]) {
         assert!(!number || parse_retry_after(wait, Some(date)) == parse_retry_after(wait, None));
     }
     let status = [200, 200, 200, 400, 403, 404, 429, 500, 503][usize::from(*first) % 9];
-    let reply = Reply { status, content_type: String::new(), retry_after: None, body };
+    let reply = Reply { status, content_type: String::new(), retry_after: None, body: body.into() };
     asked::<SiteInfo>(&reply);
     asked::<LoggedIn>(&reply);
     asked::<Vec<Created>>(&reply);
@@ -64,7 +64,7 @@ pub fn moodle(bytes: &[u8]) {
 fn asked<T: DeserializeOwned>(reply: &Reply) -> Option<T> {
     let mut value = None;
     for code in [FETCH_FAILED, CREATE_FAILED, ENROL_FAILED] {
-        match read::<T>(reply, code) {
+        match read::<T>(reply.clone(), code) {
             Ok(read) => value = Some(read),
             Err(refused) => {
                 quotes_nothing(&refused.error.to_string());

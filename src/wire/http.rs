@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, debug, field, info_span};
 use url::{Host, Url};
 
+use super::body::Body;
 use super::breaker::Breaker;
 use super::pace::Pace;
 use super::retry::{RetryConfig, parse_retry_after, repeat};
@@ -73,6 +74,7 @@ pub struct Request {
 }
 
 /// A whole answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reply {
     /// Status code.
     pub status: u16,
@@ -81,7 +83,7 @@ pub struct Reply {
     /// How long the target asks to wait.
     pub retry_after: Option<Duration>,
     /// The body; of an answer that is no success at most as much as the limit allows.
-    pub body: Vec<u8>,
+    pub body: Body,
 }
 
 /// A client of one target.
@@ -140,7 +142,7 @@ impl HttpClient {
     /// The judge's, or a [`TargetError`] of the transport, of the last attempt.
     pub async fn send<T, F>(&self, request: Request, judge: F) -> Result<T, TargetError>
     where
-        F: Fn(&Reply) -> Result<T, TargetError>,
+        F: Fn(Reply) -> Result<T, TargetError>,
     {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.form).finish();
         let settings = &self.wire.settings;
@@ -167,7 +169,7 @@ impl HttpClient {
         judge: &F,
     ) -> Result<T, TargetError>
     where
-        F: Fn(&Reply) -> Result<T, TargetError>,
+        F: Fn(Reply) -> Result<T, TargetError>,
     {
         // A task of its own, ended with this future: else a caller that stops polling for a while (a stream
         // whose page is being worked on) would keep its place in the line, and if it waits for another
@@ -179,7 +181,7 @@ impl HttpClient {
             Some(Ok(answer)) => answer,
             _ => Err(self.wire.stopped()),
         };
-        let judged = answer.and_then(|reply| judge(&reply));
+        let judged = answer.and_then(judge);
         match judged {
             Ok(value) => {
                 debug!("answered");
@@ -225,15 +227,15 @@ impl Wire {
         }
         let content_type = text(headers, &CONTENT_TYPE).unwrap_or_default().to_owned();
         let retry_after = text(headers, &RETRY_AFTER).and_then(|value| parse_retry_after(value, text(headers, &DATE)));
-        let mut body = Vec::new();
+        let mut body = Body::default();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
             let room = self.settings.body_limit - body.len();
             if chunk.len() <= room {
-                body.extend_from_slice(&chunk);
+                body.extend(&chunk);
             } else if status.is_success() {
                 return Err(self.too_large());
             } else {
-                body.extend_from_slice(&chunk[..room]);
+                body.extend(&chunk[..room]);
                 break;
             }
         }

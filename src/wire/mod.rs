@@ -5,6 +5,7 @@
 //! own value or a [`TargetError`](crate::model::TargetError). What is known here is whether a failed
 //! request can have had an effect, and only a request that certainly had none is sent again.
 
+pub mod body;
 pub mod breaker;
 pub mod http;
 pub mod ldap;
@@ -13,6 +14,7 @@ pub mod retry;
 pub mod setting;
 pub mod tls;
 
+pub use body::Body;
 pub use breaker::Breaker;
 pub use http::{HttpClient, HttpSettings, Purpose, Reply, Request, judge_status};
 pub use pace::{Pace, PaceConfig, Permit};

@@ -61,11 +61,13 @@ impl From<TargetError> for Refused {
 ///
 /// # Errors
 /// [`Refused`]
-pub fn read<T: DeserializeOwned>(reply: &Reply, code: &'static str) -> Result<T, Refused> {
-    judge_http(reply, code)?;
-    let start = reply.body.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+pub fn read<T: DeserializeOwned>(reply: Reply, code: &'static str) -> Result<T, Refused> {
+    judge_http(&reply, code)?;
+    let start = reply.body.first();
+    // A failure is short.
     if start == Some(b'{')
-        && let Ok(failure) = serde_json::from_slice::<Failure>(&reply.body)
+        && let Some(short) = reply.body.short()
+        && let Ok(failure) = serde_json::from_slice::<Failure>(short)
         && (failure.exception.is_some() || failure.error.is_some())
     {
         let debugging = failure.debuginfo.is_some();
@@ -73,7 +75,7 @@ pub fn read<T: DeserializeOwned>(reply: &Reply, code: &'static str) -> Result<T,
         let said = failure.errorcode.as_deref().filter(|text| is_word(text));
         return Err(Refused { error: classify(said, code), debugging, reread, said: said.map(str::to_owned) });
     }
-    serde_json::from_slice(&reply.body).map_err(|error| malformed(&error, start, code).into())
+    reply.body.json().map_err(|error| malformed(&error, start, code).into())
 }
 
 /// Statuses of which Moodle's meaning is known; the rest as everywhere.
@@ -217,11 +219,11 @@ mod tests {
     use crate::targets::moodle::wire::{Created, Updated};
 
     fn reply(status: u16, body: &str) -> Reply {
-        Reply { status, content_type: String::new(), retry_after: None, body: body.as_bytes().to_vec() }
+        Reply { status, content_type: String::new(), retry_after: None, body: body.as_bytes().to_vec().into() }
     }
 
     fn refused(status: u16, body: &str) -> TargetError {
-        read::<Vec<Created>>(&reply(status, body), CREATE_FAILED).err().unwrap().error
+        read::<Vec<Created>>(reply(status, body), CREATE_FAILED).err().unwrap().error
     }
 
     fn by_code(code: &str) -> TargetError {
@@ -272,7 +274,7 @@ mod tests {
         }
         let wait = Some(Duration::from_mins(5));
         let maintenance = Reply { retry_after: wait, ..reply(503, page) };
-        let error = read::<Updated>(&maintenance, UPDATE_FAILED).err().unwrap().error;
+        let error = read::<Updated>(maintenance, UPDATE_FAILED).err().unwrap().error;
         assert_eq!((error.retry, error.effect), (Retry::Later(wait), Effect::Unknown), "a proxy says the same");
     }
 
@@ -292,7 +294,7 @@ mod tests {
     fn of_an_enrolment_every_answered_error_that_is_not_known_may_have_left_something() {
         let refused = |code: &str| {
             let body = format!(r#"{{"exception":"moodle_exception","errorcode":"{code}","message":"Kari"}}"#);
-            read::<()>(&reply(200, &body), ENROL_FAILED).err().unwrap()
+            read::<()>(reply(200, &body), ENROL_FAILED).err().unwrap()
         };
         for code in ["Message was not sent.", "somethingnew", "dmlreadexception"] {
             assert_eq!(refused(code).error.effect, Effect::Partial, "{code}");
@@ -303,8 +305,8 @@ mod tests {
             assert_eq!(refused.said.as_deref(), Some(code));
         }
         assert_eq!(refused("invalidrecord").error.kind, ErrorKind::NotFound);
-        assert_eq!(read::<()>(&reply(502, "<html>"), ENROL_FAILED).err().unwrap().error.effect, Effect::Unknown);
-        assert!(read::<()>(&reply(200, "null"), ENROL_FAILED).is_ok());
+        assert_eq!(read::<()>(reply(502, "<html>"), ENROL_FAILED).err().unwrap().error.effect, Effect::Unknown);
+        assert!(read::<()>(reply(200, "null"), ENROL_FAILED).is_ok());
     }
 
     #[test]
@@ -320,7 +322,7 @@ mod tests {
     #[test]
     fn a_log_in_fails_in_its_own_shape() {
         let body = r#"{"error":"Kari","errorcode":"invalidlogin","stacktrace":null,"debuginfo":null}"#;
-        let refused = read::<super::super::wire::LoggedIn>(&reply(200, body), TOKEN_FAILED).err().unwrap();
+        let refused = read::<super::super::wire::LoggedIn>(reply(200, body), TOKEN_FAILED).err().unwrap();
         assert_eq!((refused.error.code.as_str(), refused.debugging), (TOKEN_FAILED, false));
         assert!(refused.error.message.starts_with("invalidlogin"));
     }
@@ -328,13 +330,13 @@ mod tests {
     #[test]
     fn a_site_that_debugs_is_noticed() {
         let body = r#"{"exception":"x","errorcode":"invalidparameter","debuginfo":"Username already exists: kari"}"#;
-        let refused = read::<Updated>(&reply(200, body), UPDATE_FAILED).err().unwrap();
+        let refused = read::<Updated>(reply(200, body), UPDATE_FAILED).err().unwrap();
         assert!(refused.debugging && !refused.error.message.contains("kari"));
     }
 
     #[test]
     fn successes_are_not_taken_for_failures() {
-        assert!(read::<Vec<Created>>(&reply(200, r#"[{"id":4,"username":"kari"}]"#), CREATE_FAILED).is_ok());
-        assert!(read::<Updated>(&reply(200, r#" {"warnings":[]}"#), UPDATE_FAILED).is_ok());
+        assert!(read::<Vec<Created>>(reply(200, r#"[{"id":4,"username":"kari"}]"#), CREATE_FAILED).is_ok());
+        assert!(read::<Updated>(reply(200, r#" {"warnings":[]}"#), UPDATE_FAILED).is_ok());
     }
 }

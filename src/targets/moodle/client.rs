@@ -115,7 +115,7 @@ impl Client {
         let slot = std::sync::Mutex::new(None);
         let reread = AtomicBool::new(false);
         let said = std::sync::Mutex::new(None);
-        let judge = |reply: &crate::wire::Reply| match answer::read::<T>(reply, code) {
+        let judge = |reply: crate::wire::Reply| match answer::read::<T>(reply, code) {
             Ok(value) => {
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
                 Ok(())

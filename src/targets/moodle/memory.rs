@@ -48,11 +48,11 @@ impl Memory {
         let answer = tokio::time::timeout(self.request_timeout, played).await;
         drop(permit);
         let judged = match answer {
-            Ok(Some(answer)) => judge(&Reply {
+            Ok(Some(answer)) => judge(Reply {
                 status: answer.status,
                 content_type: answer.content_type.to_owned(),
                 retry_after: answer.retry_after.as_deref().and_then(|value| parse_retry_after(value, None)),
-                body: answer.body.into_bytes(),
+                body: answer.body.into_bytes().into(),
             }),
             Ok(None) => Err(lost("the connection broke before the answer was there")),
             Err(_) => Err(lost("the site did not answer in time")),

@@ -6,7 +6,7 @@ use crate::model::TargetError;
 use crate::wire::{HttpClient, Reply, Request};
 
 /// Says what a whole answer means. It keeps what it read; the transport only learns whether to go on.
-pub type Judge<'j> = &'j (dyn Fn(&Reply) -> Result<(), TargetError> + Send + Sync);
+pub type Judge<'j> = &'j (dyn Fn(Reply) -> Result<(), TargetError> + Send + Sync);
 
 /// Sends forms, at its pace, and again where nothing can have happened.
 pub trait Transport: Send + Sync {

@@ -89,9 +89,9 @@ fn request(purpose: Purpose) -> Request {
     Request { path: "webservice/rest/server.php", form, purpose }
 }
 
-fn judge(reply: &Reply) -> Result<String, TargetError> {
-    judge_status(reply, CODE)?;
-    Ok(String::from_utf8(reply.body.clone()).unwrap())
+fn judge(reply: Reply) -> Result<String, TargetError> {
+    judge_status(&reply, CODE)?;
+    Ok(reply.body.json::<serde_json::Value>().unwrap().to_string())
 }
 
 /// The answer to one request, how often it was sent, and that no error tells what was sent.
@@ -210,7 +210,7 @@ async fn a_target_in_maintenance_is_asked_again_for_a_read_and_leaves_a_write_in
 #[tokio::test]
 async fn a_judge_that_knows_a_refusal_had_no_effect_has_the_write_sent_again() {
     let (base, _requests) = serve(vec![Act::Answer(UNAVAILABLE), Act::Answer(GOOD)]).await;
-    let knowing = |reply: &Reply| match reply.status {
+    let knowing = |reply: Reply| match reply.status {
         503 => judge(reply).map_err(|error| error.effect(Effect::None)),
         _ => judge(reply),
     };
@@ -283,7 +283,7 @@ async fn a_request_whose_caller_is_busy_stands_in_nobodys_way() {
 #[test]
 fn statuses_say_what_they_can_say_and_no_more() {
     let said = |status| {
-        let reply = Reply { status, content_type: String::new(), retry_after: None, body: Vec::new() };
+        let reply = Reply { status, content_type: String::new(), retry_after: None, body: Body::default() };
         judge_status(&reply, CODE).map_err(|error| (error.kind, error.retry != Retry::Never, error.effect))
     };
     for good in [200, 201, 204] {

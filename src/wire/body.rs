@@ -1,0 +1,135 @@
+//! The body of an answer, in pieces. A report of everybody is one answer of many megabytes: in one piece it would need
+//! twice its length while it grows, and all of it until the last row is read.
+
+use std::collections::VecDeque;
+use std::io::Read;
+
+use serde::de::DeserializeOwned;
+
+/// Longest piece, in bytes. Nearly every answer is one.
+const PIECE: usize = 256 << 10;
+
+/// What came after the head of an answer.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Body {
+    /// None is empty.
+    pieces: VecDeque<Vec<u8>>,
+    length: usize,
+}
+
+impl Body {
+    /// Adds bytes at its end.
+    pub fn extend(&mut self, mut bytes: &[u8]) {
+        self.length += bytes.len();
+        while !bytes.is_empty() {
+            let room = self.pieces.back().map_or(0, |last| PIECE.saturating_sub(last.len()));
+            if room == 0 {
+                self.pieces.push_back(Vec::new());
+                continue;
+            }
+            let (some, rest) = bytes.split_at(room.min(bytes.len()));
+            if let Some(last) = self.pieces.back_mut() {
+                last.extend_from_slice(some);
+            }
+            bytes = rest;
+        }
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// All of it, where it is short.
+    pub fn short(&self) -> Option<&[u8]> {
+        match self.pieces.len() {
+            0 => Some(&[]),
+            1 => Some(&self.pieces[0]),
+            _ => None,
+        }
+    }
+
+    /// The first byte that is no white space.
+    pub fn first(&self) -> Option<u8> {
+        self.pieces.iter().flatten().copied().find(|byte| !byte.is_ascii_whitespace())
+    }
+
+    /// What it says; of a long one each piece is given back once it was read.
+    ///
+    /// # Errors
+    /// It is no JSON, or not what is asked for.
+    pub fn json<T: DeserializeOwned>(self) -> Result<T, serde_json::Error> {
+        match self.short() {
+            Some(bytes) => serde_json::from_slice(bytes),
+            None => serde_json::from_reader(Pieces { pieces: self.pieces, at: 0 }),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut body = Self::default();
+        body.extend(&bytes);
+        body
+    }
+}
+
+/// What is left of a body that is read.
+struct Pieces {
+    pieces: VecDeque<Vec<u8>>,
+    at: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        while let Some(piece) = self.pieces.front() {
+            let left = &piece[self.at..];
+            if !left.is_empty() {
+                let count = left.len().min(to.len());
+                to[..count].copy_from_slice(&left[..count]);
+                self.at += count;
+                return Ok(count);
+            }
+            self.pieces.pop_front();
+            self.at = 0;
+        }
+        Ok(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_says_the_same_in_one_piece_and_in_many() {
+        for words in [0_usize, 1, 40_000, 90_000] {
+            let said: Vec<String> = (0..words).map(|n| format!("ø{n}")).collect();
+            let bytes = serde_json::to_vec(&said).unwrap();
+            for chunk in [1009, PIECE, usize::MAX] {
+                let mut body = Body::default();
+                bytes.chunks(chunk).for_each(|some| body.extend(some));
+                assert_eq!((body.len(), body.is_empty(), body.first()), (bytes.len(), false, Some(b'[')));
+                assert_eq!(body.short().is_some(), bytes.len() <= PIECE);
+                assert_eq!(body, Body::from(bytes.clone()));
+                assert_eq!(body.json::<Vec<String>>().unwrap(), said);
+            }
+        }
+        assert!(Body::from(vec![b' '; 3 * PIECE]).first().is_none());
+        assert!(Body::from(vec![b' '; 3 * PIECE]).json::<Vec<String>>().unwrap_err().is_eof());
+        assert_eq!((Body::default().short(), Body::default().first()), (Some(&[][..]), None));
+    }
+
+    #[test]
+    fn a_long_body_that_ends_early_or_is_something_else_is_told_as_a_short_one() {
+        let mut bytes = serde_json::to_vec(&vec!["word"; 60_000]).unwrap();
+        assert!(Body::from(bytes.clone()).json::<Vec<u64>>().unwrap_err().is_data());
+        bytes.pop();
+        assert!(Body::from(bytes).json::<Vec<String>>().unwrap_err().is_eof());
+    }
+}
