@@ -193,15 +193,15 @@ pub fn decode(kind: &str, key: Key, bytes: &[u8]) -> Result<Record, DecodeError>
             3 => Value::Number(i64::from_be_bytes(rest.array()?)),
             4 => {
                 let count = u32::from_be_bytes(rest.array()?);
-                let mut elements: Vec<Box<str>> = Vec::new();
+                let mut elements: Vec<&str> = Vec::new();
                 for _ in 0..count {
                     let element = rest.text()?;
-                    if elements.last().is_some_and(|last| **last >= *element) {
+                    if elements.last().is_some_and(|last| *last >= element) {
                         return Err(DecodeError::Malformed);
                     }
-                    elements.push(element.into());
+                    elements.push(element);
                 }
-                Value::Set(elements.into())
+                Value::Set(elements.into_iter().collect())
             }
             5 => Value::Reference(rest.text()?.into()),
             6 => Value::Sealed(rest.array()?),
