@@ -22,7 +22,7 @@ use super::{fold, table};
 use crate::digest::{Digester, ENCODING_VERSION};
 
 /// Half of a file's cache is for what a transaction has written: beyond that, pages go to the disk twice.
-const LEAST_CACHE: u64 = 16 << 20;
+const LEAST_CACHE: u64 = 6 << 20;
 /// Holds the digest blocks of two million records.
 const MOST_CACHE: u64 = 128 << 20;
 
