@@ -120,7 +120,12 @@ impl Script {
 impl Transport for Script {
     fn post<'t>(&'t self, _: Request, judge: Judge<'t>) -> BoxFuture<'t, Result<(), TargetError>> {
         let body = self.0.lock().unwrap().pop_front().expect("a request that was expected");
-        let reply = Reply { status: 200, content_type: String::new(), retry_after: None, body: body.as_bytes().to_vec().into() };
+        let reply = Reply {
+            status: 200,
+            content_type: String::new(),
+            retry_after: None,
+            body: body.as_bytes().to_vec().into(),
+        };
         Box::pin(async move { judge(reply) })
     }
 }
