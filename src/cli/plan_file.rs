@@ -2,12 +2,17 @@
 //!
 //! It is sealed with the store's key, so that what is approved is what was saved. What it is *not* is
 //! a list of writes: `--approve` plans afresh and takes from here only which changes were consented to.
+//!
+//! The report of a first load is hundreds of megabytes: it is written as it is made, and of what is read only a hash is
+//! held.
 
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use reconcile_state::{Digest, Digester};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use super::exit::Failure;
 use super::private_file::{self, Existing};
@@ -20,17 +25,24 @@ const VERSION: u32 = 1;
 const LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 /// The file.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlanFile {
     /// Version of the format.
     pub version: u32,
     /// What is approved.
     pub approval: Approvable,
+    /// Hash of the JSON report, which is there for reading.
+    #[serde(deserialize_with = "hash_of")]
+    pub report: blake3::Hash,
     /// Digest of all else under the store's key.
     pub seal: Digest,
-    /// The JSON report, for reading.
-    pub report: serde_json::Value,
+}
+
+/// The hash of a value as it stands there, character by character.
+fn hash_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<blake3::Hash, D::Error> {
+    let text = <&RawValue>::deserialize(deserializer)?;
+    Ok(blake3::hash(text.get().as_bytes()))
 }
 
 /// What is approved.
@@ -98,12 +110,36 @@ pub(super) fn save(
         asked,
         changes: changes.collect(),
     };
-    let report = serde_json::to_value(report).map_err(|e| refuse(&e))?;
-    let seal = seal(digester, &approval, &report).map_err(|e| refuse(&e))?;
-    let file = PlanFile { version: VERSION, approval, seal, report };
-    let mut bytes = serde_json::to_vec_pretty(&file).map_err(|e| refuse(&e))?;
-    bytes.push(b'\n');
-    private_file::write(path, &bytes, Existing::Replace).map_err(|e| refuse(&in_words(&e)))
+    let fill = |file: &mut dyn Write| {
+        let mut file = Hashing { to: BufWriter::new(file), hasher: blake3::Hasher::new() };
+        write!(file, "{{\"version\": {VERSION},\n\"approval\": ")?;
+        serde_json::to_writer_pretty(&mut file, &approval)?;
+        write!(file, ",\n\"report\": ")?;
+        file.hasher.reset();
+        serde_json::to_writer_pretty(&mut file, report)?;
+        let seal = seal(digester, &approval, &file.hasher.finalize())?;
+        writeln!(file, ",\n\"seal\": {}}}", serde_json::to_string(&seal)?)?;
+        file.flush()
+    };
+    private_file::fill(path, fill, Existing::Replace).map_err(|e| refuse(&in_words(&e)))
+}
+
+/// Hashes what it writes.
+struct Hashing<W> {
+    to: W,
+    hasher: blake3::Hasher,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Reads a plan; whether it may be used is for [`PlanFile::check`].
@@ -149,9 +185,9 @@ fn store_id(digester: &Digester) -> Digest {
     digester.texts(["reconcile", "store"])
 }
 
-fn seal(digester: &Digester, approval: &Approvable, report: &serde_json::Value) -> serde_json::Result<Digest> {
-    let (approval, report) = (serde_json::to_string(approval)?, serde_json::to_string(report)?);
-    Ok(digester.texts(["reconcile", "plan", &approval, &report]))
+fn seal(digester: &Digester, approval: &Approvable, report: &blake3::Hash) -> serde_json::Result<Digest> {
+    let approval = serde_json::to_string(approval)?;
+    Ok(digester.texts(["reconcile", "plan", &approval, report.to_hex().as_str()]))
 }
 
 #[cfg(test)]
@@ -181,9 +217,14 @@ mod tests {
         let mut longer = file.clone();
         longer.approval.expires = at(100);
         assert!(why(&longer, &own, 1).contains("was changed"));
-        let mut other = file.clone();
-        other.report["run"] = "x".into();
-        assert!(why(&other, &own, 1).contains("was changed"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (there, other) in [("\"run\": \"", "\"run\": \"x"), ("\"allow\": []", "\"allow\": [\"creates\"]")] {
+            assert!(text.contains(there), "{there}");
+            std::fs::write(&path, text.replacen(there, other, 1)).unwrap();
+            assert!(why(&read(&path).unwrap(), &own, 1).contains("was changed"), "{there}");
+        }
+        let seen: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(seen["report"], serde_json::to_value(Report::of_plan(&planned(), &BTreeMap::new(), &[])).unwrap());
         std::fs::write(&path, "{\"secret\": 1").unwrap();
         assert!(read(&path).unwrap_err().message.contains("is no saved plan"));
         assert!(read(&dir.path().join("none")).is_err());

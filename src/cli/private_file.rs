@@ -14,14 +14,23 @@ pub(super) enum Existing {
     Keep,
 }
 
-/// Writes `bytes` beside `path` and moves them there when they are durable. Nothing is left behind on failure; what a
-/// process left that was killed here is removed by the next one that writes there.
+/// Writes `bytes` as [`fill`] does.
 pub(super) fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+    fill(path, |file| file.write_all(bytes), existing)
+}
+
+/// Has a file written beside `path` and moves it there when it is durable. Nothing is left behind on failure; what a
+/// process left that was killed here is removed by the next one that writes there.
+pub(super) fn fill(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    existing: Existing,
+) -> io::Result<()> {
     clear_left(&around(path), |name| path.file_name().is_some_and(|own| own == name));
     let beside = beside(path);
     // Locked for as long as it stands there, so that others leave it.
     let mut file = begin(&beside)?;
-    let filled = file.write_all(bytes).and_then(|()| file.sync_all());
+    let filled = fill(&mut file).and_then(|()| file.sync_all());
     let written = filled.and_then(|()| match existing {
         Existing::Replace => fs::rename(&beside, path),
         // A link is made or refused in one step; a look beforehand would race.
