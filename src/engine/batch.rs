@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use futures::future::{BoxFuture, FutureExt};
 use reconcile_state::journal::{Intent, Landing};
 use reconcile_state::store::{Observed, OutcomeRecord};
-use reconcile_state::{Applied, Claim, Digest, Key, Remote};
+use reconcile_state::{Applied, Beside, Digest, Key, Remote};
 
 use super::blocking::blocking;
 use super::bounds::added;
@@ -113,7 +113,9 @@ async fn answered(lane: &Lane<'_>, written: &[(Ready, u64, Outcome)]) -> Result<
         let schema = lane.schema(change.kind)?;
         let claim = claim(lane, schema, change, change.remote.as_ref()?, change.desired.standing);
         let before = lane.memory.claim(change.kind, &change.key);
-        Some(Claim { listed: before.map(|before| before.listed.clone()).unwrap_or_default(), ..claim })
+        let listed = before.map(|before| before.beside.listed.clone()).unwrap_or_default();
+        let beside = Beside { listed, ..Beside::clone(&claim.beside) };
+        Some(claim.with(beside))
     };
     let records: Vec<OutcomeRecord> = landed
         .map(|(ready, intent, _)| OutcomeRecord {

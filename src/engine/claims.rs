@@ -1,6 +1,6 @@
 //! Claims of one kind, as a pass holds them: everybody's, from beginning to end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use reconcile_state::{Claim, Key, Remote};
 
@@ -15,9 +15,16 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Those of one kind.
-    pub fn new(claims: BTreeMap<Key, Claim>) -> Self {
-        let sorted: Vec<(Key, Claim)> = claims.into_iter().collect();
+    /// Those of one kind; a key that is `known` is held once for all of them.
+    pub fn new(claims: BTreeMap<Key, Claim>, known: &mut HashSet<Key>) -> Self {
+        let mut shared = |(key, claim): (Key, Claim)| {
+            if let Some(known) = known.get(&key) {
+                return (known.clone(), claim);
+            }
+            known.insert(key.clone());
+            (key, claim)
+        };
+        let sorted: Vec<(Key, Claim)> = claims.into_iter().map(&mut shared).collect();
         let named = |name: fn(&Remote) -> Option<&String>| {
             let claims = sorted.iter().enumerate();
             Hashed::new(claims.filter_map(|(at, (_, claim))| Some((name(&claim.remote)?, at))))

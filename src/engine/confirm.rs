@@ -7,8 +7,8 @@ use reconcile_state::edit::{difference, perform};
 use reconcile_state::journal::Landing;
 use reconcile_state::store::{Observed, OutcomeRecord};
 use reconcile_state::{
-    Applied, Attribute, AttributeId, Claim, Digest, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing,
-    Taken, Unsettled,
+    Applied, Attribute, AttributeId, Beside, Claim, Digest, Edit, Key, Origin, Ownership, Record, Remote, Schema,
+    Standing, Taken, Unsettled,
 };
 
 use super::blocking::blocking;
@@ -239,10 +239,12 @@ pub fn claim(lane: &Lane<'_>, schema: &Schema, change: &Change, remote: &Remote,
             Standing::Active => false,
             Standing::Disabled => change.disables() || before.is_some_and(|claim| claim.disabled_by_us),
         },
-        listed: Vec::new(),
-        others: others(change, before),
-        taken: taken(schema, change, before, lane.now()),
-        unsettled: None,
+        beside: Beside {
+            others: others(change, before),
+            taken: taken(schema, change, before, lane.now()),
+            ..Beside::default()
+        }
+        .into(),
     }
 }
 
@@ -268,7 +270,7 @@ fn settle(
     let mut claim = claim(lane, schema, change, &known, seen.standing);
     let is_ours = |edit: &Edit| change.action == Action::Create || change.edits.iter().any(|asked| is_of(edit, asked));
     let mut listed: BTreeSet<Option<AttributeId>> =
-        before.map(|claim| claim.listed.iter().copied().collect()).unwrap_or_default();
+        before.map(|claim| claim.beside.listed.iter().copied().collect()).unwrap_or_default();
     listed.extend(&change.listed);
     let observed = Observed::Present(digest, seen.clone());
     let latest = Some((Some(known.clone()), digest));
@@ -283,7 +285,8 @@ fn settle(
                 undo(&mut wanted, &missing);
                 let pair = Applied { wanted: lane.memory.store.digester().record(schema, &wanted), seen: digest };
                 outcome.applied = Some((pair, wanted));
-                outcome.claim = Some(Claim { listed: listed.iter().copied().collect(), ..claim.clone() });
+                let beside = Beside { listed: listed.iter().copied().collect(), ..Beside::clone(&claim.beside) };
+                outcome.claim = Some(claim.clone().with(beside));
             }
             if change.action == Action::Create {
                 // Made in part, and ours: what is there now is where the rest goes on from.
@@ -299,13 +302,17 @@ fn settle(
     let short = beside(short, &others);
     let is_listed = |edit: &Edit| !is_ours(edit) && listed.contains(&edit.attribute());
     let still = difference(schema, &change.desired, seen).into_iter().filter(is_listed);
-    claim.listed = still.map(|edit| edit.attribute()).collect::<BTreeSet<_>>().into_iter().collect();
+    let still: BTreeSet<Option<AttributeId>> = still.map(|edit| edit.attribute()).collect();
+    if !still.is_empty() {
+        claim.beside.listed = still.into_iter().collect();
+    }
     let others: Vec<Edit> = others.into_iter().filter(|edit| !is_listed(edit)).collect();
-    if is_unsure(Some(&claim)) && short.is_empty() && claim.listed.is_empty() && claim.others.is_empty() {
+    if is_unsure(Some(&claim)) && short.is_empty() && claim.beside.listed.is_empty() && claim.beside.others.is_empty() {
         claim.origin = Origin::Adopted;
     }
     if !short.is_empty() {
-        claim.unsettled = Some(Unsettled::after(before.and_then(|claim| claim.unsettled), lane.now()));
+        let last = before.and_then(|claim| claim.beside.unsettled);
+        claim.beside.unsettled = Some(Unsettled::after(last, lane.now()));
     }
     // What differs beside what was written and was never listed, others did since the plan: the next reading finds it drifted
     // from a record without it.
@@ -345,10 +352,12 @@ fn is_bundle(schema: &Schema) -> bool {
 
 /// What is called for and was there by another's hand, or is not there and was never ours to put there.
 fn others(change: &Change, before: Option<&Claim>) -> BTreeSet<Element> {
-    let known = before.into_iter().flat_map(|claim| &claim.others).cloned();
+    let known = before.into_iter().flat_map(|claim| &claim.beside.others).cloned();
     let mut others = called_for(&change.desired, change.kept.iter().cloned().chain(known).collect());
     // What was there when a lost memory was rebuilt stays another's, called for or not.
-    others.extend(before.filter(|claim| is_unsure(Some(claim))).into_iter().flat_map(|claim| &claim.others).cloned());
+    others.extend(
+        before.filter(|claim| is_unsure(Some(claim))).into_iter().flat_map(|claim| &claim.beside.others).cloned(),
+    );
     change.edits.iter().filter_map(added).for_each(|element| {
         others.remove(&element);
     });
@@ -357,7 +366,7 @@ fn others(change: &Change, before: Option<&Claim>) -> BTreeSet<Element> {
 
 /// What we took away so far: elements that are given again are taken no longer.
 fn taken(schema: &Schema, change: &Change, before: Option<&Claim>, at: i64) -> Vec<Taken> {
-    let mut taken = before.map(|claim| claim.taken.clone()).unwrap_or_default();
+    let mut taken = before.map(|claim| claim.beside.taken.clone()).unwrap_or_default();
     for edit in &change.edits {
         let (Edit::Add { attribute, element } | Edit::Remove { attribute, element }) = edit else { continue };
         let is_claimed = |one: &Attribute| one.ownership == Ownership::ClaimedSet;

@@ -179,7 +179,9 @@ fn present(
     drift: Drift,
     settings: &PipelineSettings,
 ) -> (Drift, Step) {
-    if drift == Drift::InSync && facts.claim.is_none_or(|claim| claim.listed.is_empty() && claim.unsettled.is_none()) {
+    if drift == Drift::InSync
+        && facts.claim.is_none_or(|claim| claim.beside.listed.is_empty() && claim.beside.unsettled.is_none())
+    {
         return (drift, Step::Nothing);
     }
     let (edits, left) = leave(facts, difference(facts.schema, want, have));
@@ -217,7 +219,7 @@ fn leave(facts: &Facts<'_>, edits: Vec<Edit>) -> (Vec<Edit>, Left) {
         return (edits, Left::default());
     }
     let before = OnceCell::new();
-    let taken = facts.claim.map_or(&[][..], |claim| &claim.taken);
+    let taken = facts.claim.map_or(&[][..], |claim| &claim.beside.taken);
     let mut left = Left::default();
     let (ours, others) = edits.into_iter().partition(|edit| {
         let Edit::Remove { attribute, element } = edit else { return true };
@@ -263,8 +265,8 @@ fn written(
     drift: Drift,
     settings: &PipelineSettings,
 ) -> (Drift, Step) {
-    let listed = facts.claim.map_or(&[][..], |claim| &claim.listed);
-    let unsettled = facts.claim.and_then(|claim| claim.unsettled);
+    let listed = facts.claim.map_or(&[][..], |claim| &claim.beside.listed);
+    let unsettled = facts.claim.and_then(|claim| claim.beside.unsettled);
     // The target was never as it was wanted: trying again repairs nothing that it did by itself.
     let again = drift == Drift::InSync && unsettled.is_some();
     let at_rest = drift == Drift::InSync && unsettled.is_none();
@@ -424,7 +426,7 @@ pub fn undo(record: &mut Record, edits: &[Edit]) {
 mod tests {
     use super::*;
     use crate::config::test_settings;
-    use reconcile_state::{Digester, Origin, Unsettled};
+    use reconcile_state::{Beside, Digester, Origin, Unsettled};
 
     const NAME: AttributeId = AttributeId(1);
     const TITLE: AttributeId = AttributeId(2);
@@ -485,7 +487,8 @@ mod tests {
     #[test]
     fn after_a_listed_first_meeting_only_what_the_sources_move_is_written() {
         let mut case = Case::new();
-        let listed = Claim { listed: vec![Some(NAME)], ..claim(Remote { id: Some("1".into()), handle: None }) };
+        let listed = claim(Remote { id: Some("1".into()), handle: None })
+            .with(Beside { listed: vec![Some(NAME)], ..Beside::default() });
         case.claim = Some(listed);
         let (want, have) = (record("a", "x"), record("b", "x"));
         let (drift, step) = case.decide(Some(&want), Some((&want, &have)), Some(&have));
@@ -501,7 +504,8 @@ mod tests {
     #[test]
     fn what_was_not_listed_at_a_first_meeting_is_repaired_like_anything_else() {
         let mut case = Case::new();
-        let listed = Claim { listed: vec![Some(NAME)], ..claim(Remote { id: Some("1".into()), handle: None }) };
+        let listed = claim(Remote { id: Some("1".into()), handle: None })
+            .with(Beside { listed: vec![Some(NAME)], ..Beside::default() });
         case.claim = Some(listed);
         let (want, have, hand) = (record("a", "x"), record("b", "x"), record("b", "by hand"));
         let (drift, step) = case.decide(Some(&want), Some((&want, &have)), Some(&hand));
@@ -570,7 +574,7 @@ mod tests {
     fn a_record_made_anew_under_the_same_name_is_met_for_the_first_time() {
         let mut case = Case::new();
         let remote = Remote { id: Some("other".into()), handle: None };
-        case.claim = Some(Claim { unsettled: None, ..claim(remote) });
+        case.claim = Some(claim(remote));
         let (want, have) = (record("a", "x"), record("b", "x"));
         assert_eq!(case.decide(Some(&want), Some((&want, &want)), Some(&have)).0, Drift::FirstMeeting);
     }
@@ -580,7 +584,7 @@ mod tests {
         let mut case = Case::new();
         let remote = Remote { id: Some("1".into()), handle: None };
         let unsettled = Some(Unsettled { tries: 1, not_before: 2000 });
-        case.claim = Some(Claim { unsettled, ..claim(remote) });
+        case.claim = Some(claim(remote).with(Beside { unsettled, ..Beside::default() }));
         let (want, have) = (record("a", "x"), record("a", "y"));
         assert!(matches!(case.decide(Some(&want), Some((&want, &want)), Some(&have)).1, Step::Wait(_)));
         let new_wish = record("b", "x");

@@ -1,6 +1,6 @@
 //! Memory: what a pipeline's file remembers, loaded once for a pass.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reconcile_state::journal::Intent;
@@ -56,10 +56,10 @@ impl Memory {
     /// target, and the operator said so. What was on its way when a process ended is in doubt since `at`.
     fn load(store: Store, kinds: &BTreeSet<&'static str>, anew: bool, at: i64) -> Result<Self, PassError> {
         store.give_up_intents(at)?;
-        let (mut claims, mut applied) = (BTreeMap::new(), BTreeMap::new());
+        let (mut claims, mut applied, mut keys) = (BTreeMap::new(), BTreeMap::new(), HashSet::new());
         for &kind in kinds {
             let mine = if anew { BTreeMap::new() } else { store.claims(kind)? };
-            claims.insert(kind, Claims::new(mine));
+            claims.insert(kind, Claims::new(mine, &mut keys));
             applied.insert(kind, store.applied(kind)?);
         }
         let open = if anew { Vec::new() } else { store.open_intents()? };

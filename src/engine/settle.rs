@@ -11,7 +11,7 @@ use std::sync::Arc;
 use reconcile_state::journal::{Intent, Landing, Note};
 use reconcile_state::store::{DigestSet, Observed, OpenIntent, OutcomeRecord, Scope, Side, Store, StoreError};
 use reconcile_state::{
-    Applied, Attribute, Claim, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing, Taken,
+    Applied, Attribute, Beside, Claim, Edit, Key, Origin, Ownership, Record, Remote, Schema, Standing, Taken,
 };
 
 use super::blocking::blocking;
@@ -199,8 +199,8 @@ fn landed(
         let held: BTreeSet<&str> = seen.elements(attribute.id).collect();
         let gone = before.into_iter().flat_map(|before| before.elements(attribute.id));
         for element in gone.filter(|element| !held.contains(element)) {
-            claim.taken.retain(|one| one.attribute != attribute.id || one.element != element);
-            claim.taken.push(Taken { attribute: attribute.id, element: element.to_owned(), at });
+            claim.beside.taken.retain(|one| one.attribute != attribute.id || one.element != element);
+            claim.beside.taken.push(Taken { attribute: attribute.id, element: element.to_owned(), at });
         }
     }
     claim
@@ -288,10 +288,13 @@ fn claim(link: &Link, before: Option<&Claim>) -> Claim {
             None => Origin::Adopted,
         },
         disabled_by_us: known.is_some_and(|claim| claim.disabled_by_us),
-        listed: link.differences.iter().map(Edit::attribute).collect::<BTreeSet<_>>().into_iter().collect(),
-        others: link.kept.clone(),
-        taken: known.map(|claim| claim.taken.clone()).unwrap_or_default(),
-        unsettled: None,
+        beside: Beside {
+            listed: link.differences.iter().map(Edit::attribute).collect::<BTreeSet<_>>().into_iter().collect(),
+            others: link.kept.clone(),
+            taken: known.map(|claim| claim.beside.taken.clone()).unwrap_or_default(),
+            unsettled: None,
+        }
+        .into(),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn is_unsure(claim: Option<&Claim>) -> bool {
 pub fn elements(schema: &Schema, claim: Option<&Claim>, met: bool, have: &Record) -> BTreeSet<Element> {
     let Some(claim) = claim.filter(|claim| claim.origin == Origin::Rebuilt) else { return BTreeSet::new() };
     if !met {
-        return claim.others.clone();
+        return claim.beside.others.clone();
     }
     let of = |id| have.elements(id).map(move |element| (id, element.to_owned()));
     schema.attributes().iter().flat_map(|attribute| of(attribute.id)).collect()

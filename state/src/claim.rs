@@ -2,6 +2,8 @@
 //! certain from a source or a target.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +56,7 @@ impl Remote {
 
 /// Our memory of one record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(from = "Told", into = "Told")]
 pub struct Claim {
     /// How to find it again.
     pub remote: Remote,
@@ -61,35 +64,107 @@ pub struct Claim {
     pub origin: Origin,
     /// Whether the standing it has is one that we set: only then may we lift it again where the target
     /// has closures of its own.
-    #[serde(default)]
     pub disabled_by_us: bool,
+    /// What there is to say of few.
+    pub beside: Seldom,
+}
+
+/// What is remembered of few records beside the rest.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Beside {
     /// Attributes (`None`: the standing) in which the record differs since a first meeting that only listed
     /// it: of these only what sources or policy move from then on is written.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listed: Vec<Option<AttributeId>>,
     /// Elements of sets that are called for and were there by another's hand: not ours to take away.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub others: BTreeSet<(AttributeId, String)>,
     /// Elements of claimed sets that we took away: what comes back soon after is contested.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken: Vec<Taken>,
     /// Set while the target shows something else than what was written and accepted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,
+}
+
+/// A [`Beside`] that takes no room where it says nothing: a pass holds a claim on everybody's records.
+#[derive(Clone, Default)]
+pub struct Seldom(Option<Box<Beside>>);
+
+static NOTHING: Beside = Beside { listed: Vec::new(), others: BTreeSet::new(), taken: Vec::new(), unsettled: None };
+
+impl From<Beside> for Seldom {
+    fn from(beside: Beside) -> Self {
+        Self((beside != NOTHING).then(|| Box::new(beside)))
+    }
+}
+
+impl Deref for Seldom {
+    type Target = Beside;
+
+    fn deref(&self) -> &Beside {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Seldom {
+    fn deref_mut(&mut self) -> &mut Beside {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl PartialEq for Seldom {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Seldom {}
+
+impl fmt::Debug for Seldom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// A claim as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    remote: Remote,
+    origin: Origin,
+    #[serde(default)]
+    disabled_by_us: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    listed: Vec<Option<AttributeId>>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    others: BTreeSet<(AttributeId, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    taken: Vec<Taken>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsettled: Option<Unsettled>,
+}
+
+impl From<Told> for Claim {
+    fn from(told: Told) -> Self {
+        let Told { remote, origin, disabled_by_us, listed, others, taken, unsettled } = told;
+        Self { remote, origin, disabled_by_us, beside: Beside { listed, others, taken, unsettled }.into() }
+    }
+}
+
+impl From<Claim> for Told {
+    fn from(claim: Claim) -> Self {
+        let Claim { remote, origin, disabled_by_us, beside } = claim;
+        let Beside { listed, others, taken, unsettled } = beside.0.map(|beside| *beside).unwrap_or_default();
+        Self { remote, origin, disabled_by_us, listed, others, taken, unsettled }
+    }
 }
 
 impl Claim {
     /// A claim on a record that nothing else is known of.
     pub fn new(remote: Remote, origin: Origin) -> Self {
-        Self {
-            remote,
-            origin,
-            disabled_by_us: false,
-            listed: Vec::new(),
-            others: BTreeSet::new(),
-            taken: Vec::new(),
-            unsettled: None,
-        }
+        Self { remote, origin, disabled_by_us: false, beside: Seldom::default() }
+    }
+
+    /// The same claim with what there is to say beside.
+    #[must_use]
+    pub fn with(self, beside: Beside) -> Self {
+        Self { beside: beside.into(), ..self }
     }
 }
 

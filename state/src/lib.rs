@@ -15,7 +15,7 @@ pub mod texts;
 pub mod trust;
 pub mod window;
 
-pub use claim::{Claim, Origin, Remote, Taken, Unsettled};
+pub use claim::{Beside, Claim, Origin, Remote, Seldom, Taken, Unsettled};
 pub use digest::{Digest, Digester};
 pub use drift::{Applied, DesiredSide, Drift, ObservedSide};
 pub use edit::Edit;

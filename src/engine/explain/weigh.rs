@@ -280,7 +280,8 @@ impl Explainer {
         if let Some(error) = failure.take() {
             return Err(error.into());
         }
-        let until = weighed.claim.as_ref().and_then(|claim| claim.unsettled).map(|unsettled| unsettled.not_before);
+        let until =
+            weighed.claim.as_ref().and_then(|claim| claim.beside.unsettled).map(|unsettled| unsettled.not_before);
         weighed.drift = Some(drift);
         weighed.unsure = unsure;
         weighed.next = match step {

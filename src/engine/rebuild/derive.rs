@@ -323,7 +323,10 @@ mod tests {
     #[test]
     fn what_is_remembered_stays_and_its_records_are_nobody_elses() {
         let world = [seen("1", "a", "10")];
-        let known = Claims::new([("mine".into(), Claim::new(world[0].remote.clone(), Origin::Created))].into());
+        let known = Claims::new(
+            [("mine".into(), Claim::new(world[0].remote.clone(), Origin::Created))].into(),
+            &mut std::collections::HashSet::new(),
+        );
         let mut testimony = testimony(&[("mine", Some("1"), "a", "10"), ("theirs", Some("1"), "a", "11")]);
         testimony.known = Some(&known);
         let rebuilt = records(&schema(), &testimony, &world);

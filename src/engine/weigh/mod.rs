@@ -307,7 +307,8 @@ impl Judging<'_> {
                 self.plan.findings.push(Finding { kind, key, drift, differences, not_before });
             }
             Step::Wait(differences) => {
-                let not_before = facts.claim.and_then(|claim| claim.unsettled).map(|unsettled| unsettled.not_before);
+                let not_before =
+                    facts.claim.and_then(|claim| claim.beside.unsettled).map(|unsettled| unsettled.not_before);
                 self.plan.findings.push(Finding { kind, key, drift, differences, not_before });
             }
             Step::Link(differences) => self.link(facts, differences, beside),

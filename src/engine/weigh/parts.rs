@@ -229,7 +229,7 @@ impl Judging<'_> {
         let remote = &whole.remote.unwrap_or_default();
         // What was put into another record under this key says nothing of this one.
         let replaced = claim.is_some_and(|claim| !claim.remote.is(remote));
-        let others = claim.filter(|_| !replaced).map(|claim| &claim.others);
+        let others = claim.filter(|_| !replaced).map(|claim| &claim.beside.others);
         let another = replaced || whole.fresh;
         let put_here = || if another { None } else { wanted_before() };
         let before: Option<&dyn Fn() -> Option<Record>> = if another { None } else { Some(&wanted_before) };

@@ -256,7 +256,7 @@ fn claims(stores: &BTreeMap<&'static str, Store>, names: &Names) -> BTreeMap<Str
             let handle = claim.remote.handle.get_or_insert_with(|| id.clone().unwrap_or_default());
             let is_right = id.is_none_or(|id| id == *handle || id == NOBODY);
             assert!(is_right, "{pipeline} {kind} {key} is claimed as somebody else's");
-            claim.taken.iter_mut().for_each(|taken| taken.at = 0);
+            claim.beside.taken.iter_mut().for_each(|taken| taken.at = 0);
             if kind == "enrolments" {
                 // A part is neither made nor met by itself.
                 claim.origin = Origin::Adopted;
