@@ -39,7 +39,8 @@ pub fn write_until_killed(dir: &Path) -> Result<(), Box<dyn Error>> {
 pub fn reopen(dir: &Path) -> Result<f64, Box<dyn Error>> {
     let mut took = Vec::new();
     for kill in 0..KILLS {
-        let durable = write_and_kill(dir, Duration::from_millis(u64::from(kill * 17)))?;
+        // Up to as many outcomes as are ever left to be folded.
+        let durable = write_and_kill(dir, Duration::from_millis(u64::from(kill * 170)))?;
         let since = Since::now();
         let store = open(dir)?;
         took.push(since.wall_ms());
