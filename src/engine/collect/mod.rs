@@ -54,8 +54,8 @@ pub struct Collected {
     /// Whether that is everybody, with all that may identify them: the directory was read whole, now or before, and no
     /// values are missing from either source.
     pub everybody: bool,
-    /// Whether values of people are missing from a source. That is doubted already, and holds more than the doubt that
-    /// not everybody is known.
+    /// Whether values of people are missing from the directory. That is doubted of everything, and holds more than the
+    /// doubt that not everybody is known; what is doubted of a table of MetaVault holds only what is made of it.
     pub lacks_values: bool,
     /// Whether people who are not known are proved to be gone.
     pub proves_gone: bool,
@@ -150,15 +150,15 @@ pub async fn collect(collector: &Collector<'_>, people: &People) -> Result<Colle
         mv.findings.insert("not-in-directory".to_owned(), strangers);
     }
     let events = part.events.iter().chain(&mv.events).cloned().collect();
-    let lacks_values = lacks_values(&[&part.trust, &mv.trust]);
+    let directory_lacks = lacks_values(&[&part.trust]);
     let figures = [&part, &mv].map(|part| (part.name, part.figures.clone())).into();
     Ok(Collected {
         scope: ScopeSummary { what: people.to_string(), people: keys.len() as u64, unknown_keys: unknown },
         keys,
         unread,
         proves_gone: whole && people.limit.is_none() && part.trust.is_trusted(),
-        lacks_values,
-        everybody: !lacks_values
+        lacks_values: directory_lacks,
+        everybody: !lacks_values(&[&part.trust, &mv.trust])
             && ((whole && part.trust.is_trusted())
                 || collector.store.meta::<SourceFigures>(&figures_name(DIRECTORY))?.is_some()
                 || collector.store.root(DIRECTORY_SCOPE)?.is_some_and(|root| root.whole)),

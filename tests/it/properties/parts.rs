@@ -499,20 +499,26 @@ async fn an_empty_or_half_loaded_table_takes_no_seat_while_accounts_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_table_lacks_does_not_stand_for_everybody_not_being_known() {
-    let mut school = School::new();
-    school.people.table("mv_enrolment", 100);
-    (1..=6).for_each(|n| school.enrol(n, &["room1/a"]));
-    // The directory was never read whole, the vault was.
-    school.people.fault(Fault::Midway);
-    school.pass().await;
-    assert!(!school.seats(1).is_empty());
-    school.people.fault(Fault::None);
-    school.people.table("mv_enrolment", 40);
-    school.people.entitle(1, &[]);
-    school.scope = Desk::only([1]);
-    let pass = school.pass().await;
-    assert_eq!(pass.source_doubts(), ["everybody-unknown", "attribute-shrunk"]);
-    assert_eq!(pass.fate(NAME, ACCOUNT, 1), Some("disable: held untrusted-source"));
+    for table in ["mv_enrolment", "mv_person"] {
+        let mut school = School::new();
+        ["mv_enrolment", "mv_person"].into_iter().for_each(|table| school.people.table(table, 100));
+        (1..=6).for_each(|n| school.enrol(n, &["room1/a"]));
+        // The directory was never read whole, the vault was.
+        school.people.fault(Fault::Midway);
+        school.pass().await;
+        let before = (school.seats(1), school.marks(1));
+        assert!(!before.0.is_empty() && !before.1.is_empty());
+        school.people.fault(Fault::None);
+        school.people.table(table, 40);
+        school.people.entitle(1, &[]);
+        school.call_for(2, &[]);
+        school.scope = Desk::only([1, 2]);
+        let pass = school.pass().await;
+        assert_eq!(pass.source_doubts(), ["everybody-unknown", "attribute-shrunk"]);
+        assert_eq!(pass.fate(NAME, ACCOUNT, 1), Some("disable: held untrusted-source"), "{table}");
+        assert_eq!(pass.fate(NAME, SEATS, 2), Some("update: held untrusted-source"), "{table}");
+        assert_eq!((school.seats(1), school.marks(1)), before, "{table} {:?}", pass.told);
+    }
 }
 
 fn limit(number: u64) -> Limit {
