@@ -46,7 +46,7 @@ impl Body {
     }
 
     /// All of it, where it is short.
-    pub fn short(&self) -> Option<&[u8]> {
+    fn short(&self) -> Option<&[u8]> {
         match self.pieces.len() {
             0 => Some(&[]),
             1 => Some(&self.pieces[0]),
@@ -66,7 +66,18 @@ impl Body {
     pub fn json<T: DeserializeOwned>(self) -> Result<T, serde_json::Error> {
         match self.short() {
             Some(bytes) => serde_json::from_slice(bytes),
-            None => serde_json::from_reader(Pieces { pieces: self.pieces, at: 0 }),
+            None => serde_json::from_reader(Pieces::of(self.pieces)),
+        }
+    }
+
+    /// What it says, for a first look.
+    ///
+    /// # Errors
+    /// It is no JSON, or not what is asked for.
+    pub fn look<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        match self.short() {
+            Some(bytes) => serde_json::from_slice(bytes),
+            None => serde_json::from_reader(Pieces::of(&self.pieces)),
         }
     }
 }
@@ -80,23 +91,30 @@ impl From<Vec<u8>> for Body {
 }
 
 /// What is left of a body that is read.
-struct Pieces {
-    pieces: VecDeque<Vec<u8>>,
+struct Pieces<I: Iterator> {
+    now: Option<I::Item>,
+    rest: I,
     at: usize,
 }
 
-impl Read for Pieces {
+impl<I: Iterator> Pieces<I> {
+    fn of(pieces: impl IntoIterator<IntoIter = I>) -> Self {
+        let mut rest = pieces.into_iter();
+        Self { now: rest.next(), rest, at: 0 }
+    }
+}
+
+impl<I: Iterator<Item: AsRef<[u8]>>> Read for Pieces<I> {
     fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
-        while let Some(piece) = self.pieces.front() {
-            let left = &piece[self.at..];
+        while let Some(piece) = &self.now {
+            let left = &piece.as_ref()[self.at..];
             if !left.is_empty() {
                 let count = left.len().min(to.len());
                 to[..count].copy_from_slice(&left[..count]);
                 self.at += count;
                 return Ok(count);
             }
-            self.pieces.pop_front();
-            self.at = 0;
+            (self.now, self.at) = (self.rest.next(), 0);
         }
         Ok(0)
     }
@@ -117,6 +135,7 @@ mod tests {
                 assert_eq!((body.len(), body.is_empty(), body.first()), (bytes.len(), false, Some(b'[')));
                 assert_eq!(body.short().is_some(), bytes.len() <= PIECE);
                 assert_eq!(body, Body::from(bytes.clone()));
+                assert_eq!(body.look::<Vec<String>>().unwrap(), said);
                 assert_eq!(body.json::<Vec<String>>().unwrap(), said);
             }
         }

@@ -64,10 +64,8 @@ impl From<TargetError> for Refused {
 pub fn read<T: DeserializeOwned>(reply: Reply, code: &'static str) -> Result<T, Refused> {
     judge_http(&reply, code)?;
     let start = reply.body.first();
-    // A failure is short.
     if start == Some(b'{')
-        && let Some(short) = reply.body.short()
-        && let Ok(failure) = serde_json::from_slice::<Failure>(short)
+        && let Ok(failure) = reply.body.look::<Failure>()
         && (failure.exception.is_some() || failure.error.is_some())
     {
         let debugging = failure.debuginfo.is_some();
@@ -252,6 +250,14 @@ mod tests {
             assert_eq!(error.code, step, "{code}");
             assert!(error.message.starts_with(code) && !error.message.contains("Kari"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_one_however_long_it_is() {
+        let trace = "x".repeat(1 << 20);
+        let body = format!(r#"{{"exception":"e","errorcode":"dmlwriteexception","debuginfo":"{trace}"}}"#);
+        let refused = read::<Updated>(reply(200, &body), UPDATE_FAILED).err().unwrap();
+        assert!(refused.debugging && refused.reread && refused.error.kind == ErrorKind::Conflict);
     }
 
     #[test]
