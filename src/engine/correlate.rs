@@ -50,6 +50,9 @@ pub const FOREIGN: &str = "held-by-foreign";
 
 const REMEMBERED: &str = "remembered";
 
+/// So many records that bear one person's name are looked at: where a template is broken all may.
+const MANY: usize = 10;
+
 /// What a record is looked for by, as [`Anchor`] has it: in a listing nobody is asked for, and of everybody's values no
 /// copy is made.
 #[derive(Clone, Debug)]
@@ -86,7 +89,8 @@ pub fn correlate<'o>(sought: &[Sought<'_>], seen: &[Seen], owner: &dyn Fn(&Remot
         let again = one.remembered.into_iter().flat_map(|remote| index.remembered(remote));
         let mut hits: Vec<(usize, &'static str)> = again.map(|at| (at, REMEMBERED)).collect();
         for wanted in one.matches.iter() {
-            let at = index.matching(wanted.field, &wanted.value);
+            let most = if wanted.only_unique { 2 } else { MANY };
+            let at = index.matching(wanted.field, &wanted.value, most);
             // What somebody else's record shows too is borne twice, whether or not they are asked for here.
             let others = |&at: &usize| owner(&seen[at].remote).is_some_and(|owner| owner != one.key);
             let unique = || at.len() == 1 && bearers.count(wanted.field, &wanted.value) == 1 && !at.iter().any(others);
@@ -174,9 +178,11 @@ impl<'s> Bearers<'s> {
         Self { places: Hashed::new(sought.iter().enumerate().flat_map(mine)), sought }
     }
 
+    /// None, one, or two for any more.
     fn count(&self, field: &str, value: &String) -> usize {
         let bears = |one: &&Match| one.field == field && one.value == *value;
-        self.places.places((field, value)).map(|at| self.sought[at].matches.iter().filter(bears).count()).sum()
+        let mine = |at: usize| self.sought[at].matches.iter().filter(bears);
+        self.places.places((field, value)).flat_map(mine).take(2).count()
     }
 }
 
@@ -223,9 +229,10 @@ impl<'s> Index<'s> {
         at
     }
 
-    fn matching(&self, field: &'static str, value: &String) -> Vec<usize> {
+    /// No more than `most`.
+    fn matching(&self, field: &'static str, value: &String, most: usize) -> Vec<usize> {
         let shows = |&at: &usize| self.seen[at].matches.iter().any(|(other, shown)| *other == field && shown == value);
-        self.by_match.places((field, value)).filter(shows).collect()
+        self.by_match.places((field, value)).filter(shows).take(most).collect()
     }
 }
 
@@ -290,6 +297,22 @@ mod tests {
         for (expected, anchor) in cases {
             assert_eq!(code(&correlate(std::slice::from_ref(&anchor), &world), "p"), expected, "{anchor:?}");
         }
+    }
+
+    #[test]
+    fn a_value_that_everybody_bears_is_a_conflict_with_some_candidates() {
+        let world: Vec<Seen> = (0..300).map(|n| seen(&n.to_string(), "same", "0")).collect();
+        let keys: Vec<String> = (0..300).map(|n| format!("p{n:03}")).collect();
+        let all: Vec<Anchor> = keys.iter().map(|key| anchor(key, None, "same", "0")).collect();
+        let result = correlate(&all, &world);
+        for key in &keys {
+            assert!(
+                matches!(&result.found[&key.as_str().into()], Found::Ambiguous(SEVERAL, some) if some.len() == MANY)
+            );
+        }
+        assert_eq!(result.unasked, 0);
+        let numbers: Vec<Anchor> = keys.iter().map(|key| anchor(key, None, key, "0")).collect();
+        assert!(correlate(&numbers, &world).found.is_empty());
     }
 
     #[test]
