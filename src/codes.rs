@@ -60,6 +60,12 @@ const ERRORS: Chapter = Chapter {
              anything is written.",
         ),
         (
+            "FILE_NOT_REWRITTEN",
+            "What was forgotten, or is older than it is to be kept, was taken out of a file of the store and still stands in \
+             unused parts of it: there was no writing the file anew. Make room for a second copy of it beside it and run \
+             any pass again.",
+        ),
+        (
             "CLAIMS_NOT_COPIED",
             "What the pass did is remembered, but the copy of a pipeline's claims could not be written. Free the place \
              named there and run a pass; until then losing the pipeline's file loses the claims made since the last copy.",
@@ -285,6 +291,11 @@ const KEPT: Chapter = Chapter {
             "source-not-read",
             "The last reading of the source was not whole or not believed, so nobody knows whether it has the person. Run \
              `reconcile --plan` until it is trusted.",
+        ),
+        (
+            "target-not-read",
+            "No pass has read everybody at the target, or the last one that looked for the person could not say whether a \
+             record is there. Run `reconcile --plan` until it can.",
         ),
         (
             "record-at-target",

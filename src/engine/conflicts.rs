@@ -139,6 +139,11 @@ impl LeftOpen {
         self.whole.is_some() || self.some.contains(key)
     }
 
+    /// Whether the last pass that looked at what a target has of a person could not say what that is.
+    pub(super) fn is_unsure_of(&self, key: &Key) -> bool {
+        self.unobserved.contains_key(key) || self.not_read_back.iter().any(|known| known.key == *key)
+    }
+
     /// When a pass last tried, and failed, to read back an earlier write of a record, in Unix milliseconds.
     pub(super) fn tried(&self, kind: &str, key: &Key) -> Option<i64> {
         self.not_read_back.iter().find(|known| known.kind == kind && known.key == *key).map(|known| known.at)

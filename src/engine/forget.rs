@@ -104,6 +104,9 @@ fn pipeline(kept: &mut Kept, name: &str, store: &Store) -> Result<(), PassError>
     if held.in_doubt > 0 {
         kept.refuse("still-in-doubt", name, []);
     }
+    if open.whole.is_none() || open.is_unsure_of(&kept.key) {
+        kept.refuse("target-not-read", name, []);
+    }
     let there: BTreeSet<String> = held.claims.iter().cloned().chain(held.observed().map(str::to_owned)).collect();
     if !there.is_empty() {
         kept.refuse("record-at-target", name, there);

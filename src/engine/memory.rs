@@ -42,6 +42,8 @@ pub struct Memory {
 
 /// A pipeline's claims were restored from their copy, or are to be.
 pub const CLAIMS_RESTORED: &str = "CLAIMS_RESTORED";
+/// What was taken out of a file still stands in it: there was no writing it anew.
+pub const FILE_NOT_REWRITTEN: &str = "FILE_NOT_REWRITTEN";
 /// Under which name the target's identity is remembered.
 pub const IDENTITY: &str = "identity";
 /// Under which name it is remembered that a first load has begun and was not carried through.
@@ -148,6 +150,8 @@ pub struct Memories {
     pub adopt: bool,
     made: Mutex<Known>,
     met: Mutex<Known>,
+    /// Files that hold what was taken out of them.
+    unwritten: Vec<&'static str>,
 }
 
 /// Keys of records by pipeline and kind, and by their ids.
@@ -180,16 +184,19 @@ impl Memories {
         }
         let anew: BTreeSet<&str> = open.iter().filter(|(_, _, anew)| *anew).map(|(name, ..)| *name).collect();
         let mut pipelines = BTreeMap::new();
+        let mut unwritten = Vec::new();
         for (name, kinds) in kinds.into_iter().filter(|(name, _)| !another.contains(name)) {
             let file = match store.pipeline(name) {
                 // One that is in scope was stopped for it; whoever refers to another one finds nobody there.
                 Err(error) if error.is_loss_of_claims() => continue,
                 opened => opened?,
             };
+            unwritten.extend(file.is_to_be_rewritten()?.then_some(name));
             let memory = Memory::load(file, &kinds, anew.contains(name), at)?;
             pipelines.insert(name, Arc::new(memory));
         }
-        Ok(Self { pipelines, adopt, made: Mutex::default(), met: Mutex::default() })
+        unwritten.extend(store.sources()?.is_to_be_rewritten()?.then_some("sources"));
+        Ok(Self { pipelines, adopt, made: Mutex::default(), met: Mutex::default(), unwritten })
     }
 
     /// The claim on a record of any pipeline.
@@ -197,9 +204,17 @@ impl Memories {
         self.pipelines.get(pipeline)?.claim(kind, key)
     }
 
-    /// What of memory was lost and restored since a pass last acted.
+    /// What of memory was lost and restored since a pass last acted, and what should be gone from it and is not.
     pub fn events(&self) -> impl Iterator<Item = Event> {
-        self.pipelines.iter().filter_map(|(name, memory)| {
+        let unwritten = self.unwritten.iter().map(|name| {
+            let message = format!(
+                "what was taken out of {name}.redb still stands in unused parts of it, since it could not be written \
+                 anew; make room for a second copy of it beside it, and run any pass again"
+            );
+            let (code, pipeline) = (FILE_NOT_REWRITTEN.to_owned(), self.pipelines.contains_key(name).then_some(*name));
+            Event { code, pipeline, step: "open", key: None, message }
+        });
+        let restored = self.pipelines.iter().filter_map(|(name, memory)| {
             let message = format!(
                 "the pipeline's file was lost; {} claims were restored from claims/{name}.jsonl. Run a plan and read \
                  it: nothing else is remembered, and what differs is listed as at a first meeting",
@@ -207,7 +222,8 @@ impl Memories {
             );
             let code = CLAIMS_RESTORED.to_owned();
             Some(Event { code, pipeline: Some(name), step: "open", key: None, message })
-        })
+        });
+        unwritten.chain(restored)
     }
 
     /// Takes note of a record that this pass made, for those that refer to it.

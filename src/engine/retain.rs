@@ -35,9 +35,13 @@ pub async fn retain(planner: &Planner, approved: &ApprovedPlan, retention: Reten
 
 fn all(directory: &StoreDir, retention: Retention, now: i64) -> Result<(), PassError> {
     let sources = directory.sources()?;
+    let mut lost = false;
     for name in directory.pipelines()? {
         let store = match directory.pipeline(&name) {
-            Err(error) if error.is_loss_of_claims() => continue,
+            Err(error) if error.is_loss_of_claims() => {
+                lost = true;
+                continue;
+            }
             opened => opened?,
         };
         processed::reopen(&store, &departed(&sources, &store)?)?;
@@ -45,7 +49,8 @@ fn all(directory: &StoreDir, retention: Retention, now: i64) -> Result<(), PassE
             store.prune_journal(before, MOST)?;
         }
     }
-    if let Some(before) = retention.copies_before(now) {
+    // Where claims are lost an old copy may be all that is left of them.
+    if let Some(before) = retention.copies_before(now).filter(|_| !lost) {
         directory.drop_copies(before)?;
     }
     Ok(())

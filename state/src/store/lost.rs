@@ -8,7 +8,7 @@ use std::path::Path;
 use super::claimed;
 use super::copy::Line;
 use super::dir::{StoreDir, refuse_name};
-use super::disk::put_in_place;
+use super::disk::write_whole;
 use super::error::StoreError;
 use super::file::{Beginning, Store};
 use super::names::file;
@@ -70,7 +70,10 @@ impl StoreDir {
         }
         let copy = self.claims_copy(pipeline);
         if copy.try_exists().map_err(StoreError::io(&copy))? {
-            put_in_place(&copy, &claimed::aside(&copy))?;
+            // Written, not moved: how long it is kept counts from now.
+            let bytes = std::fs::read(&copy).map_err(StoreError::io(&copy))?;
+            write_whole(&claimed::aside(&copy), &bytes)?;
+            std::fs::remove_file(&copy).map_err(StoreError::io(&copy))?;
         }
         let line = |kind: &str, key: &Key, claim: &Claim| Line {
             kind: kind.to_owned(),

@@ -1,5 +1,7 @@
 //! Pruning: what is old goes from the journal, a bounded part of it at a time.
 
+use std::collections::BTreeSet;
+
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::entries::read_entry;
@@ -11,7 +13,8 @@ use crate::journal::Entry;
 
 impl Store {
     /// Takes entries out of the journal that are older than `before` (Unix milliseconds), the oldest first, and looks at
-    /// no more than `most` of them. An intent whose outcome is not known stays, and so does the last entry, from which
+    /// no more than `most` of them. An intent goes with its outcomes: it stays while its
+    /// last one is not known or not old enough. So does the last entry, from which
     /// the next one has its number. Where more was taken out than a quarter of what is left, the file is to be written
     /// anew. Gives how many went.
     ///
@@ -21,11 +24,12 @@ impl Store {
         let old = self.inner.read_folded(|txn| {
             let (journal, open) = (txn.open_table(JOURNAL)?, txn.open_table(OPEN)?);
             let last = journal.last()?.map(|(number, _)| number.value());
-            let mut old = Vec::new();
+            let (mut old, mut written, mut settled) = (Vec::new(), Vec::new(), BTreeSet::new());
             for entry in journal.iter()?.take(most) {
                 let (number, entry) = entry?;
                 let number = number.value();
-                let at = match read_entry(entry.value())? {
+                let entry = read_entry(entry.value())?;
+                let at = match &entry {
                     Entry::Intent(intent) => intent.at,
                     Entry::Outcome(outcome) => outcome.at,
                     Entry::Note(note) => note.at,
@@ -33,7 +37,18 @@ impl Store {
                 if at >= before || Some(number) == last {
                     break;
                 }
-                if open.get(number)?.is_none() {
+                match entry {
+                    Entry::Intent(_) => written.push((number, number)),
+                    Entry::Outcome(outcome) => {
+                        written.push((number, outcome.intent));
+                        settled.extend(outcome.settles().then_some(outcome.intent));
+                    }
+                    Entry::Note(_) => old.push(number),
+                }
+            }
+            // An intent goes with all that came of it, or stays with it.
+            for (number, intent) in written {
+                if settled.contains(&intent) && open.get(intent)?.is_none() {
                     old.push(number);
                 }
             }

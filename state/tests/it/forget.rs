@@ -252,6 +252,32 @@ fn what_an_unfinished_reading_showed_of_somebody_goes_too() {
 }
 
 #[test]
+fn an_intent_goes_from_the_journal_with_all_that_came_of_it_or_stays() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = open(place.path());
+    let store = dir.pipeline("test").unwrap();
+    // One answer is lost, and comes of it later; both intents stand before both outcomes.
+    let intents = store.record_intents(&[intent(1), intent(2)].map(|one| Intent { at: 10, ..one })).unwrap();
+    let (unknown, landed) = (Landing::Unknown { code: "X".into() }, Landing::Failed { code: "Y".into() });
+    let outcome = |intent: u64, at: i64, landing: &Landing, observed: Observed| {
+        let (landing, applied, claim) = (landing.clone(), None, None);
+        store.record_outcomes(&[OutcomeRecord { intent, at, landing, applied, observed, claim }]).unwrap();
+    };
+    outcome(intents[0], 20, &unknown, Observed::Unread);
+    outcome(intents[1], 20, &landed, Observed::Absent);
+    outcome(intents[0], 90, &landed, Observed::Absent);
+    store.record_note(note(95)).unwrap();
+    let left = |store: &Store| -> Vec<u64> {
+        store.journal(0, usize::MAX).unwrap().into_iter().map(|(number, _)| number).collect()
+    };
+    assert_eq!(store.prune_journal(50, 3).unwrap(), 0, "no outcome is left without its intent");
+    assert_eq!(store.prune_journal(50, 1000).unwrap(), 2);
+    assert_eq!(left(&store), [1, 3, 5, 6]);
+    assert_eq!(store.prune_journal(i64::MAX, 1000).unwrap(), 3);
+    assert_eq!(left(&store), [6]);
+}
+
+#[test]
 fn what_is_old_goes_from_the_journal_but_for_what_is_open_and_the_last() {
     let place = tempfile::tempdir().unwrap();
     let dir = open(place.path());

@@ -248,6 +248,8 @@ fn lost_claims_begin_again_with_what_was_derived_and_with_nothing_half() {
     fs::remove_file(place.path().join("test.redb")).unwrap();
     let copy = place.path().join("claims/test.jsonl");
     fs::write(&copy, "damaged").unwrap();
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+    fs::File::options().write(true).open(&copy).unwrap().set_modified(long_ago).unwrap();
     let dir = open(place.path());
     let derived = [("account", claims(0..7))].into();
     let values = [("name", serde_json::json!("value"))];
@@ -255,7 +257,9 @@ fn lost_claims_begin_again_with_what_was_derived_and_with_nothing_half() {
     assert_eq!(store.claims("account").unwrap(), claims(0..7));
     assert_eq!(store.meta::<String>("name").unwrap().as_deref(), Some("value"));
     assert_eq!(store.restored_claims().unwrap(), None, "these are no copy's");
+    assert_eq!(dir.drop_copies(1_000_000).unwrap(), 0, "it was put aside just now");
     assert_eq!(fs::read_to_string(place.path().join("claims/test.jsonl.refused")).unwrap(), "damaged");
+    assert!(!copy.exists());
     assert!(dir.begin_again("test", &derived, &values).is_err(), "what is there is not begun again");
     dir.copy_claims("test").unwrap();
     assert_eq!(fs::read_to_string(place.path().join("claimed")).unwrap(), "test 7\n");

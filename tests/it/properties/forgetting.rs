@@ -1,6 +1,6 @@
 //! Somebody who has left is forgotten whole, and nobody who is still needed; what is kept for a time goes after it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use reconcile::config::Retention;
@@ -9,7 +9,7 @@ use reconcile_state::journal::{Entry, Note};
 use serde_json::{Value, json};
 
 use crate::toys::seated::{self, ACCOUNT, LOGIN};
-use crate::toys::{Answer, marked};
+use crate::toys::{Answer, listed, marked};
 use crate::world::{Desk, School, key, wait};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -39,6 +39,13 @@ async fn whoever_is_still_needed_is_not_forgotten() {
     let fresh = Desk::new();
     let unread = ["Portal LDAP", "MetaVault"].map(|name| ("source-not-read", name.to_owned()));
     assert_eq!(refused(&fresh, 1), unread);
+
+    // Asked for single people, a target says nothing of others.
+    let mut narrow = Desk::new();
+    narrow.people.hire_all(1..=3);
+    narrow.scope = Desk::only([1]);
+    narrow.plan().await;
+    assert!(refused(&narrow, 2).contains(&("target-not-read", listed::NAME.to_owned())), "{:?}", refused(&narrow, 2));
 
     let school = School::with(1..=40).await;
     let told = refused(&school, 1);
@@ -105,6 +112,24 @@ async fn whoever_has_left_is_forgotten_whole_and_nothing_else_moves() {
     assert_eq!(school.seated.shelf().with(ACCOUNT, LOGIN, "user001").len(), 1);
     assert_eq!(school.seats(1), ["room1/a"]);
     assert_eq!(school.pass().await.changes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_written_anew_is_told_in_every_pass_until_it_is() {
+    let mut desk = Desk::with(1..=3).await;
+    let note = Note { run: "forget".into(), at: 1, what: "forgot 1 person".into(), who: "operator".into() };
+    let store = desk.store.pipeline(listed::NAME).unwrap();
+    store.forget(&[key(99)].into(), &BTreeMap::new(), note).unwrap();
+    drop(store);
+    let in_the_way = format!("{}.redb.new", listed::NAME);
+    desk.restart_after(|place| std::fs::create_dir(place.join(&in_the_way)).unwrap());
+    for _ in 0..2 {
+        let told = desk.plan().await.events;
+        let told: Vec<_> = told.iter().map(|event| (event.code.as_str(), event.pipeline)).collect();
+        assert_eq!(told, [("FILE_NOT_REWRITTEN", Some(listed::NAME))]);
+    }
+    desk.restart_after(|place| std::fs::remove_dir(place.join(&in_the_way)).unwrap());
+    assert_eq!(desk.plan().await.events, []);
 }
 
 async fn pass_and_retain(school: &School, retention: Retention) -> u64 {

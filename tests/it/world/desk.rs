@@ -160,7 +160,8 @@ impl Desk {
         self.restart_after(|_| {});
     }
 
-    fn restart_after(&mut self, meanwhile: impl FnOnce(&Path)) {
+    /// The same, and something happens meanwhile.
+    pub fn restart_after(&mut self, meanwhile: impl FnOnce(&Path)) {
         let place = self.store.path().to_owned();
         // The store's lock goes with its last owner: another stands in until it is opened again.
         let aside = TempDir::new_in(self.place.path()).unwrap();
