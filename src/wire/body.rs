@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io::Read;
 
+use memchr::memmem;
 use serde::de::DeserializeOwned;
 
 /// Longest piece, in bytes. Nearly every answer is one.
@@ -57,6 +58,17 @@ impl Body {
     /// The first byte that is no white space.
     pub fn first(&self) -> Option<u8> {
         self.pieces.iter().flatten().copied().find(|byte| !byte.is_ascii_whitespace())
+    }
+
+    /// Whether these bytes stand in it anywhere. They are no longer than a piece.
+    pub fn mentions(&self, word: &[u8]) -> bool {
+        let within = self.pieces.iter().any(|piece| memmem::find(piece, word).is_some());
+        let seams = self.pieces.iter().zip(self.pieces.iter().skip(1));
+        let around = |(one, next): (&Vec<u8>, &Vec<u8>)| {
+            let (end, start) = (one.len().saturating_sub(word.len()), word.len().min(next.len()));
+            memmem::find(&[&one[end..], &next[..start]].concat(), word).is_some()
+        };
+        within || seams.into_iter().any(around)
     }
 
     /// What it says; of a long one each piece is given back once it was read.
@@ -142,6 +154,16 @@ mod tests {
         assert!(Body::from(vec![b' '; 3 * PIECE]).first().is_none());
         assert!(Body::from(vec![b' '; 3 * PIECE]).json::<Vec<String>>().unwrap_err().is_eof());
         assert_eq!((Body::default().short(), Body::default().first()), (Some(&[][..]), None));
+    }
+
+    #[test]
+    fn a_word_is_found_wherever_it_stands() {
+        for at in [0, 100, PIECE - 5, PIECE - 4, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE - 5] {
+            let mut bytes = vec![b'x'; 3 * PIECE];
+            bytes[at..at + 5].copy_from_slice(b"\"err\"");
+            assert!(Body::from(bytes).mentions(b"\"err\""), "{at}");
+        }
+        assert!(!Body::from(vec![b'x'; 3 * PIECE]).mentions(b"\"err\"") && !Body::default().mentions(b"x"));
     }
 
     #[test]
